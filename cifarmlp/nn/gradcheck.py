@@ -1,0 +1,188 @@
+"""Numeric against analytic gradients, in float64, and a whole update against both."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cifarmlp.nn.losses import softmax_cross_entropy
+from cifarmlp.nn.network import Network
+from cifarmlp.nn.optimisers import SGD
+from cifarmlp.nn.types import Float, Labels
+
+COORDINATES = 150  # checked of each parameter; all of them where it has no more
+DIRECTIONS = 3  # random directions through the whole of each parameter, so that no coordinate is left out
+VANISHING = 1e-9  # norm below which both gradients count as zero: rounding of a cost of order 1 over a step
+STEP = 1e-5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a parameter's analytic gradient a is from its numeric one n, over the coordinates checked.
+
+    distance: ||a - n||. relative: ||a - n|| / (||a|| + ||n||); where both vanish, the distance stands in
+    for it. direction: the same relative difference along random directions. update: relative difference
+    between what one update did to the parameter, over -eta, and n. kinks: coordinates left out, as
+    every step tried crossed a ReLU's kink, where the cost has no derivative.
+    """
+
+    name: str
+    checked: int
+    kinks: int
+    distance: float
+    relative: float
+    direction: float
+    update: float
+
+    @property
+    def worst(self) -> float:
+        """The largest of the three relative differences."""
+        return float(np.max([self.relative, self.direction, self.update]))  # nan stays nan
+
+
+def check_gradients(
+    network: Network,
+    x: Float,
+    labels: Labels,
+    lam: Float,
+    rng: np.random.Generator,
+    member: int = 0,
+    coordinates: int = COORDINATES,
+) -> list[Difference]:
+    """Check every parameter of one member: W, b, gamma, beta, layer by layer.
+
+    The cost is cross-entropy + lam sum W² with batch statistics, as in training; n its centred difference
+    (f(t + h) - f(t - h)) / 2h. network: float64. x: (B, in) float64. labels: (B,). lam: (K,).
+    The network is left one update further.
+    """
+    check = _Check(network, x, labels, lam, rng, member)
+    return list(check.differences(coordinates))
+
+
+def relative_difference(a: Float, n: Float) -> float:
+    """||a - n|| / (||a|| + ||n||); ||a - n|| where both are smaller than `VANISHING`."""
+    size = float(np.linalg.norm(a) + np.linalg.norm(n))
+    distance = float(np.linalg.norm(a - n))
+    return distance if size < VANISHING else distance / size
+
+
+def checkable(
+    sizes: Sequence[int], batch_norm: tuple[float, float] | None, rng: np.random.Generator, members: int = 1
+) -> Network:
+    """A float64 network where differences can measure: He weights, all other parameters off their start.
+
+    Correct gradients are correct anywhere; at tiny weights they are smaller than a difference's rounding.
+    """
+    network = Network(sizes, rng.spawn(members), ["he"] * members, batch_norm, np.float64)
+    for name, parameter in network.parameters().items():
+        if name[0] != "W":
+            parameter += 0.1 * rng.standard_normal(parameter.shape)
+    return network
+
+
+class _Check:
+    def __init__(
+        self, network: Network, x: Float, labels: Labels, lam: Float, rng: np.random.Generator, member: int
+    ) -> None:
+        if network.dtype != np.float64:
+            raise ValueError("gradients are checked in float64")
+        self.network, self.x, self.labels, self.lam = network, x, labels, lam
+        self.rng, self.member = rng, member
+
+    def differences(self, count: int) -> Iterator[Difference]:
+        analytic = self._analytic()
+        picked = {name: self._pick(name, count) for name in self.network.parameters()}
+        numeric = {name: self._numeric(name, *picks) for name, picks in picked.items()}
+        updated = self._updated()
+        for name, (coordinates, directions) in picked.items():
+            a, n = analytic[name].ravel(), numeric[name]
+            known = ~np.isnan(n[: len(coordinates)])
+            at, along = coordinates[known], np.array([np.vdot(d, a) for d in directions])
+            n_at, n_along = n[: len(coordinates)][known], n[len(coordinates) :]
+            smooth = ~np.isnan(n_along)
+            yield Difference(
+                name,
+                len(at),
+                len(coordinates) - len(at),
+                float(np.linalg.norm(a[at] - n_at)),
+                relative_difference(a[at], n_at),
+                relative_difference(along[smooth], n_along[smooth]),
+                relative_difference(updated[name].ravel()[at], n_at),
+            )
+
+    def _analytic(self) -> dict[str, Float]:
+        """Gradient of the cost, as the engine has it."""
+        self._backward(np.ones_like(self.lam))
+        gradients = {name: g[self.member].copy() for name, g in self.network.gradients().items()}
+        for name, parameter in self.network.parameters().items():
+            if name[0] == "W":
+                gradients[name] += 2 * self.lam[self.member] * parameter[self.member]
+        return gradients
+
+    def _updated(self) -> dict[str, Float]:
+        """(before - after) / eta of one step of gradient descent."""
+        eta = np.full_like(self.lam, 0.1)
+        before = {name: p[self.member].copy() for name, p in self.network.parameters().items()}
+        self._backward(eta)
+        SGD(self.network).step(eta, self.lam)
+        after = self.network.parameters()
+        return {name: (p - after[name][self.member]) / 0.1 for name, p in before.items()}
+
+    def _backward(self, scale: Float) -> None:
+        _, dlogits = softmax_cross_entropy(self.network.forward(self.x), self.labels, scale)
+        self.network.backward(dlogits)
+
+    def _pick(self, name: str, count: int) -> tuple[NDArray[np.intp], list[Float]]:
+        parameter = self.network.parameters()[name][self.member]
+        coordinates = self.rng.permutation(parameter.size)[:count]
+        directions = [self.rng.standard_normal(parameter.size) for _ in range(DIRECTIONS)]
+        return coordinates, [d / np.linalg.norm(d) for d in directions]
+
+    def _numeric(self, name: str, coordinates: NDArray[np.intp], directions: list[Float]) -> Float:
+        """Centred differences at the coordinates, then along the directions; nan at a kink."""
+        parameter = self.network.parameters()[name][self.member]
+        size = self._step_size(parameter)
+        derivatives = [self._derivative(self._along_coordinate(parameter, c), size) for c in coordinates]
+        derivatives += [self._derivative(self._along(parameter, d), size) for d in directions]
+        return np.array(derivatives)
+
+    def _step_size(self, parameter: Float) -> float:
+        # relative to the spread of the layer's sums, so that badly scaled weights are checked as well
+        spread = float(np.sqrt(np.mean(np.square(parameter)) * len(parameter)))
+        return STEP * spread if parameter.ndim == 2 and spread > 0 else STEP
+
+    def _along_coordinate(self, parameter: Float, coordinate: int) -> Callable[[float], None]:
+        place = np.unravel_index(coordinate, parameter.shape)
+        start = parameter[place]
+
+        def move(t: float) -> None:
+            parameter[place] = start + t
+
+        return move
+
+    def _along(self, parameter: Float, direction: Float) -> Callable[[float], None]:
+        start, shaped = parameter.copy(), direction.reshape(parameter.shape)
+
+        def move(t: float) -> None:
+            np.copyto(parameter, start + t * shaped)
+
+        return move
+
+    def _derivative(self, move: Callable[[float], None], h: float) -> float:
+        """Centred difference by the largest of three steps that crosses no kink, or nan."""
+        for size in (h, h / 4, h / 16):
+            (cost_up, signs_up), (cost_down, signs_down) = (
+                self._cost_and_signs(move, t) for t in (size, -size)
+            )
+            move(0.0)
+            if np.array_equal(signs_up, signs_down):
+                return (cost_up - cost_down) / (2 * size)
+        return np.nan
+
+    def _cost_and_signs(self, move: Callable[[float], None], t: float) -> tuple[float, NDArray[np.bool_]]:
+        move(t)
+        loss, _ = softmax_cross_entropy(self.network.forward(self.x), self.labels, self.lam)
+        signs = [(relu.y > 0).ravel() for relu in self.network.relus]
+        cost = loss + self.lam * self.network.squared_weights()
+        return float(cost[self.member]), np.concatenate([*signs, [True]])

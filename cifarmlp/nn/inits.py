@@ -1,0 +1,31 @@
+"""How the weights start: the standard deviation of a zero-mean normal, layer by layer."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from cifarmlp.nn.types import Float
+
+SIGMAS = {
+    "he": lambda fan_in, fan_out: math.sqrt(2.0 / fan_in),
+    "xavier": lambda fan_in, fan_out: math.sqrt(2.0 / (fan_in + fan_out)),
+}
+
+
+def sigma_of(init: str | float, fan_in: int, fan_out: int) -> float:
+    """Standard deviation of the weights of a layer (fan_in, fan_out).
+
+    `"he"`: sqrt(2 / fan_in), He et al. 2015, eq. 10. `"xavier"`: sqrt(2 / (fan_in + fan_out)),
+    Glorot and Bengio 2010, eq. 12. A number is the standard deviation itself, the same in every layer.
+    """
+    return SIGMAS[init](fan_in, fan_out) if isinstance(init, str) else init
+
+
+def draw_weights(generator: np.random.Generator, sizes: Sequence[int], init: str | float) -> list[Float]:
+    """W ~ N(0, sigma²), one (in, out) float64 array a layer for layer sizes [in, hidden..., out].
+
+    float64 whatever the network's dtype, so that both precisions start from the same weights.
+    """
+    return [sigma_of(init, i, o) * generator.standard_normal((i, o)) for i, o in itertools.pairwise(sizes)]

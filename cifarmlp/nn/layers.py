@@ -1,0 +1,146 @@
+"""Linear, batch norm, ReLU: forward and backward for K members at once.
+
+Activations are (B, K·d), member after member. A layer keeps what its backward pass needs from its last
+forward pass. No member's loss depends on another's parameters, so the gradient of the sum of all losses is
+each member's own; what comes into a backward pass scaled comes out scaled.
+"""
+
+import numpy as np
+
+from cifarmlp.nn.types import Float
+
+
+class Linear:
+    """s = x W + b for each member.
+
+    W: (G, in, n), that is G products of width n. A hidden layer has one product a member: G = K, n = out.
+    The first layer, whose input all members share, has one product in all: G = 1, n = K·out, so that K
+    networks make one large matrix product: that is where the speed of a population comes from.
+    b: (K·out,), or None where batch norm follows and its beta stands in for it.
+    """
+
+    def __init__(
+        self, weights: list[Float], bias: bool, shared_input: bool, dtype: type[np.floating]
+    ) -> None:
+        """weights: one (in, out) array a member."""
+        stacked = np.stack(weights, axis=1)[None] if shared_input else np.stack(weights)
+        self.W: Float = stacked.reshape(*stacked.shape[:2], -1).astype(dtype)
+        self.dW: Float = np.zeros_like(self.W)
+        self.b: Float | None = np.zeros(self.W.shape[0] * self.W.shape[2], dtype) if bias else None
+        self.db: Float | None = None if self.b is None else np.zeros_like(self.b)
+
+    def spread(self, values: Float) -> Float:
+        """Per-member values (K,) in a shape that multiplies W: (1, 1, K·out) or (K, 1, 1)."""
+        groups, _, n = self.W.shape
+        if groups == len(values):
+            return values[:, None, None]
+        return np.repeat(values, n // len(values))[None, None]
+
+    def forward(self, x: Float) -> Float:
+        """x (B, G·in) -> s (B, G·n)."""
+        groups, width, n = self.W.shape
+        self.x = x.reshape(len(x), groups, width).transpose(1, 0, 2)
+        s = np.empty((len(x), groups, n), x.dtype)
+        np.matmul(self.x, self.W, out=s.transpose(1, 0, 2))
+        flat = s.reshape(len(x), -1)
+        if self.b is not None:
+            flat += self.b
+        return flat
+
+    def backward(self, ds: Float) -> Float:
+        """Sets dW = xᵀ ds and db = sum ds over the batch; returns ds (B, G·n) for `input_gradient`."""
+        np.matmul(self.x.transpose(0, 2, 1), self._by_group(ds), out=self.dW)
+        if self.db is not None:
+            np.add.reduce(ds, axis=0, out=self.db)
+        return ds
+
+    def input_gradient(self, ds: Float) -> Float:
+        """ds (B, G·n) -> dx = ds Wᵀ (B, G·in). The first layer needs none, and it is a third of the work."""
+        groups, width, _ = self.W.shape
+        dx = np.empty((len(ds), groups, width), ds.dtype)
+        np.matmul(self._by_group(ds), self.W.transpose(0, 2, 1), out=dx.transpose(1, 0, 2))
+        return dx.reshape(len(ds), -1)
+
+    def _by_group(self, ds: Float) -> Float:
+        return ds.reshape(len(ds), self.W.shape[0], -1).transpose(1, 0, 2)
+
+
+class BatchNorm:
+    """y = gamma (s - mean) / sqrt(var + eps) + beta; Ioffe and Szegedy 2015, algorithm 1 and section 3.1.
+
+    mean and var (divided by B) are the batch's in training and running averages in evaluation; those start
+    at the first batch's statistics and become momentum · old + (1 - momentum) · new each step.
+    gamma, beta, mean, var: (K·d,).
+    """
+
+    def __init__(self, width: int, eps: float, momentum: float, dtype: type[np.floating]) -> None:
+        self.gamma: Float = np.ones(width, dtype)
+        self.beta: Float = np.zeros(width, dtype)
+        self.dgamma, self.dbeta = np.zeros_like(self.gamma), np.zeros_like(self.beta)
+        self.mean: Float = np.zeros(width, dtype)
+        self.var: Float = np.ones(width, dtype)
+        self.eps, self.momentum = self.gamma.dtype.type(eps), self.gamma.dtype.type(momentum)
+        self.started = False
+
+    def forward(self, s: Float) -> Float:
+        """Training: s (B, K·d), overwritten, -> y (B, K·d); moves the running averages."""
+        share = s.dtype.type(1 / len(s))
+        mean = np.add.reduce(s, axis=0) * share
+        s -= mean
+        var = np.einsum("bn,bn->n", s, s) * share
+        self.inverse_std = self._inverse_std(mean, var)
+        s *= self.inverse_std
+        self.normalised = s
+        self._move_averages(mean, var)
+        y = s * self.gamma
+        y += self.beta
+        return y
+
+    def evaluate(self, s: Float) -> Float:
+        """Evaluation: s (B, K·d), overwritten, -> y (B, K·d), by the running averages."""
+        s -= self.mean
+        s *= self.gamma * self._inverse_std(self.mean, self.var)
+        s += self.beta
+        return s
+
+    def backward(self, dy: Float) -> Float:
+        """dy (B, K·d), overwritten, -> ds (B, K·d); sets dgamma = sum dy x̂ and dbeta = sum dy.
+
+        ds = gamma / std (dy - dbeta / B - x̂ dgamma / B), with x̂ the normalised input.
+        """
+        share = dy.dtype.type(1 / len(dy))
+        np.add.reduce(dy, axis=0, out=self.dbeta)
+        np.einsum("bn,bn->n", dy, self.normalised, out=self.dgamma)
+        dy -= self.dbeta * share
+        dy -= self.normalised * (self.dgamma * share)
+        dy *= self.gamma * self.inverse_std
+        return dy
+
+    def _inverse_std(self, mean: Float, var: Float) -> Float:
+        # A unit that doesn't vary over the batch has only rounding errors for a variance; dividing by
+        # them would turn noise into signal, so such a unit puts out beta.
+        rounding = 32 * np.finfo(var.dtype).eps
+        inverse: Float = 1 / np.sqrt(var + self.eps)
+        inverse[var <= np.square(rounding * mean)] = 0
+        return inverse
+
+    def _move_averages(self, mean: Float, var: Float) -> None:
+        keep = self.momentum if self.started else self.momentum * 0
+        for average, new in ((self.mean, mean), (self.var, var)):
+            average *= keep
+            average += (1 - keep) * new
+        self.started = True
+
+
+class ReLU:
+    """y = max(x, 0); its derivative at 0 is taken as 0."""
+
+    def forward(self, x: Float) -> Float:
+        """x: any shape, overwritten."""
+        self.y: Float = np.maximum(x, 0, out=x)
+        return self.y
+
+    def backward(self, dy: Float) -> Float:
+        """Overwrites dy."""
+        dy *= self.y > 0
+        return dy

@@ -1,0 +1,164 @@
+"""The training loop: a generator that yields one record an evaluation."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cifarmlp.data import Images, mini_batches, standardise
+from cifarmlp.nn.losses import softmax_cross_entropy
+from cifarmlp.nn.network import Network
+from cifarmlp.nn.optimisers import SGD
+from cifarmlp.nn.schedules import Schedule
+from cifarmlp.nn.types import Float, Labels
+
+CHUNK = 500  # rows an evaluation passes through the network at a time: its buffers stay in the cache
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Of each member, (K,) float64: cost = loss + lam sum W², mean cross-entropy, share of right answers."""
+
+    cost: Float
+    loss: Float
+    accuracy: Float
+
+
+@dataclass(frozen=True)
+class Record:
+    """One evaluation: after `step` updates; eta (K,) is the rate of the next one."""
+
+    step: int
+    epoch: float
+    eta: Float
+    train: Metrics
+    validation: Metrics
+
+
+@dataclass
+class Training:
+    """Everything that a training needs, and where it is: `step` and the arrays of network and optimiser.
+
+    mean, std: (3072,) pixel statistics in 0-255 units. lam: (K,). order_seed seeds the order of the
+    mini-batches, which all members share. evaluate_every: epochs. evaluate_images: of the training set, for
+    the records on the way; the last record always takes all. stop: asked after each step.
+    diverged: (K,) the step at which a member's loss was first not finite, or -1.
+    """
+
+    network: Network
+    optimiser: SGD
+    schedule: Schedule
+    lam: Float
+    train: Images
+    validation: Images
+    mean: Float
+    std: Float
+    steps: int
+    batch_size: int = 100
+    order_seed: int = 1
+    evaluate_every: int = 1
+    evaluate_images: int | None = None
+    stop: Callable[[], bool] = lambda: False
+    step: int = 0
+    diverged: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.diverged = np.full(self.network.members, -1)
+        self.lam = np.asarray(self.lam, self.network.dtype)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole mini-batches in the training set; what is left over sits out until the next shuffle."""
+        return len(self.train.labels) // self.batch_size
+
+    def eta(self) -> Float:
+        """The rate of the coming step, (K,) in the network's dtype."""
+        return np.broadcast_to(np.asarray(self.schedule(self.step), self.network.dtype), self.lam.shape)
+
+    def records(self) -> Iterator[Record]:
+        """Train to `steps`, yielding a record before the first step, after epochs, and at the end.
+
+        Ends early, without a last record, where `stop` says so; where every member has diverged, with one.
+        """
+        if self.step == 0 and self.steps > 0:
+            yield self.record(self.evaluate_images)
+        interval = self.evaluate_every * self.steps_per_epoch
+        with np.errstate(all="ignore"):  # a diverging member overflows; its loss tells
+            for x, labels in self._batches():
+                loss = self.update(x, labels)
+                self.diverged[(self.diverged < 0) & ~np.isfinite(loss)] = self.step
+                if np.all(self.diverged >= 0):
+                    break
+                self.step += 1
+                if self.stop():
+                    return
+                if self.step % interval == 0 and self.step < self.steps:
+                    yield self.record(self.evaluate_images)
+            yield self.record(None)
+
+    def update(self, x: Float, labels: Labels) -> Float:
+        """One step on a standardised mini-batch x (B, 3072); returns each member's loss before it, (K,).
+
+        The rate goes in at the top, with the gradient of the loss: everything below is linear in that.
+        """
+        eta = self.eta()
+        loss, dlogits = softmax_cross_entropy(self.network.forward(x), labels, eta)
+        self.network.backward(dlogits)
+        self.optimiser.step(eta, self.lam)
+        return loss
+
+    def record(self, train_images: int | None) -> Record:
+        """Evaluate here and now, on the first `train_images` of the training set (None: all)."""
+        part = Images(self.train.pixels[:train_images], self.train.labels[:train_images])
+        return Record(
+            self.step,
+            self.step / self.steps_per_epoch,
+            self.eta(),
+            self.evaluate(part),
+            self.evaluate(self.validation),
+        )
+
+    def evaluate(self, images: Images) -> Metrics:
+        """Cost, loss and accuracy of every member, with the running averages."""
+        total_loss, right = np.zeros(len(self.lam)), np.zeros(len(self.lam))
+        unscaled = np.ones_like(self.lam)
+        for logits, labels in predictions(self.network, images, self.mean, self.std):
+            loss, _ = softmax_cross_entropy(logits, labels, unscaled)
+            total_loss += np.float64(loss) * len(labels)
+            right += (logits.argmax(axis=2) == labels[:, None]).sum(axis=0)
+        loss = total_loss / len(images.labels)
+        cost = loss + self.lam * np.float64(self.network.squared_weights())
+        finite = np.isfinite(cost)
+        return Metrics(
+            np.where(finite, cost, np.nan),
+            np.where(finite, loss, np.nan),
+            np.where(finite, right / len(images.labels), np.nan),
+        )
+
+    def _batches(self) -> Iterator[tuple[Float, Labels]]:
+        x = np.empty((self.batch_size, self.train.pixels.shape[1]), self.network.dtype)
+        first = self.step
+        for step in range(first, self.steps):
+            epoch, position = divmod(step, self.steps_per_epoch)
+            if position == 0 or step == first:
+                order = self._order(epoch)
+            rows = order[position]
+            standardise(self.train.pixels[rows], self.mean, self.std, out=x)
+            yield x, self.train.labels[rows]
+
+    def _order(self, epoch: int) -> NDArray[np.intp]:
+        # a generator an epoch, so that any epoch can be taken up again without those before it
+        rng = np.random.default_rng([self.order_seed, 1, epoch])
+        return mini_batches(len(self.train.labels), self.batch_size, rng)
+
+
+def predictions(network: Network, images: Images, mean: Float, std: Float) -> Iterator[tuple[Float, Labels]]:
+    """Logits (b, K, 10) and labels (b,), chunk by chunk, with the running averages."""
+    x = np.empty((CHUNK, images.pixels.shape[1]), network.dtype)
+    for start in range(0, len(images.labels), CHUNK):
+        pixels = images.pixels[start : start + CHUNK]
+        standardise(pixels, mean, std, out=x[: len(pixels)])
+        with np.errstate(all="ignore"):
+            logits = network.forward(x[: len(pixels)], training=False)
+        yield logits, images.labels[start : start + CHUNK]
