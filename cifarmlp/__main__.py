@@ -1,0 +1,5 @@
+"""`python -m cifarmlp` is `cifarmlp`."""
+
+from cifarmlp.cli import main
+
+main()

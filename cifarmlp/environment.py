@@ -1,0 +1,62 @@
+"""Where a run was made: what one needs to know to get its numbers again."""
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cifarmlp import __version__
+from cifarmlp.data import Dataset
+
+LIBRARIES = ("numpy", "scipy", "matplotlib", "pydantic")
+
+
+def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
+    """Versions, git commit, processor, BLAS and its threads, command line, and which images."""
+    from threadpoolctl import threadpool_info
+
+    blas = [(pool["internal_api"], pool.get("version")) for pool in threadpool_info()]
+    return {
+        "cifarmlp": __version__,
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "blas": sorted({f"{name} {number}" for name, number in blas}),
+        "blas_threads": threads,
+        "command": sys.argv,
+        "data": {
+            "source": dataset.source,
+            "sha256": dataset.checksum,
+            "official": dataset.official,
+        },
+    }
+
+
+def _git_commit() -> str | None:
+    """Commit of the checkout that this code runs from, with `+` where it has been changed since."""
+    folder = Path(__file__).parents[1]
+    if not (folder / ".git").exists():
+        return None
+    commit = _output("git", "-C", str(folder), "rev-parse", "HEAD")
+    changed = _output("git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}+" if commit and changed else commit
+
+
+def _output(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        return done.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -1,0 +1,247 @@
+"""Where data, engine and disk meet: configs become populations, trainings become run folders."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cifarmlp import environment, plots, runs
+from cifarmlp.blas import BlasThreads
+from cifarmlp.config import Config, Constant, to_yaml
+from cifarmlp.data import Dataset, Images, Split, pixel_statistics, split, standardise
+from cifarmlp.nn.diagnosis import first_not_finite, layer_health
+from cifarmlp.nn.network import Network
+from cifarmlp.nn.optimisers import SGD
+from cifarmlp.nn.schedules import Schedule, constant, cyclic
+from cifarmlp.nn.types import Float
+from cifarmlp.train import CHUNK, Metrics, Record, Training
+
+PARTS = ("train", "validation", "test")
+QUANTITIES = ("cost", "loss", "accuracy")
+
+
+@dataclass
+class Outcome:
+    """How a training went; `as_dict` is result.json.
+
+    status: finished, diverged or interrupted. metrics: {train, validation, test} -> {cost, loss, accuracy}.
+    advice: for a run that diverged or never left chance level, what was seen, line by line.
+    """
+
+    status: str
+    steps: int
+    epochs: float
+    seconds: float
+    metrics: dict[str, dict[str, float]]
+    seed: int
+    at_chance: bool = False
+    diverged_at: int | None = None
+    layers: list[dict[str, float]] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What result.json holds."""
+        values = asdict(self)
+        metrics = values.pop("metrics")
+        values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
+        return {**values, **{part: metrics.get(part) for part in PARTS}}
+
+
+def population(configs: Sequence[Config], images: Split, dtype: type[np.floating] = np.float32) -> Training:
+    """The training of K configs in lockstep, one member each.
+
+    They may differ in seed (of the weights), init, lambda and the rates; everything else, and the order of
+    the mini-batches, is the first one's.
+    """
+    first, norm = configs[0], configs[0].network.batch_norm
+    sizes = [images.train.pixels.shape[1], *first.network.hidden, 10]
+    generators = [np.random.default_rng([config.seed, 0]) for config in configs]
+    network = Network(
+        sizes, generators, [_init(c) for c in configs], (norm.eps, norm.momentum) if norm else None, dtype
+    )
+    mean, std = pixel_statistics(images.train.pixels)
+    return Training(
+        network=network,
+        optimiser=SGD(network, first.training.optimiser.rho or 0.0),
+        schedule=schedule_of(configs, steps_per_epoch(first, images)),
+        lam=np.array([config.training.lam for config in configs]),
+        train=images.train,
+        validation=images.validation,
+        mean=mean,
+        std=std,
+        steps=total_steps(first, images),
+        batch_size=first.training.batch_size,
+        order_seed=first.seed,
+        evaluate_every=first.training.evaluate_every,
+        evaluate_images=first.training.evaluate_images,
+    )
+
+
+def steps_per_epoch(config: Config, images: Split) -> int:
+    """Whole mini-batches in the training set."""
+    return len(images.train) // config.training.batch_size
+
+
+def total_steps(config: Config, images: Split) -> int:
+    """`training.steps` where given, else the length of the schedule."""
+    schedule = config.training.schedule
+    if config.training.steps is not None:
+        return config.training.steps
+    if isinstance(schedule, Constant):
+        return schedule.epochs * steps_per_epoch(config, images)
+    return 2 * schedule.n_s * schedule.cycles
+
+
+def schedule_of(configs: Sequence[Config], epoch: int) -> Schedule:
+    """step -> eta (K,), for `epoch` steps an epoch."""
+    schedules = [config.training.schedule for config in configs]
+    first = schedules[0]
+
+    def rates(name: str) -> Float:
+        return np.array([getattr(schedule, name) for schedule in schedules])
+
+    if isinstance(first, Constant):
+        return constant(rates("eta"), first.decay, epoch)
+    return cyclic(rates("eta_min"), rates("eta_max"), first.n_s)
+
+
+def _init(config: Config) -> str | float:
+    init = config.network.init
+    return init.kind if init.sigma is None else init.sigma
+
+
+def train_into(
+    folder: Path,
+    config: Config,
+    dataset: Dataset,
+    threads: int | None = None,
+    watch: Callable[[Training, Record], None] = lambda training, record: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train one config and leave a run folder; `watch` sees every record, `stop` may end it early.
+
+    threads: for BLAS; None adapts, see `blas.BlasThreads`.
+    Raises RunFolderError where the folder can't be written.
+    """
+    runs.write_text(folder / "config.yaml", to_yaml(config))
+    images = split_of(config, dataset)
+    training = population([config], images)
+    blas = BlasThreads(threads, training.network.sizes, training.batch_size, CHUNK)
+    runs.write_json(folder / "environment.json", environment.describe(dataset, blas.most))
+    training.stop = stop
+    rows, started = [], time.perf_counter()
+    for record in training.records():
+        rows.append(row_of(record))
+        runs.write_rows(folder / "metrics.csv", rows)
+        watch(training, record)
+        blas.adapt()
+    seconds = time.perf_counter() - started
+    outcome = _outcome(config, training, images, rows, seconds)
+    _save(folder, config, training, rows, outcome)
+    return outcome
+
+
+def split_of(config: Config, dataset: Dataset) -> Split:
+    """The split that the config asks for."""
+    data = config.data
+    return split(dataset, data.validation, data.train_batches, data.validation_batches)
+
+
+def row_of(record: Record, member: int = 0) -> dict[str, float]:
+    """A row of metrics.csv."""
+    row = {"step": record.step, "epoch": record.epoch, "eta": float(record.eta[member])}
+    for part in ("train", "validation"):
+        metrics = _of_member(getattr(record, part), member)
+        row.update({f"{part}_{quantity}": value for quantity, value in metrics.items()})
+    return row
+
+
+def _of_member(metrics: Metrics, member: int = 0) -> dict[str, float]:
+    return {quantity: float(getattr(metrics, quantity)[member]) for quantity in QUANTITIES}
+
+
+def _outcome(
+    config: Config, training: Training, images: Split, rows: list[dict[str, float]], seconds: float
+) -> Outcome:
+    diverged = int(training.diverged[0])
+    status = "diverged" if diverged >= 0 else "finished" if training.step == training.steps else "interrupted"
+    metrics = {p: {q: rows[-1][f"{p}_{q}"] for q in QUANTITIES} for p in PARTS[:2]} if rows else {}
+    if status != "interrupted":
+        metrics["test"] = _of_member(training.evaluate(images.test))
+    epochs = training.step / training.steps_per_epoch
+    outcome = Outcome(status, training.step, epochs, seconds, metrics, config.seed)
+    if status == "diverged":
+        _explain_divergence(outcome, training, diverged)
+    elif training.step and stays_at_chance(rows, images.train):
+        _explain_chance(outcome, training)
+    return outcome
+
+
+def stays_at_chance(rows: Sequence[dict[str, float]], train: Images) -> bool:
+    """Whether no evaluation was better than always naming the commonest class, by three standard errors."""
+    share = float(np.bincount(train.labels).max()) / len(train)
+    limit = share + 3 * (share * (1 - share) / len(train)) ** 0.5
+    return all(not row["train_accuracy"] > limit for row in rows)
+
+
+def _explain_divergence(outcome: Outcome, training: Training, step: int) -> None:
+    where = first_not_finite(training.network, _sample(training))
+    outcome.diverged_at = step
+    outcome.advice = [
+        f"diverged at step {step}: the loss is not finite; first not finite: {where}",
+        "what usually helps: a smaller eta (a tenth), batch_norm: true, or init: he",
+    ]
+
+
+def _explain_chance(outcome: Outcome, training: Training) -> None:
+    health = layer_health(training.network, _sample(training))
+    outcome.at_chance = True
+    outcome.layers = [layer.as_dict() for layer in health]
+    outcome.advice = [
+        "never left chance level; its layers, from the input (share of dead ReLUs, spread of the outputs):",
+        *(f"  layer {h.layer}: {h.dead:.0%} dead, spread {h.spread:.2g}" for h in health),
+        "what usually helps: batch_norm: true, init: he, or another eta",
+    ]
+
+
+def _sample(training: Training) -> Float:
+    pixels = training.train.pixels[:1000]
+    x = np.empty(pixels.shape, training.network.dtype)
+    standardise(pixels, training.mean, training.std, out=x)
+    return x
+
+
+def _save(
+    folder: Path, config: Config, training: Training, rows: list[dict[str, float]], outcome: Outcome
+) -> None:
+    runs.write_arrays(folder / "model.npz", model_arrays(training))
+    steps = np.unique(np.linspace(0, training.step, 1001).astype(int))
+    eta = {int(step): float(np.ravel(training.schedule(int(step)))[0]) for step in steps}
+    figure = plots.curves(rows, eta, f"{config.name}, seed {config.seed}")
+    runs.write(folder / "curves.png", lambda file: figure.savefig(file, format="png", dpi=150))
+    runs.write_json(folder / "result.json", outcome.as_dict())
+
+
+def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
+    """The arrays of model.npz, float32: parameters and running averages by name, and the pixel statistics."""
+    network = training.network
+    arrays = {**network.parameters(), **network.running_averages()}
+    members = {name: np.ascontiguousarray(array[member], np.float32) for name, array in arrays.items()}
+    return {**members, "pixel_mean": training.mean, "pixel_std": training.std}
+
+
+def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Mean, standard deviation (n - 1) and n of each metric over the seeds: summary.json."""
+    summary: dict[str, Any] = {"n": len(outcomes), "seeds": [outcome.seed for outcome in outcomes]}
+    for part in PARTS:
+        values = {q: [o.metrics.get(part, {}).get(q, np.nan) for o in outcomes] for q in QUANTITIES}
+        summary[part] = {quantity: _mean_and_std(numbers) for quantity, numbers in values.items()}
+    return summary
+
+
+def _mean_and_std(numbers: Sequence[float]) -> dict[str, float]:
+    std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else float("nan")
+    return {"mean": float(np.mean(numbers)), "std": std, "n": len(numbers)}

@@ -1,0 +1,84 @@
+"""One config over one or several seeds: which folders, which processes, and the summary."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cifarmlp import runs
+from cifarmlp.config import Config, override_with
+from cifarmlp.data import load
+from cifarmlp.experiment import Outcome, summarise, train_into
+from cifarmlp.interrupts import watch_signals
+from cifarmlp.train import Record, Training
+from cifarmlp.workers import map_unordered
+
+Watch = Callable[[Training, Record], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training, as a worker process gets it."""
+
+    config: Config
+    folder: Path
+    data_dir: Path | None
+    threads: int | None
+
+
+def train_seeds(
+    config: Config,
+    out: Path,
+    data_dir: Path | None,
+    *,
+    repeats: int = 1,
+    jobs: int = 1,
+    threads: int | None = None,
+    watch: Watch = lambda training, record: None,
+    stop: Callable[[], int] = lambda: 0,
+) -> tuple[Path, list[Outcome]]:
+    """Train seeds seed, seed + 1, ...; one folder, or one a seed with a summary.json above them.
+
+    `watch` sees the records of trainings in this process, that is with one job.
+    Raises DataError before, and RunFolderError once, a folder is claimed.
+    """
+    load(config.data.source, data_dir, download=True)  # before a folder is claimed, and once for all workers
+    folder = runs.claim(out, config.name)
+    jobs = min(jobs, repeats)
+    tasks = [
+        Task(seeded, _place(folder, seeded.seed, repeats), data_dir, threads or (None if jobs == 1 else 1))
+        for seeded in _seeds(config, repeats)
+    ]
+    outcomes = list(map_unordered(train_task, tasks, jobs)) if jobs > 1 else _one_by_one(tasks, watch, stop)
+    outcomes.sort(key=lambda outcome: outcome.seed)
+    if repeats > 1:
+        runs.write_json(
+            folder / "summary.json", summarise([o for o in outcomes if o.status != "interrupted"])
+        )
+    return folder, outcomes
+
+
+def train_task(task: Task) -> Outcome:
+    """A worker's whole job."""
+    return _train(task, lambda training, record: None, watch_signals())
+
+
+def _one_by_one(tasks: list[Task], watch: Watch, stop: Callable[[], int]) -> list[Outcome]:
+    outcomes = []
+    for task in tasks:
+        if not stop():
+            outcomes.append(_train(task, watch, stop))
+    return outcomes
+
+
+def _train(task: Task, watch: Watch, stop: Callable[[], int]) -> Outcome:
+    dataset = load(task.config.data.source, task.data_dir)
+    folder = runs.make_folder(task.folder)
+    return train_into(folder, task.config, dataset, task.threads, watch, lambda: bool(stop()))
+
+
+def _seeds(config: Config, repeats: int) -> list[Config]:
+    return [override_with(config, {"seed": config.seed + i}) for i in range(repeats)]
+
+
+def _place(folder: Path, seed: int, repeats: int) -> Path:
+    return folder / f"seed-{seed}" if repeats > 1 else folder

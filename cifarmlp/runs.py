@@ -1,0 +1,122 @@
+"""Run folders: claimed by one process, written whole or not at all, read back without trust."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cifarmlp.errors import RunFolderError
+
+Row = Mapping[str, float]
+
+
+def claim(out: Path, name: str) -> Path:
+    """A new folder out/NAME-001, -002, ...; mkdir is atomic, so of several processes each gets its own.
+
+    Raises RunFolderError where `out` can't be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        number = 1 + max((_number(path.name, name) for path in out.iterdir()), default=0)
+        while True:
+            try:
+                folder = out / f"{name}-{number:03d}"
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder inside a claimed one. Raises RunFolderError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    return path
+
+
+def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Let `fill` write a temporary file beside `path`, sync it, and put it in its place.
+
+    Raises RunFolderError, and leaves nothing behind, where that fails (a full disk, no permission).
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8 text, whole or not at all."""
+    write(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON with nan and infinity as null."""
+    write_text(path, json.dumps(finite(value), indent=2) + "\n")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """An .npz of plain arrays; the same arrays give the same bytes."""
+    write(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """CSV with a header; floats so that they read back the same."""
+    rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz; nothing in it is ever unpickled. Raises RunFolderError."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RunFolderError(f"{path}: not a readable model: {error}") from error
+
+
+def _number(folder: str, name: str) -> int:
+    match = re.fullmatch(re.escape(name) + r"-(\d{3,9})", folder)
+    return int(match[1]) if match else 0
+
+
+def finite(value: Any) -> Any:
+    """The value with nan and infinity as None, which JSON can say."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cannot_write(path: Path, error: OSError) -> RunFolderError:
+    reason = error.strerror or str(error)
+    return RunFolderError(f"{path}: cannot be written: {reason}; free it, or give another place with --out")
