@@ -175,16 +175,19 @@ def _outcome(
     outcome = Outcome(status, training.step, epochs, seconds, metrics, config.seed)
     if status == "diverged":
         _explain_divergence(outcome, training, diverged)
-    elif training.step and stays_at_chance(rows, images.train):
+    elif training.step and stays_at_chance(rows, images.train, training.evaluate_images):
         _explain_chance(outcome, training)
     return outcome
 
 
-def stays_at_chance(rows: Sequence[dict[str, float]], train: Images) -> bool:
-    """Whether no evaluation was better than always naming the commonest class, by three standard errors."""
+def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: int | None = None) -> bool:
+    """Whether training brought no more than always naming the commonest class, by three standard errors.
+
+    rows: of metrics.csv, whose accuracies are of the first `evaluated` training images (None: all).
+    """
     share = float(np.bincount(train.labels).max()) / len(train)
-    limit = share + 3 * (share * (1 - share) / len(train)) ** 0.5
-    return all(not row["train_accuracy"] > limit for row in rows)
+    limit = share + 3 * (share * (1 - share) / (evaluated or len(train))) ** 0.5
+    return all(not row["train_accuracy"] > limit for row in rows if row["step"] > 0)
 
 
 def _explain_divergence(outcome: Outcome, training: Training, step: int) -> None:

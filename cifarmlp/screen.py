@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 from tabulate import tabulate
 from tqdm import tqdm
 
+from cifarmlp.bench import Row
 from cifarmlp.experiment import PARTS, QUANTITIES, Outcome, summarise
 from cifarmlp.gradients import LIMIT, Check
 from cifarmlp.nn.gradcheck import Difference
@@ -190,3 +192,22 @@ def download_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
             bar.update(done - bar.n)
 
         yield show
+
+
+def print_benchmark(rows: Sequence[Row], as_json: bool) -> None:
+    """What `bench` measured, an arrangement a row."""
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    table = [
+        [r.members, r.processes, r.threads]
+        + [f"{x:.0f}" for x in (r.step_us, r.step_us / r.members, r.trial_steps_per_second, r.products_us)]
+        + [f"{r.of_products:.0%}", f"{r.peak_gflops:.0f}", f"{r.of_peak:.0%}"]
+        for r in rows
+    ]
+    columns = ["K", "processes", "threads", "µs a step", "µs a member", "trial-steps/s"]
+    columns += ["products alone, µs", "their share", "peak GFLOP/s", "share of peak"]
+    click.echo("3072-50-50-10, batch norm, batch 100, float32; K networks in lockstep in each process")
+    click.echo(
+        tabulate(table, headers=columns, disable_numparse=True, stralign="right", maxheadercolwidths=10)
+    )

@@ -84,19 +84,19 @@ class Training:
         if self.step == 0 and self.steps > 0:
             yield self.record(self.evaluate_images)
         interval = self.evaluate_every * self.steps_per_epoch
-        with np.errstate(all="ignore"):  # a diverging member overflows; its loss tells
-            for x, labels in self._batches():
-                loss = self.update(x, labels)
-                self.diverged[(self.diverged < 0) & ~np.isfinite(loss)] = self.step
-                if np.all(self.diverged >= 0):
-                    break
-                self.step += 1
-                if self.stop():
-                    return
-                if self.step % interval == 0 and self.step < self.steps:
-                    yield self.record(self.evaluate_images)
-            yield self.record(None)
+        for x, labels in self._batches():
+            loss = self.update(x, labels)
+            self.diverged[(self.diverged < 0) & ~np.isfinite(loss)] = self.step
+            if np.all(self.diverged >= 0):
+                break
+            self.step += 1
+            if self.stop():
+                return
+            if self.step % interval == 0 and self.step < self.steps:
+                yield self.record(self.evaluate_images)
+        yield self.record(None)
 
+    @np.errstate(all="ignore")  # a diverging member overflows; its loss tells
     def update(self, x: Float, labels: Labels) -> Float:
         """One step on a standardised mini-batch x (B, 3072); returns each member's loss before it, (K,).
 
@@ -119,6 +119,7 @@ class Training:
             self.evaluate(self.validation),
         )
 
+    @np.errstate(all="ignore")
     def evaluate(self, images: Images) -> Metrics:
         """Cost, loss and accuracy of every member, with the running averages."""
         total_loss, right = np.zeros(len(self.lam)), np.zeros(len(self.lam))
@@ -159,6 +160,4 @@ def predictions(network: Network, images: Images, mean: Float, std: Float) -> It
     for start in range(0, len(images.labels), CHUNK):
         pixels = images.pixels[start : start + CHUNK]
         standardise(pixels, mean, std, out=x[: len(pixels)])
-        with np.errstate(all="ignore"):
-            logits = network.forward(x[: len(pixels)], training=False)
-        yield logits, images.labels[start : start + CHUNK]
+        yield network.forward(x[: len(pixels)], training=False), images.labels[start : start + CHUNK]
