@@ -133,7 +133,7 @@ def bench(quick: bool, as_json: bool) -> None:
     from cifarmlp import screen
 
     cores = benchmark.cores()
-    arrangements = [*benchmark.single(cores), *benchmark.populations(cores)]
+    arrangements = list(dict.fromkeys([*benchmark.single(cores), *benchmark.populations(cores)]))
     rounds, seconds = (1, 0.1) if quick else (5, 0.4)
     screen.print_benchmark(benchmark.measure(arrangements, rounds, seconds), as_json)
 

@@ -1,0 +1,149 @@
+"""Configs of any kind: what is written reads back the same, and garbage is refused in plain words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cifarmlp.config import (
+    Config,
+    load_config,
+    to_yaml,
+)
+from cifarmlp.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(text: str | bytes, *overrides: str) -> Config:
+    Path("c.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_config(Path("c.yaml"), overrides)
+
+
+def refusal(text: str | bytes, *overrides: str) -> str:
+    """What is said against a config, or nothing; no other exception gets through."""
+    try:
+        load(text, *overrides)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+share = st.floats(0, 1, exclude_max=True)
+positive = st.floats(1e-300, 1e300)
+count = st.integers(1, 10**9)
+batches = st.permutations([1, 2, 3, 4, 5])
+splits = st.builds(lambda n: {"validation": n}, st.integers(1, 40_000)) | st.builds(
+    lambda files, cut: {"train_batches": files[:cut], "validation_batches": files[cut:]},
+    batches,
+    st.integers(1, 4),
+)
+schedules = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.just("cyclic"),
+        "eta_min": st.floats(0, 0.1),
+        "eta_max": positive.filter(lambda x: x >= 0.1),
+    },
+) | st.fixed_dictionaries(
+    {"kind": st.just("constant")}, optional={"eta": positive, "decay": st.floats(0.1, 1), "epochs": count}
+)
+around = st.fixed_dictionaries({"uniform_within": positive})
+draws = st.fixed_dictionaries(
+    {"values": st.lists(st.integers() | positive, min_size=1)}
+) | st.fixed_dictionaries({"log_uniform": st.tuples(st.floats(1e-9, 1), st.floats(2, 3)).map(list)})
+configs = st.fixed_dictionaries(
+    {"name": st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", fullmatch=True)},
+    optional={
+        "seed": st.integers(0, 2**32 - 1),
+        "data": splits,
+        "network": st.fixed_dictionaries(
+            {},
+            optional={
+                "hidden": st.lists(st.integers(1, 100_000), max_size=9),
+                "batch_norm": st.booleans() | st.fixed_dictionaries({"eps": positive, "momentum": share}),
+                "init": st.sampled_from(["he", "xavier"]) | st.fixed_dictionaries({"sigma": positive}),
+            },
+        ),
+        "training": st.fixed_dictionaries(
+            {},
+            optional={
+                "batch_size": st.integers(2, 10_000),
+                "lambda": st.floats(0, 1e300) | st.integers(0, 9),
+                "optimiser": st.sampled_from(["sgd", "momentum", {"kind": "momentum", "rho": 0.5}]),
+                "schedule": schedules,
+                "steps": st.none() | st.integers(0, 10**9),
+            },
+        ),
+        "search": st.none()
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "coarse": st.fixed_dictionaries({"space": st.fixed_dictionaries({"training.lambda": draws})}),
+                "fine": st.fixed_dictionaries({"space": st.fixed_dictionaries({"seed": around})}),
+            },
+        ),
+    },
+)
+in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=1000)
+
+
+@in_one_folder
+@given(configs)
+def test_a_written_config_is_the_same_config(values: dict[str, Any]) -> None:
+    config = load(json.dumps(values))
+    text = to_yaml(config)
+    assert load(text) == config
+    assert to_yaml(load(text)) == text
+    assert load(json.dumps(yaml.safe_load(text))) == config
+
+
+WORDS = """name seed data network training search hidden init schedule kind lambda batch_norm extends c.yaml
+    true 1e5 010 no null ~ & * ! { } [ ] , : - ? | > ' " # % @ 5 -1 .nan <<"""
+words = st.sampled_from([*WORDS.split(), "\n", "\t", ""])
+wordy = st.lists(words, max_size=40).map(" ".join)
+
+
+@in_one_folder
+@given(st.text(max_size=300) | wordy | st.binary(max_size=100))
+def test_garbage_is_refused_in_plain_words_or_read(text: str | bytes) -> None:
+    told = refusal(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    assert "Input should" not in told
+    assert "type=" not in told
+    assert all(line.isprintable() for line in told.split("\n"))
+
+
+leaf = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["he", "no", "kind", "constant"])
+)
+KEYS = """seed data network training search hidden init schedule optimiser kind lambda batch_norm sigma eps
+    coarse fine space trials training.lambda uniform values validation train_batches extends"""
+keys = st.sampled_from(KEYS.split())
+anything = st.recursive(
+    leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5)
+)
+
+
+@in_one_folder
+@given(st.dictionaries(keys, anything), st.dictionaries(keys, anything))
+def test_any_tree_laid_over_any_other_is_refused_in_plain_words_or_read(
+    base: dict[str, Any], over: dict[str, Any]
+) -> None:
+    Path("base.yaml").write_text(json.dumps(base | {"extends": None}))
+    told = refusal(
+        json.dumps(over | {"extends": "base.yaml"}), f"training={json.dumps(over.get('training'))}"
+    )
+    assert "Input should" not in told
