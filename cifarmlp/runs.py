@@ -1,4 +1,4 @@
-"""Run folders: claimed by one process, written whole or not at all, read back without trust."""
+"""Run folders: claimed by one process, written whole or not at all."""
 
 import csv
 import io
@@ -7,7 +7,6 @@ import math
 import os
 import re
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -92,15 +91,6 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz; nothing in it is ever unpickled. Raises RunFolderError."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise RunFolderError(f"{path}: not a readable model: {error}") from error
 
 
 def _number(folder: str, name: str) -> int:
