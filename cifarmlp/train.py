@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import Images, mini_batches, standardise
+from cifarmlp.data import Images, mini_batches, standardiser
 from cifarmlp.nn.losses import softmax_cross_entropy
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
@@ -79,22 +79,28 @@ class Training:
     def records(self) -> Iterator[Record]:
         """Train to `steps`, yielding a record before the first step, after epochs, and at the end.
 
-        Ends early, without a last record, where `stop` says so; where every member has diverged, with one.
+        Ends early, after a step, where `stop` says so, and where every member has diverged.
         """
-        if self.step == 0 and self.steps > 0:
-            yield self.record(self.evaluate_images)
+        if self.step in (0, self.steps):
+            yield self.record(None if self.step == self.steps else self.evaluate_images)
         interval = self.evaluate_every * self.steps_per_epoch
         for x, labels in self._batches():
-            loss = self.update(x, labels)
-            self.diverged[(self.diverged < 0) & ~np.isfinite(loss)] = self.step
+            self._note_divergence(self.update(x, labels))
             if np.all(self.diverged >= 0):
-                break
+                yield self.record(None)
+                return
             self.step += 1
+            if self.step == self.steps:
+                last = self.record(None)
+                self._note_divergence(last.train.loss)
+                yield last
+            elif self.step % interval == 0:
+                yield self.record(self.evaluate_images)
             if self.stop():
                 return
-            if self.step % interval == 0 and self.step < self.steps:
-                yield self.record(self.evaluate_images)
-        yield self.record(None)
+
+    def _note_divergence(self, loss: Float) -> None:
+        self.diverged[(self.diverged < 0) & ~np.isfinite(loss)] = self.step
 
     @np.errstate(all="ignore")  # a diverging member overflows; its loss tells
     def update(self, x: Float, labels: Labels) -> Float:
@@ -138,14 +144,17 @@ class Training:
         )
 
     def _batches(self) -> Iterator[tuple[Float, Labels]]:
-        x = np.empty((self.batch_size, self.train.pixels.shape[1]), self.network.dtype)
+        shape = self.batch_size, self.train.pixels.shape[1]
+        pixels, x = np.empty(shape, np.uint8), np.empty(shape, self.network.dtype)
+        standardise = standardiser(self.mean, self.std, self.network.dtype)
         first = self.step
         for step in range(first, self.steps):
             epoch, position = divmod(step, self.steps_per_epoch)
             if position == 0 or step == first:
                 order = self._order(epoch)
             rows = order[position]
-            standardise(self.train.pixels[rows], self.mean, self.std, out=x)
+            np.take(self.train.pixels, rows, axis=0, out=pixels, mode="clip")  # a mode that needs no buffer
+            standardise(pixels, x)
             yield x, self.train.labels[rows]
 
     def _order(self, epoch: int) -> NDArray[np.intp]:
@@ -157,7 +166,8 @@ class Training:
 def predictions(network: Network, images: Images, mean: Float, std: Float) -> Iterator[tuple[Float, Labels]]:
     """Logits (b, K, 10) and labels (b,), chunk by chunk, with the running averages."""
     x = np.empty((CHUNK, images.pixels.shape[1]), network.dtype)
+    standardise = standardiser(mean, std, network.dtype)
     for start in range(0, len(images.labels), CHUNK):
         pixels = images.pixels[start : start + CHUNK]
-        standardise(pixels, mean, std, out=x[: len(pixels)])
+        standardise(pixels, x[: len(pixels)])
         yield network.forward(x[: len(pixels)], training=False), images.labels[start : start + CHUNK]

@@ -37,7 +37,9 @@ class Difference:
 
     @property
     def worst(self) -> float:
-        """The largest of the three relative differences."""
+        """The largest of the three relative differences; nan where nothing could be checked."""
+        if not self.checked:
+            return np.nan
         return float(np.max([self.relative, self.direction, self.update]))  # nan stays nan
 
 

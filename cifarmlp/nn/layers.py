@@ -88,7 +88,8 @@ class BatchNorm:
         mean = np.add.reduce(s, axis=0) * share
         s -= mean
         var = np.einsum("bn,bn->n", s, s) * share
-        self.inverse_std = self._inverse_std(mean, var)
+        self.inverse_std = self._inverse_std(mean, var, len(s))
+        var *= self.inverse_std > 0  # evaluation is to see rounding errors for what they are, too
         s *= self.inverse_std
         self.normalised = s
         self._move_averages(mean, var)
@@ -116,10 +117,10 @@ class BatchNorm:
         dy *= self.gamma * self.inverse_std
         return dy
 
-    def _inverse_std(self, mean: Float, var: Float) -> Float:
-        # A unit that doesn't vary over the batch has only rounding errors for a variance; dividing by
-        # them would turn noise into signal, so such a unit puts out beta.
-        rounding = 32 * np.finfo(var.dtype).eps
+    def _inverse_std(self, mean: Float, var: Float, rows: int = 0) -> Float:
+        # A unit that doesn't vary over the batch has only rounding errors for a variance, which grow with
+        # the rows summed; dividing by them would turn noise into signal, so such a unit puts out beta.
+        rounding = max(32, rows) * np.finfo(var.dtype).eps
         inverse: Float = 1 / np.sqrt(var + self.eps)
         inverse[var <= np.square(rounding * mean)] = 0
         return inverse

@@ -1,0 +1,159 @@
+"""The shipped configs load, say what they reproduce, and train for as long as the reports say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cifarmlp.config import Config, Constant, find_config, load_config, shipped_configs
+
+SHIPPED = shipped_configs()
+DEEP = (50, 30, 20, 20, 10, 10, 10, 10)
+SIGMAS = (0.1, 0.001, 0.0001)
+# Figures 5 to 16: for each sigma 3 layers without and with batch norm, then 9 layers.
+GRID = [(sigma, hidden, norm) for sigma in SIGMAS for hidden in ((50, 50), DEEP) for norm in (False, True)]
+
+
+def shipped(name: str) -> Config:
+    return load_config(SHIPPED[name])
+
+
+def steps(config: Config) -> int:
+    schedule = config.training.schedule
+    if isinstance(schedule, Constant):
+        return schedule.epochs * (config.data.training_images // config.training.batch_size)
+    return 2 * schedule.n_s * schedule.cycles
+
+
+def opening(path: Path) -> list[str]:
+    """The comment that a file begins with, line by line."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    end = next(n for n, line in enumerate(lines) if not line.startswith("#"))
+    return [line.removeprefix("#").strip() for line in lines[:end]]
+
+
+def test_all_of_them_are_there() -> None:
+    first = {f"report-1/figure-{n}" for n in range(1, 9)} | {"report-1/table-2", "report-1/search"}
+    second = {f"report-2/figure-{n}" for n in range(1, 17)} | {"report-2/best-model", "report-2/search"}
+    assert {"quickstart"} | first | second <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_it_loads_and_is_found_by_its_name(name: str) -> None:
+    assert find_config(name) == SHIPPED[name]
+    shipped(name)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_runs_are_named_after_it(name: str) -> None:
+    assert shipped(name).name == name.replace("/", "-")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_it_opens_with_what_it_reproduces_what_to_expect_the_time_and_the_command(name: str) -> None:
+    comment = opening(SHIPPED[name])
+    if match := re.fullmatch(r"report-(\d)/(figure|table)-(\d+)", name):
+        report, kind, number = match.groups()
+        assert comment[0].startswith(f"Report {report}, {kind} {number}: ")
+    assert [line.split(": ")[0] for line in comment if re.match(r"(Expected|Time|Command): ", line)] == [
+        "Expected",
+        "Time",
+        "Command",
+    ]
+    verb = "search" if shipped(name).search else "train"
+    assert re.fullmatch(rf"Command: cifarmlp {verb} {name}( --repeats \d+)?", comment[-1])
+
+
+@pytest.mark.parametrize("name", [f"report-2/figure-{n}" for n in range(1, 17)] + ["report-2/search"])
+def test_two_cycles_of_report_2_are_9000_steps(name: str) -> None:
+    config = shipped(name)
+    assert steps(config) == 9000
+    assert (config.training.lam, config.training.batch_size, config.data.training_images) == (
+        0.005,
+        100,
+        49_000,
+    )
+    assert config.training.optimiser.kind == "sgd"
+
+
+def test_the_best_model_of_report_2_takes_three_cycles() -> None:
+    config = shipped("report-2/best-model")
+    assert steps(config) == 13_500
+    assert config.training.lam == 0.0035476760480130176
+    assert (config.network.hidden, config.network.batch_norm is not None) == ((50, 50), True)
+    assert opening(SHIPPED["report-2/best-model"])[-1].endswith("--repeats 20")
+
+
+@pytest.mark.parametrize("name", [f"report-1/figure-{n}" for n in range(1, 9)] + ["report-1/search"])
+def test_ten_epochs_of_one_file_are_1000_steps(name: str) -> None:
+    config = shipped(name)
+    assert steps(config) == 1000
+    assert (config.data.train_batches, config.data.validation_batches) == ((1,), (2,))
+    assert config.network.init.sigma == 0.001
+    assert (config.training.optimiser.kind, config.training.optimiser.rho) == ("momentum", 0.9)
+
+
+def test_table_2_of_report_1_takes_ten_epochs_of_49000_images() -> None:
+    config = shipped("report-1/table-2")
+    assert (steps(config), config.data.training_images, config.data.validation) == (4900, 49_000, 1000)
+    assert isinstance(config.training.schedule, Constant)
+    assert (config.training.schedule.eta, config.training.lam) == (0.0473, 5.9080e-5)
+
+
+def test_the_quickstart_is_short_and_needs_no_download() -> None:
+    config = shipped("quickstart")
+    assert steps(config) == 2000
+    assert config.data.source == "synthetic"
+
+
+@pytest.mark.parametrize(("number", "hidden", "norm"), [(1, (50, 30), True), (2, (50, 30), False)])
+def test_figures_1_and_2_of_report_1(number: int, hidden: tuple[int, ...], norm: bool) -> None:
+    config = shipped(f"report-1/figure-{number}")
+    assert (config.network.hidden, config.network.batch_norm is not None) == (hidden, norm)
+    assert isinstance(config.training.schedule, Constant)
+    assert (config.training.schedule.eta, config.training.schedule.decay) == (0.01, 0.95)
+
+
+@pytest.mark.parametrize("number", range(3, 9))
+def test_figures_3_to_8_of_report_1(number: int) -> None:
+    config = shipped(f"report-1/figure-{number}")
+    assert isinstance(config.training.schedule, Constant)
+    assert config.training.schedule.eta == (1e-4, 1e-2, 1.0)[(number - 3) // 2]
+    assert (config.network.batch_norm is not None) == (number % 2 == 1)
+    assert (config.network.hidden, config.training.lam) == ((50,), 1e-5)
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_figures_1_to_4_of_report_2(number: int) -> None:
+    network = shipped(f"report-2/figure-{number}").network
+    assert network.hidden == ((50, 50) if number % 2 else DEEP)
+    assert (network.batch_norm is not None) == (number > 2)
+    assert network.init.kind == "he"
+
+
+@pytest.mark.parametrize(("number", "setting"), list(enumerate(GRID, start=5)))
+def test_figures_5_to_16_of_report_2(number: int, setting: tuple[float, tuple[int, ...], bool]) -> None:
+    network = shipped(f"report-2/figure-{number}").network
+    assert (network.init.sigma, network.hidden, network.batch_norm is not None) == setting
+
+
+def test_the_search_of_report_1() -> None:
+    search = shipped("report-1/search").search
+    assert search is not None
+    assert search.coarse is not None
+    assert search.fine is not None
+    assert search.coarse.trials == search.fine.trials * search.fine.centres == 100
+    assert search.coarse.space["training.schedule.eta"].log_uniform == (1e-3, 1e1)
+    assert search.coarse.space["training.lambda"].log_uniform == (1e-5, 1)
+    assert search.fine.space["training.schedule.eta"].uniform_within == 0.01
+    assert search.fine.space["training.lambda"].uniform_within == 1e-5
+
+
+def test_the_search_of_report_2() -> None:
+    search = shipped("report-2/search").search
+    assert search is not None
+    assert search.coarse is not None
+    assert search.fine is not None
+    assert (search.coarse.trials, search.fine.trials, search.fine.centres) == (50, 50, 3)
+    assert search.coarse.space["training.lambda"].log_uniform == (1e-5, 1e-1)
+    assert search.fine.space["training.lambda"].uniform_within == 2.5e-4
