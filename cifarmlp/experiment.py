@@ -11,7 +11,7 @@ import numpy as np
 from cifarmlp import environment, plots, runs
 from cifarmlp.blas import BlasThreads
 from cifarmlp.config import Config, Constant, to_yaml
-from cifarmlp.data import Dataset, Images, Split, pixel_statistics, split, standardise
+from cifarmlp.data import Dataset, Images, Split, pixel_statistics, split, standardiser
 from cifarmlp.nn.diagnosis import first_not_finite, layer_health
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
@@ -213,7 +213,7 @@ def _explain_chance(outcome: Outcome, training: Training) -> None:
 def _sample(training: Training) -> Float:
     pixels = training.train.pixels[:1000]
     x = np.empty(pixels.shape, training.network.dtype)
-    standardise(pixels, training.mean, training.std, out=x)
+    standardiser(training.mean, training.std, training.network.dtype)(pixels, x)
     return x
 
 

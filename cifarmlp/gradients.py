@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cifarmlp.config import Config
-from cifarmlp.data import Dataset, pixel_statistics, standardise
+from cifarmlp.data import Dataset, pixel_statistics, standardiser
 from cifarmlp.nn.gradcheck import Difference, check_gradients, checkable
 
 LIMIT = 1e-7
@@ -73,7 +73,7 @@ def run(checks: Sequence[Check], dataset: Dataset, seed: int = 1) -> Iterator[tu
     """Check each network on the first images of the dataset, standardised."""
     mean, std = pixel_statistics(dataset.train.pixels[:STATISTICS_OF])
     x = np.empty((BATCH, dataset.train.pixels.shape[1]))
-    standardise(dataset.train.pixels[:BATCH], mean, std, out=x)
+    standardiser(mean, std, np.float64)(dataset.train.pixels[:BATCH], x)
     for check in checks:
         rng = np.random.default_rng([seed, 2])
         network = checkable([x.shape[1], *check.hidden, 10], check.batch_norm, rng)

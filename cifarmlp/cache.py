@@ -1,0 +1,125 @@
+"""Decoded images on disk: memory-mapped, shared by all processes, written whole or not at all."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+# Slot of the batch, 0 to 5, pixels (10000, 3072), labels (10000,).
+Batch = tuple[int, NDArray[np.uint8], NDArray[np.uint8]]
+
+SHAPE = (60_000, 3072)
+ROWS = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+class Stored(NamedTuple):
+    """Pixels (60000, 3072) and labels (60000,), uint8, and what was noted about them when decoded."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    notes: dict[str, Any]
+
+
+Describe = Callable[[NDArray[np.uint8], NDArray[np.uint8]], dict[str, Any]]
+
+
+def cache_dir() -> Path:
+    """The user's cache: $CIFARMLP_CACHE, else $XDG_CACHE_HOME/cifarmlp, else ~/.cache/cifarmlp."""
+    if own := os.environ.get("CIFARMLP_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cifarmlp"
+
+
+def key_of(prefix: str, files: Iterable[Path]) -> str:
+    """A name that changes when one of the files is another, or of another size or time."""
+    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return f"{prefix}-{hashlib.sha256(repr(stats).encode()).hexdigest()[:16]}"
+
+
+def load(key: str, decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
+    """The images under `key`, decoded at the first call ever and mapped into memory afterwards.
+
+    Several processes decode once. A damaged entry is decoded again. Where the cache cannot be written, the
+    images are decoded into memory (184 MB) and a warning is logged. Errors are those of `decode`.
+    """
+    folder = cache_dir() / key
+    stored = _open(folder)
+    if stored is not None:
+        return stored
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            return _open(folder) or _write(folder, decode, describe)
+    except OSError as error:
+        _log.warning("%s cannot be written (%s): decoding in memory, at every start", folder, error.strerror)
+        return _in_memory(decode, describe)
+
+
+def size(key: str) -> int:
+    """Bytes that the entry takes on disk; 0 when there is none."""
+    return sum(path.stat().st_size for path in (cache_dir() / key).glob("*"))
+
+
+def _open(folder: Path) -> Stored | None:
+    try:
+        pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
+        labels = np.load(folder / "labels.npy", allow_pickle=False)
+        notes = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = pixels.shape == SHAPE and labels.shape == SHAPE[:1] and pixels.dtype == labels.dtype == np.uint8
+    noted = isinstance(notes, dict) and {"checksum", "official"} <= notes.keys()
+    return _stored(pixels, labels, notes) if whole and noted and labels.max() <= 9 else None
+
+
+def _stored(pixels: NDArray[np.uint8], labels: NDArray[np.uint8], notes: dict[str, Any]) -> Stored:
+    # np.asarray: the plain array of a memory map, which is several times faster to take rows from.
+    return Stored(np.asarray(pixels), labels, notes)
+
+
+def _write(folder: Path, decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
+    temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    try:
+        _fill(temporary, decode())
+        pixels = np.load(temporary / "pixels.npy", mmap_mode="r", allow_pickle=False)
+        labels = np.load(temporary / "labels.npy", allow_pickle=False)
+        notes = describe(pixels, labels)
+        (temporary / "notes.json").write_text(json.dumps(notes, indent=1), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return _stored(pixels, labels, notes)
+
+
+def _fill(folder: Path, batches: Iterable[Batch]) -> None:
+    labels = np.empty(SHAPE[:1], np.uint8)
+    # Plain writes, not a map: on a full disk a map ends the process where a write raises.
+    with (folder / "pixels.npy").open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": SHAPE}
+        np.lib.format.write_array_header_1_0(file, header)
+        start = file.tell()
+        for slot, pixels, batch_labels in batches:
+            file.seek(start + slot * ROWS * SHAPE[1])
+            file.write(np.ascontiguousarray(pixels).data)
+            labels[slot * ROWS : (slot + 1) * ROWS] = batch_labels
+    np.save(folder / "labels.npy", labels)
+
+
+def _in_memory(decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
+    pixels, labels = np.empty(SHAPE, np.uint8), np.empty(SHAPE[:1], np.uint8)
+    for slot, batch_pixels, batch_labels in decode():
+        rows = slice(slot * ROWS, (slot + 1) * ROWS)
+        pixels[rows], labels[rows] = batch_pixels, batch_labels
+    return Stored(pixels, labels, describe(pixels, labels))

@@ -1,0 +1,373 @@
+"""Finding, loading, splitting, measuring and ordering the images."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from cifarmlp import cifar10, data, fetch, synthetic
+from cifarmlp.errors import ConfigError, DataError
+
+ROWS = 10_000
+
+
+def batches() -> Iterator[cifar10.Batch]:
+    """Six batches, last first, in which an image's first bytes are its batch and number."""
+    for slot in reversed(range(6)):
+        pixels = np.zeros((ROWS, 3072), np.uint8)
+        pixels[:, 0] = slot
+        pixels[:, 1:5] = np.arange(ROWS, dtype=np.uint32)[:, None].view(np.uint8)
+        yield cifar10.Batch(slot, pixels, (np.arange(ROWS) % 10).astype(np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, working folder and cache: what lies on this machine is not to be found."""
+    for name in ("CIFARMLP_DATA", "CIFARMLP_CACHE", "XDG_CACHE_HOME", "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def official_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cifar-10-batches-bin of the batches above."""
+    folder = tmp_path_factory.mktemp("official") / "cifar-10-batches-bin"
+    folder.mkdir()
+    for slot, pixels, labels in batches():
+        rows = np.concatenate([labels[:, None], pixels], axis=1)
+        (folder / f"{cifar10.BATCHES[slot]}.bin").write_bytes(rows.tobytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(official_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> data.Dataset:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CIFARMLP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return data.load("cifar10", official_folder)
+
+
+def numbers(images: data.Images) -> NDArray[np.int64]:
+    """Which of the 60000 images these are."""
+    within = np.ascontiguousarray(images.pixels[:, 1:5]).view(np.uint32)[:, 0]
+    return images.pixels[:, 0].astype(np.int64) * ROWS + within
+
+
+def test_load(dataset: data.Dataset, official_folder: Path) -> None:
+    assert numbers(dataset.train).tolist() == list(range(50_000))
+    assert numbers(dataset.test).tolist() == list(range(50_000, 60_000))
+    assert dataset.train.labels.tolist() == list(range(10)) * 5000
+    assert dataset.train.pixels.dtype == dataset.train.labels.dtype == np.uint8
+    assert dataset.names[3] == "cat"
+    assert (dataset.source, dataset.official, dataset.place) == ("cifar10", False, str(official_folder))
+
+
+def test_the_same_images_have_the_same_checksum_elsewhere(
+    dataset: data.Dataset, official_folder: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(official_folder, tmp_path / "copy")
+    assert data.load("cifar10", copy).checksum == dataset.checksum
+
+
+def test_one_other_pixel_is_another_checksum(
+    dataset: data.Dataset, official_folder: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(official_folder, tmp_path / "copy")
+    with (copy / "test_batch.bin").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    assert data.load("cifar10", copy).checksum != dataset.checksum
+
+
+def test_load_of_another_source() -> None:
+    with pytest.raises(ConfigError, match="neither cifar10 nor synthetic"):
+        data.load("mnist")
+
+
+def test_load_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "batches", batches)
+    dataset = data.load("synthetic")
+    assert (dataset.names, dataset.source, dataset.place) == (synthetic.NAMES, "synthetic", "")
+    assert not dataset.official
+
+
+# Finding
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "home/.cache/cifarmlp",
+        "work/data",
+        "work/data/cifar10",
+        "work/datasets",
+        "home/data",
+        "home/datasets",
+        "home/.keras/datasets",
+        "home/.keras/datasets/cifar-10-batches-py-target",
+    ],
+)
+def test_finds_in_the_usual_places(official_folder: Path, tmp_path: Path, place: str) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    target = tmp_path / place / official_folder.name
+    target.symlink_to(official_folder, target_is_directory=True)
+    assert data.find().resolve() == official_folder
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("CIFARMLP_DATA", "told", "told"),
+        ("CIFARMLP_DATA", "~/mine", "home/mine"),
+        ("CIFARMLP_CACHE", "cache", "cache"),
+        ("XDG_CACHE_HOME", "xdg", "xdg/cifarmlp"),
+        ("KERAS_HOME", "keras", "keras/datasets"),
+    ],
+)
+def test_finds_where_the_environment_says(
+    official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, place: str
+) -> None:
+    monkeypatch.setenv(name, value if "~" in value else str(tmp_path / value))
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / official_folder.name).symlink_to(official_folder)
+    assert data.find().resolve() == official_folder
+
+
+def test_finds_keras_archive(tmp_path: Path) -> None:
+    archive = tmp_path / "home/.keras/datasets/cifar-10-batches-py-target_archive"
+    archive.parent.mkdir(parents=True)
+    archive.touch()
+    assert data.find() == archive
+
+
+def test_what_is_told_comes_first(
+    official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archives = [tmp_path / name / "cifar-10-python.tar.gz" for name in ("told", "variable", "work/data")]
+    for archive in archives:
+        archive.parent.mkdir(parents=True)
+        archive.touch()
+    assert data.find() == Path("data/cifar-10-python.tar.gz")
+    monkeypatch.setenv("CIFARMLP_DATA", str(archives[1].parent))
+    assert data.find() == archives[1]
+    assert data.find(archives[0].parent) == archives[0]
+    assert data.find(archives[0]) == archives[0]
+
+
+def test_nothing_else_is_taken_for_what_is_told(tmp_path: Path) -> None:
+    Path("data").mkdir()
+    Path("data/cifar-10-python.tar.gz").touch()
+    with pytest.raises(DataError, match=f"in {tmp_path / 'empty'};"):
+        data.find(tmp_path / "empty")
+
+
+def test_not_found_names_the_places_and_the_remedies(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        data.load("cifar10")
+    message = str(caught.value)
+    for expected in (
+        str(tmp_path / "home/.cache/cifarmlp"),
+        str(tmp_path / "home/.keras/datasets"),
+        "data/cifar10",
+        "cifarmlp data fetch",
+        "--data-dir",
+        "$CIFARMLP_DATA",
+        "--set data.source=synthetic",
+    ):
+        assert expected in message
+    assert "\n" not in message
+
+
+def test_downloads_only_when_told(
+    official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def stand_in(folder: Path, progress: object) -> Path:
+        asked.append(folder)
+        return official_folder
+
+    monkeypatch.setattr(fetch, "fetch", stand_in)
+    with pytest.raises(DataError):
+        data.load("cifar10")
+    assert asked == []
+    assert data.load("cifar10", download=True).place == str(official_folder)
+    assert data.find_or_fetch(tmp_path / "told") == official_folder
+    assert asked == [tmp_path / "home/.cache/cifarmlp", tmp_path / "told"]
+
+
+# Splitting
+
+
+@pytest.mark.parametrize(
+    ("arguments", "train", "validation"),
+    [
+        ((1000,), range(49_000), range(49_000, 50_000)),
+        ((0,), range(50_000), range(0)),
+        ((None,), range(50_000), range(0)),
+        ((5000, None, None), range(45_000), range(45_000, 50_000)),
+        ((None, [1], [2]), range(10_000), range(10_000, 20_000)),
+        ((None, [1, 2, 3, 4], [5]), range(40_000), range(40_000, 50_000)),
+        ((0, [2, 3], [1]), range(10_000, 30_000), range(10_000)),
+        ((500, [2], None), range(10_000, 19_500), range(19_500, 20_000)),
+    ],
+)
+def test_split_without_copying(
+    dataset: data.Dataset, arguments: tuple[object, ...], train: range, validation: range
+) -> None:
+    found = data.split(dataset, *arguments)  # type: ignore[arg-type]
+    assert numbers(found.train).tolist() == list(train)
+    assert numbers(found.validation).tolist() == list(validation)
+    assert found.test is dataset.test
+    assert np.shares_memory(found.train.pixels, dataset.train.pixels)
+
+
+def test_split_of_scattered_batches(dataset: data.Dataset) -> None:
+    found = data.split(dataset, None, [4, 1], [5, 3])
+    assert numbers(found.train).tolist() == [*range(30_000, 40_000), *range(10_000)]
+    assert numbers(found.validation).tolist() == [*range(40_000, 50_000), *range(20_000, 30_000)]
+    assert len(found.train) == len(found.train.labels) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ((50_000,), "leaves none to train on"),
+        ((10_000, [1]), "leaves none to train on"),
+        ((-1,), "leaves none to train on"),
+        ((None, [1, 2], [2]), r"batches \[2\] are in both"),
+        ((None, None, [5]), r"batches \[5\] are in both"),
+        ((1000, [1], [2]), "not both"),
+        ((None, [0], [2]), "train_batches.*1 to 5"),
+        ((None, [1], [6]), "validation_batches.*1 to 5"),
+        ((None, [1, 1], [2]), "not different"),
+    ],
+)
+def test_split_refuses(dataset: data.Dataset, arguments: tuple[object, ...], fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        data.split(dataset, *arguments)  # type: ignore[arg-type]
+
+
+# Statistics and standardising
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 1200), st.integers(0, 2**32 - 1))
+def test_pixel_statistics_are_exact(n: int, seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (n, 7), dtype=np.uint8)
+    mean, std = data.pixel_statistics(pixels)
+    np.testing.assert_array_equal(mean, pixels.mean(axis=0, dtype=np.longdouble).astype(np.float32))
+    np.testing.assert_allclose(std, pixels.std(axis=0, dtype=np.longdouble), rtol=1e-7, atol=0)
+    assert mean.dtype == std.dtype == np.float32
+
+
+def test_statistics_of_a_constant_pixel() -> None:
+    pixels = np.full((1003, 3072), 255, np.uint8)
+    mean, std = data.pixel_statistics(pixels)
+    assert set(mean) == {255}
+    assert set(std) == {0}
+
+
+def test_statistics_of_extremes() -> None:
+    mean, std = data.pixel_statistics(np.repeat(np.array([[0], [255]], np.uint8), 30_000, axis=0))
+    assert (mean[0], std[0]) == (127.5, 127.5)
+
+
+def test_statistics_of_nothing() -> None:
+    with pytest.raises(DataError, match="no images"):
+        data.pixel_statistics(np.empty((0, 3072), np.uint8))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_standardise(dtype: type) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (500, 3072), dtype=np.uint8)
+    pixels[:, 5] = 77
+    mean, std = data.pixel_statistics(pixels)
+    out = np.full(pixels.shape, np.nan, dtype)
+    data.standardiser(mean, std, dtype)(pixels, out)
+    varying = std > 0
+    expected = (pixels.astype(np.float64) - mean)[:, varying] / std[varying]
+    np.testing.assert_allclose(
+        out[:, varying], expected, rtol=1e-14 if dtype is np.float64 else 1e-5, atol=1e-6
+    )
+    assert not out[:, 5].any()
+
+
+def test_standardise_a_pixel_that_only_training_holds_constant() -> None:
+    mean, std = np.array([10.0], np.float32), np.zeros(1, np.float32)
+    out = np.empty((1, 1), np.float32)
+    data.standardiser(mean, std, np.float32)(np.array([[200]], np.uint8), out)
+    assert out == 0
+
+
+# Order
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99))
+def test_mini_batches_hold_each_image_once(n: int, batch_size: int, seed: int) -> None:
+    if batch_size > n:
+        with pytest.raises(ConfigError, match="batch_size"):
+            data.mini_batches(n, batch_size, np.random.default_rng(seed))
+        return
+    order = data.mini_batches(n, batch_size, np.random.default_rng(seed))
+    assert order.shape == (n // batch_size, batch_size)
+    assert len(set(order.ravel())) == order.size
+    assert order.min() >= 0
+    assert order.max() < n
+    np.testing.assert_array_equal(order, data.mini_batches(n, batch_size, np.random.default_rng(seed)))
+
+
+# What the commands print
+
+
+def test_info(official_folder: Path) -> None:
+    found = data.info(data.load("cifar10", official_folder))
+    assert found["images"]["train"] == dict.fromkeys(cifar10.NAMES, 5000)
+    assert found["images"]["test"] == dict.fromkeys(cifar10.NAMES, 1000)
+    assert (found["place"], found["official"]) == (str(official_folder), False)
+    assert len(found["checksum"]) == 64
+    assert found["cache_bytes"] > 184_000_000
+
+
+def test_verify(official_folder: Path) -> None:
+    checks = data.verify(official_folder.parent)
+    assert len(checks) == 6
+    assert all(check.usable and "not the official" in check.status for check in checks)
+
+
+def test_verify_finds_by_itself(official_folder: Path) -> None:
+    Path("data").symlink_to(official_folder)
+    assert len(data.verify()) == 6
+
+
+def test_contact_sheet() -> None:
+    pixels = np.zeros((4, 3072), np.uint8)
+    pixels[3, 1024 + 32 * 2 + 5] = 200
+    sheet = data.contact_sheet(data.Images(pixels, np.array([0, 0, 0, 1], np.uint8)), ("a", "b"), per_class=2)
+    assert sheet.shape == (2 * 34 + 2, 2 * 34 + 2, 3)
+    assert sheet.dtype == np.uint8
+    assert sheet[36 + 2, 2 + 5].tolist() == [0, 200, 0]
+    assert sheet[0, 0].tolist() == sheet[36, 36].tolist() == [255, 255, 255]
+
+
+REAL = os.environ.get("CIFARMLP_DATA")
+
+
+@pytest.mark.cifar10
+@pytest.mark.skipif(REAL is None, reason="$CIFARMLP_DATA is not set")
+def test_real_images() -> None:
+    dataset = data.load("cifar10", Path(REAL or ""))
+    assert np.bincount(dataset.train.labels).tolist() == [5000] * 10
+    assert dataset.train.labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
+    mean, std = data.pixel_statistics(dataset.train.pixels)
+    channels = mean.reshape(3, 1024).mean(axis=1) / 255
+    np.testing.assert_allclose(channels, [0.4914, 0.4822, 0.4465], atol=2e-3)
+    assert 50 < std.min() < std.max() < 90
