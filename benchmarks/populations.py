@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any
 
 import peers
-from peers import Builds, Contender, Result, jax_block, torch_block, torch_pick
+import side_by_side
+from peers import jax_block, torch_block, torch_pick
+from side_by_side import Builds, Contender, Result
 from tabulate import tabulate
 
 from cifarmlp import bench
@@ -159,4 +161,6 @@ def _best(results: list[Result], names: Iterable[str]) -> Result | None:
 if __name__ == "__main__":
     n = bench.cores()
     shapes = dict.fromkeys([(n, 1), (1, n)])
-    peers.main(__file__, CONTENDERS, [(name, *shape) for name in CONTENDERS for shape in shapes], table)
+    side_by_side.main(
+        __file__, CONTENDERS, [(name, *shape) for name in CONTENDERS for shape in shapes], table
+    )
