@@ -80,7 +80,7 @@ def train(
         progress = screen.Progress(each.name, quiet)
         folder, outcomes = repeats.train_seeds(each, data_dir=data_dir, watch=progress, stop=stop, **options)
         progress.close()
-        screen.print_outcomes(folder, outcomes, as_json)
+        screen.print_outcomes(folder, outcomes, each, as_json)
         if stop():
             sys.exit(INTERRUPTED + stop())
 

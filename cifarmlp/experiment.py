@@ -175,7 +175,8 @@ def _outcome(
     outcome = Outcome(status, training.step, epochs, seconds, metrics, config.seed)
     if status == "diverged":
         _explain_divergence(outcome, training, diverged)
-    elif training.step and stays_at_chance(rows, images.train, training.evaluate_images):
+    learnt = not stays_at_chance(rows, images.train, training.evaluate_images)
+    if status == "finished" and training.step and not learnt:
         _explain_chance(outcome, training)
     return outcome
 

@@ -15,6 +15,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from cifarmlp.bench import Row
+from cifarmlp.config import Config
 from cifarmlp.experiment import PARTS, QUANTITIES, Outcome, summarise
 from cifarmlp.gradients import LIMIT, Check
 from cifarmlp.nn.gradcheck import Difference
@@ -37,13 +38,14 @@ class Progress:
         }
         if self.quiet:
             return
+        name = f"{self.name}, seed {training.order_seed}"
         if not sys.stderr.isatty():
             told = ", ".join(f"{key} {value}" for key, value in words.items())
-            click.echo(f"{self.name}: epoch {record.epoch:.3g}, step {record.step}: {told}", err=True)
+            click.echo(f"{name}: epoch {record.epoch:.3g}, step {record.step}: {told}", err=True)
             return
         if self.bar is None or record.step == 0:
             self.close()
-            self.bar = tqdm(total=training.steps, desc=self.name, unit="step", dynamic_ncols=True)
+            self.bar = tqdm(total=training.steps, desc=name, unit="step", dynamic_ncols=True)
         self.bar.set_postfix(words, refresh=False)
         self.bar.update(record.step - self.bar.n)
 
@@ -53,7 +55,7 @@ class Progress:
             self.bar.close()
 
 
-def print_outcomes(folder: Path, outcomes: Sequence[Outcome], as_json: bool) -> None:
+def print_outcomes(folder: Path, outcomes: Sequence[Outcome], config: Config, as_json: bool) -> None:
     """The results of one config over its seeds: a table, where its files are, what to do next."""
     if as_json:
         click.echo(json.dumps(_as_json(folder, outcomes), indent=2))
@@ -61,7 +63,7 @@ def print_outcomes(folder: Path, outcomes: Sequence[Outcome], as_json: bool) -> 
     click.echo(_table(outcomes))
     for outcome in outcomes:
         _print_state(outcome, several=len(outcomes) > 1)
-    click.echo(f"\n{_files(folder, outcomes)}\nnext:    {_next(folder, outcomes)}")
+    click.echo(f"\n{_files(folder, outcomes)}\nnext:    {_next(folder, outcomes, config)}")
 
 
 def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -89,8 +91,7 @@ def _figure(statistics: Mapping[str, float]) -> str:
 def _print_state(outcome: Outcome, several: bool) -> None:
     if not several or outcome.advice or outcome.status != "finished":
         who = f"seed {outcome.seed}: " if several else ""
-        rate = f"{outcome.seconds / max(outcome.steps, 1) * 1e6:.0f} µs a step with the evaluations"
-        took = f"{outcome.steps} steps, {outcome.epochs:.1f} epochs, {outcome.seconds:.1f} s, {rate}"
+        took = f"{outcome.steps} steps, {outcome.epochs:.1f} epochs, {outcome.seconds:.1f} s with evaluations"
         click.echo(f"\n{who}{outcome.status}: {took}")
     for line in outcome.advice:
         click.echo(line)
@@ -102,12 +103,15 @@ def _files(folder: Path, outcomes: Sequence[Outcome]) -> str:
     return f"curves:  {folder / 'curves.png'}"
 
 
-def _next(folder: Path, outcomes: Sequence[Outcome]) -> str:
-    config = (
-        folder / "config.yaml" if len(outcomes) < 2 else folder / f"seed-{outcomes[0].seed}" / "config.yaml"
-    )
-    change = "--set network.batch_norm=false" if len(outcomes) > 1 else "--repeats 5"
-    return f"cifarmlp train {shlex.quote(str(config))} {change}"
+def _next(folder: Path, outcomes: Sequence[Outcome], config: Config) -> str:
+    again = folder / "config.yaml" if len(outcomes) == 1 else folder / f"seed-{config.seed}" / "config.yaml"
+    if any(outcome.status == "interrupted" for outcome in outcomes):
+        return f"cifarmlp train {shlex.quote(str(again))}"
+    learnt = not any(outcome.status == "diverged" or outcome.at_chance for outcome in outcomes)
+    change = f"--set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
+    if learnt and len(outcomes) == 1:
+        change = "--repeats 5"
+    return f"cifarmlp train {shlex.quote(str(again))} {change}"
 
 
 def print_check(check: Check, differences: Sequence[Difference], off: Sequence[str]) -> None:

@@ -187,6 +187,7 @@ def test_ctrl_c_ends_a_training_in_good_order(tmp_path):
     assert time.monotonic() - started < 20
     folder = tmp_path / "runs" / "quickstart-001"
     assert result(folder)["status"] == "interrupted"
+    assert result(folder)["test"] is None
     assert sorted(path.name for path in folder.iterdir()) == FILES
 
 
