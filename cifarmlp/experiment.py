@@ -248,4 +248,5 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _mean_and_std(numbers: Sequence[float]) -> dict[str, float]:
     std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else float("nan")
-    return {"mean": float(np.mean(numbers)), "std": std, "n": len(numbers)}
+    mean = float(np.mean(numbers)) if numbers else float("nan")
+    return {"mean": mean, "std": std, "n": len(numbers)}

@@ -1,18 +1,24 @@
 """Ctrl-C and SIGTERM: the first one asks a training to stop after its step, a second one ends it at once."""
 
+import multiprocessing
 import signal
 from collections.abc import Callable
 from types import FrameType
 
+_received: list[int] = []
+
 
 def watch_signals() -> Callable[[], int]:
     """Take over SIGINT and SIGTERM; returns a function that gives the number of the signal received, or 0."""
-    received = []
+    if not _received:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _note)
+    return lambda: _received[0] if _received else 0
 
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
-    return lambda: received[0] if received else 0
+def _note(number: int, frame: FrameType | None) -> None:
+    _received.append(number)
+    signal.signal(number, signal.SIG_DFL)
+    if number == signal.SIGTERM:  # a terminal's Ctrl-C reaches the workers too, a SIGTERM this process alone
+        for worker in multiprocessing.active_children():
+            worker.terminate()

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cifarmlp import runs
 from cifarmlp.config import Config, override_with
-from cifarmlp.data import load
+from cifarmlp.data import Dataset, load
 from cifarmlp.experiment import Outcome, summarise, train_into
 from cifarmlp.interrupts import watch_signals
 from cifarmlp.train import Record, Training
@@ -41,15 +42,16 @@ def train_seeds(
     `watch` sees the records of trainings in this process, that is with one job.
     Raises DataError before, and RunFolderError once, a folder is claimed.
     """
-    load(config.data.source, data_dir, download=True)  # before a folder is claimed, and once for all workers
+    dataset = load(config.data.source, data_dir, download=True)  # before a folder is claimed
     folder = runs.claim(out, config.name)
     jobs = min(jobs, repeats)
     tasks = [
         Task(seeded, _place(folder, seeded.seed, repeats), data_dir, threads or (None if jobs == 1 else 1))
         for seeded in _seeds(config, repeats)
     ]
-    outcomes = list(map_unordered(train_task, tasks, jobs)) if jobs > 1 else _one_by_one(tasks, watch, stop)
-    outcomes.sort(key=lambda outcome: outcome.seed)
+    alone = partial(_train, dataset=dataset, watch=watch, stop=stop)
+    done = map_unordered(train_task if jobs > 1 else alone, tasks, jobs, stop)
+    outcomes = sorted(done, key=lambda outcome: outcome.seed)
     if repeats > 1:
         runs.write_json(
             folder / "summary.json", summarise([o for o in outcomes if o.status != "interrupted"])
@@ -59,19 +61,11 @@ def train_seeds(
 
 def train_task(task: Task) -> Outcome:
     """A worker's whole job."""
-    return _train(task, lambda training, record: None, watch_signals())
-
-
-def _one_by_one(tasks: list[Task], watch: Watch, stop: Callable[[], int]) -> list[Outcome]:
-    outcomes = []
-    for task in tasks:
-        if not stop():
-            outcomes.append(_train(task, watch, stop))
-    return outcomes
-
-
-def _train(task: Task, watch: Watch, stop: Callable[[], int]) -> Outcome:
     dataset = load(task.config.data.source, task.data_dir)
+    return _train(task, dataset, lambda training, record: None, watch_signals())
+
+
+def _train(task: Task, dataset: Dataset, watch: Watch, stop: Callable[[], int]) -> Outcome:
     folder = runs.make_folder(task.folder)
     return train_into(folder, task.config, dataset, task.threads, watch, lambda: bool(stop()))
 

@@ -10,16 +10,24 @@ Result = TypeVar("Result")
 
 
 def map_unordered(
-    function: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    jobs: int = 1,
+    stop: Callable[[], int] = lambda: 0,
 ) -> Iterator[Result]:
-    """function(item) for each item, as they end: here and in order for one job, else in `jobs` processes."""
-    if jobs == 1 or len(items) < 2:
-        yield from map(function, items)
+    """function(item) for each item, as they end: here and in order for one job, else in `jobs` processes.
+
+    Once `stop` says so, no further item is begun.
+    """
+    if jobs == 1:
+        for item in items:
+            if not stop():
+                yield function(item)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(items)), mp_context=context) as pool:
-        try:
-            for future in as_completed([pool.submit(function, item) for item in items]):
+        for future in as_completed([pool.submit(function, item) for item in items]):
+            if not future.cancelled():
                 yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+            if stop():
+                pool.shutdown(wait=False, cancel_futures=True)

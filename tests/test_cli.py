@@ -191,6 +191,22 @@ def test_ctrl_c_ends_a_training_in_good_order(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == FILES
 
 
+def test_sigterm_ends_repeats_in_all_their_processes(tmp_path):
+    args = [*SMALL, "--set", "training.steps=1000000", "--repeats", "5", "--jobs", "2"]
+    command = [sys.executable, "-m", "cifarmlp", "train", "quickstart", *args]
+    folder = tmp_path / "runs" / "quickstart-001"
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while len(list(folder.glob("*/metrics.csv"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert {result(path.parent)["status"] for path in folder.glob("*/result.json")} == {"interrupted"}
+    assert json.loads((folder / "summary.json").read_text())["n"] == 0
+
+
 def test_a_closed_pipe_ends_quietly(tmp_path):
     line = f"{sys.executable} -m cifarmlp configs | head -1"
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60)
