@@ -78,8 +78,9 @@ def train(
     stop = interrupts.watch_signals()
     for each in loaded:
         progress = screen.Progress(each.name, quiet)
-        folder, outcomes = repeats.train_seeds(each, data_dir=data_dir, watch=progress, stop=stop, **options)
-        progress.close()
+        folder, outcomes = repeats.train_seeds(
+            each, data_dir=data_dir, watch=progress, ended=progress.ended, stop=stop, **options
+        )
         screen.print_outcomes(folder, outcomes, each, as_json)
         if stop():
             sys.exit(INTERRUPTED + stop())

@@ -35,11 +35,12 @@ def train_seeds(
     jobs: int = 1,
     threads: int | None = None,
     watch: Watch = lambda training, record: None,
+    ended: Callable[[Outcome], None] = lambda outcome: None,
     stop: Callable[[], int] = lambda: 0,
 ) -> tuple[Path, list[Outcome]]:
     """Train seeds seed, seed + 1, ...; one folder, or one a seed with a summary.json above them.
 
-    `watch` sees the records of trainings in this process, that is with one job.
+    `watch` sees the records of trainings in this process, that is with one job; `ended` sees every outcome.
     Raises DataError before, and RunFolderError once, a folder is claimed.
     """
     dataset = load(config.data.source, data_dir, download=True)  # before a folder is claimed
@@ -50,8 +51,11 @@ def train_seeds(
         for seeded in _seeds(config, repeats)
     ]
     alone = partial(_train, dataset=dataset, watch=watch, stop=stop)
-    done = map_unordered(train_task if jobs > 1 else alone, tasks, jobs, stop)
-    outcomes = sorted(done, key=lambda outcome: outcome.seed)
+    outcomes = []
+    for outcome in map_unordered(train_task if jobs > 1 else alone, tasks, jobs, stop):
+        ended(outcome)
+        outcomes.append(outcome)
+    outcomes.sort(key=lambda outcome: outcome.seed)
     if repeats > 1:
         runs.write_json(
             folder / "summary.json", summarise([o for o in outcomes if o.status != "interrupted"])

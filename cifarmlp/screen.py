@@ -49,6 +49,14 @@ class Progress:
         self.bar.set_postfix(words, refresh=False)
         self.bar.update(record.step - self.bar.n)
 
+    def ended(self, outcome: Outcome) -> None:
+        """Tell that a training is over."""
+        self.close()
+        if not self.quiet:
+            accuracy = outcome.metrics.get("test", {}).get("accuracy", math.nan)
+            told = f"{outcome.status}, test accuracy {accuracy:.4f}, {outcome.seconds:.1f} s"
+            click.echo(f"{self.name}, seed {outcome.seed}: {told}", err=True)
+
     def close(self) -> None:
         """Leave the bar as it is."""
         if self.bar is not None:

@@ -56,13 +56,10 @@ def test_train_prints_results_on_stdout_and_progress_on_stderr(trained):
     assert "accuracy" in done.stdout
     assert "runs/quickstart-001/curves.png" in done.stdout
     assert "next:" in done.stdout
-    lines = done.stderr.splitlines()
-    assert [line.split(":")[1].split(",")[0].strip() for line in lines] == [
-        "epoch 0",
-        "epoch 1",
-        "epoch 2",
-        "epoch 2.04",
-    ]
+    *lines, last = done.stderr.splitlines()
+    epochs = [line.split(":")[1].split(",")[0].strip() for line in lines]
+    assert epochs == ["epoch 0", "epoch 1", "epoch 2", "epoch 2.04"]
+    assert last.startswith("quickstart, seed 1: finished, test accuracy 0.")
 
 
 def test_what_was_printed_is_what_was_written(trained):
@@ -129,6 +126,7 @@ def test_repeats_train_each_seed_and_summarise_them(tmp_path):
     summary = json.loads((folder / "summary.json").read_text())["test"]["accuracy"]
     assert summary == pytest.approx({"mean": np.mean(accuracies), "std": np.std(accuracies, ddof=1), "n": 3})
     assert f"{summary['mean']:.4f} ± {summary['std']:.4f}" in done.stdout
+    assert len(done.stderr.splitlines()) == 3
     assert json.loads(alone.stdout)["results"][0]["test"]["accuracy"] == accuracies[1]
 
 
