@@ -21,6 +21,7 @@ TILE = 25
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32] | NDArray[np.float64]
+Fill = Callable[[Pixels, NDArray[np.intp], Floats], None]
 
 
 @dataclass(frozen=True)
@@ -203,26 +204,29 @@ def pixel_statistics(pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.fl
     return mean.astype(np.float32), std.astype(np.float32)
 
 
-def standardiser(
-    mean: NDArray[np.float32], std: NDArray[np.float32], dtype: type[np.floating[Any]]
-) -> Callable[[Pixels, Floats], None]:
-    """The function that writes (pixels - mean) / std of (B, 3072) pixels into its second argument (`dtype`).
+def standardiser(mean: NDArray[np.float32], std: NDArray[np.float32], dtype: type[np.floating[Any]]) -> Fill:
+    """The function (pixels, rows, out) that writes (pixels[rows] - mean) / std into out (B, 3072).
 
-    0 where `std` is 0.
+    out has `dtype`; it is 0 where `std` is 0.
     """
     scale = np.divide(1, std, out=np.zeros(len(std), dtype), where=std > 0, dtype=dtype)
-    # Tiled: whole arrays are subtracted and multiplied twice as fast as rows are repeated.
+    # Tiled, as whole arrays are subtracted and multiplied twice as fast as rows are repeated; and tile by
+    # tile, as a tile stays in the cache from step to step.
     shifts, scales = (np.tile(row.astype(dtype), (TILE, 1)) for row in (mean, scale))
+    raw = np.empty(shifts.shape, np.uint8)
 
-    def standardise(pixels: Pixels, out: Floats) -> None:
-        np.copyto(out, pixels)
-        whole = len(out) // TILE * TILE
-        tiles = out[:whole].reshape(-1, *shifts.shape)
-        for part, shift, scale in ((tiles, shifts, scales), (out[whole:], shifts[0], scales[0])):
-            np.subtract(part, shift, out=part)
-            np.multiply(part, scale, out=part)
+    def fill(pixels: Pixels, rows: NDArray[np.intp], out: Floats) -> None:
+        for start in range(0, len(rows), TILE):
+            part = out[start : start + TILE]
+            n = len(part)
+            np.take(
+                pixels, rows[start : start + n], axis=0, out=raw[:n], mode="clip"
+            )  # a mode without a buffer
+            np.copyto(part, raw[:n])
+            np.subtract(part, shifts[:n], out=part)
+            np.multiply(part, scales[:n], out=part)
 
-    return standardise
+    return fill
 
 
 def mini_batches(n: int, batch_size: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -212,9 +212,9 @@ def _explain_chance(outcome: Outcome, training: Training) -> None:
 
 
 def _sample(training: Training) -> Float:
-    pixels = training.train.pixels[:1000]
-    x = np.empty(pixels.shape, training.network.dtype)
-    standardiser(training.mean, training.std, training.network.dtype)(pixels, x)
+    rows = np.arange(min(1000, len(training.train)))
+    x = np.empty((len(rows), training.train.pixels.shape[1]), training.network.dtype)
+    standardiser(training.mean, training.std, training.network.dtype)(training.train.pixels, rows, x)
     return x
 
 

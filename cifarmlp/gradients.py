@@ -73,7 +73,7 @@ def run(checks: Sequence[Check], dataset: Dataset, seed: int = 1) -> Iterator[tu
     """Check each network on the first images of the dataset, standardised."""
     mean, std = pixel_statistics(dataset.train.pixels[:STATISTICS_OF])
     x = np.empty((BATCH, dataset.train.pixels.shape[1]))
-    standardiser(mean, std, np.float64)(dataset.train.pixels[:BATCH], x)
+    standardiser(mean, std, np.float64)(dataset.train.pixels, np.arange(BATCH), x)
     for check in checks:
         rng = np.random.default_rng([seed, 2])
         network = checkable([x.shape[1], *check.hidden, 10], check.batch_norm, rng)

@@ -74,7 +74,9 @@ class Training:
 
     def eta(self) -> Float:
         """The rate of the coming step, (K,) in the network's dtype."""
-        return np.broadcast_to(np.asarray(self.schedule(self.step), self.network.dtype), self.lam.shape)
+        eta = np.empty_like(self.lam)
+        eta[:] = self.schedule(self.step)
+        return eta
 
     def records(self) -> Iterator[Record]:
         """Train to `steps`, yielding a record before the first step, after epochs, and at the end.
@@ -144,17 +146,15 @@ class Training:
         )
 
     def _batches(self) -> Iterator[tuple[Float, Labels]]:
-        shape = self.batch_size, self.train.pixels.shape[1]
-        pixels, x = np.empty(shape, np.uint8), np.empty(shape, self.network.dtype)
-        standardise = standardiser(self.mean, self.std, self.network.dtype)
+        x = np.empty((self.batch_size, self.train.pixels.shape[1]), self.network.dtype)
+        fill = standardiser(self.mean, self.std, self.network.dtype)
         first = self.step
         for step in range(first, self.steps):
             epoch, position = divmod(step, self.steps_per_epoch)
             if position == 0 or step == first:
                 order = self._order(epoch)
             rows = order[position]
-            np.take(self.train.pixels, rows, axis=0, out=pixels, mode="clip")  # a mode that needs no buffer
-            standardise(pixels, x)
+            fill(self.train.pixels, rows, x)
             yield x, self.train.labels[rows]
 
     def _order(self, epoch: int) -> NDArray[np.intp]:
@@ -166,8 +166,8 @@ class Training:
 def predictions(network: Network, images: Images, mean: Float, std: Float) -> Iterator[tuple[Float, Labels]]:
     """Logits (b, K, 10) and labels (b,), chunk by chunk, with the running averages."""
     x = np.empty((CHUNK, images.pixels.shape[1]), network.dtype)
-    standardise = standardiser(mean, std, network.dtype)
-    for start in range(0, len(images.labels), CHUNK):
-        pixels = images.pixels[start : start + CHUNK]
-        standardise(pixels, x[: len(pixels)])
-        yield network.forward(x[: len(pixels)], training=False), images.labels[start : start + CHUNK]
+    fill = standardiser(mean, std, network.dtype)
+    for start in range(0, len(images), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(images)))
+        fill(images.pixels, rows, x[: len(rows)])
+        yield network.forward(x[: len(rows)], training=False), images.labels[rows]

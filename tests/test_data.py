@@ -292,7 +292,7 @@ def test_standardise(dtype: type) -> None:
     pixels[:, 5] = 77
     mean, std = data.pixel_statistics(pixels)
     out = np.full(pixels.shape, np.nan, dtype)
-    data.standardiser(mean, std, dtype)(pixels, out)
+    data.standardiser(mean, std, dtype)(pixels, np.arange(500), out)
     varying = std > 0
     expected = (pixels.astype(np.float64) - mean)[:, varying] / std[varying]
     np.testing.assert_allclose(
@@ -301,10 +301,18 @@ def test_standardise(dtype: type) -> None:
     assert not out[:, 5].any()
 
 
+def test_standardise_takes_the_rows_it_is_told_in_their_order() -> None:
+    pixels = np.arange(60, dtype=np.uint8).reshape(60, 1)
+    rows = np.random.default_rng(0).permutation(60)[:33]  # more than a tile, and not a multiple of one
+    out = np.empty((33, 1), np.float32)
+    data.standardiser(np.array([1], np.float32), np.array([0.5], np.float32), np.float32)(pixels, rows, out)
+    assert out[:, 0].tolist() == [2.0 * (row - 1) for row in rows]
+
+
 def test_standardise_a_pixel_that_only_training_holds_constant() -> None:
     mean, std = np.array([10.0], np.float32), np.zeros(1, np.float32)
     out = np.empty((1, 1), np.float32)
-    data.standardiser(mean, std, np.float32)(np.array([[200]], np.uint8), out)
+    data.standardiser(mean, std, np.float32)(np.array([[200]], np.uint8), np.array([0]), out)
     assert out == 0
 
 

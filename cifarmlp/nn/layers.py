@@ -5,6 +5,9 @@ forward pass. No member's loss depends on another's parameters, so the gradient 
 each member's own; what comes into a backward pass scaled comes out scaled.
 """
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from cifarmlp.nn.types import Float
@@ -77,22 +80,24 @@ class BatchNorm:
         self.gamma: Float = np.ones(width, dtype)
         self.beta: Float = np.zeros(width, dtype)
         self.dgamma, self.dbeta = np.zeros_like(self.gamma), np.zeros_like(self.beta)
-        self.mean: Float = np.zeros(width, dtype)
-        self.var: Float = np.ones(width, dtype)
+        self.averages: Float = np.stack([np.zeros(width, dtype), np.ones(width, dtype)])
+        self.mean, self.var = self.averages
         self.eps, self.momentum = self.gamma.dtype.type(eps), self.gamma.dtype.type(momentum)
         self.started = False
 
     def forward(self, s: Float) -> Float:
         """Training: s (B, K·d), overwritten, -> y (B, K·d); moves the running averages."""
-        share = s.dtype.type(1 / len(s))
-        mean = np.add.reduce(s, axis=0) * share
+        share = _shares(len(s), s.dtype)
+        moments = np.empty((2, s.shape[1]), s.dtype)
+        mean, var = moments
+        np.matmul(share, s, out=mean)
         s -= mean
-        var = np.einsum("bn,bn->n", s, s) * share
+        np.matmul(share, s * s, out=var)
         self.inverse_std = self._inverse_std(mean, var, len(s))
         var *= self.inverse_std > 0  # evaluation is to see rounding errors for what they are, too
         s *= self.inverse_std
         self.normalised = s
-        self._move_averages(mean, var)
+        self._move_averages(moments)
         y = s * self.gamma
         y += self.beta
         return y
@@ -109,11 +114,12 @@ class BatchNorm:
 
         ds = gamma / std (dy - dbeta / B - x̂ dgamma / B), with x̂ the normalised input.
         """
-        share = dy.dtype.type(1 / len(dy))
-        np.add.reduce(dy, axis=0, out=self.dbeta)
-        np.einsum("bn,bn->n", dy, self.normalised, out=self.dgamma)
-        dy -= self.dbeta * share
-        dy -= self.normalised * (self.dgamma * share)
+        share = _shares(len(dy), dy.dtype)
+        mean, mean_along = share @ dy, share @ (dy * self.normalised)
+        np.multiply(mean, len(dy), out=self.dbeta)
+        np.multiply(mean_along, len(dy), out=self.dgamma)
+        dy -= mean
+        dy -= self.normalised * mean_along
         dy *= self.gamma * self.inverse_std
         return dy
 
@@ -125,12 +131,17 @@ class BatchNorm:
         inverse[var <= np.square(rounding * mean)] = 0
         return inverse
 
-    def _move_averages(self, mean: Float, var: Float) -> None:
+    def _move_averages(self, moments: Float) -> None:
         keep = self.momentum if self.started else self.momentum * 0
-        for average, new in ((self.mean, mean), (self.var, var)):
-            average *= keep
-            average += (1 - keep) * new
+        self.averages *= keep
+        self.averages += moments * (1 - keep)
         self.started = True
+
+
+@cache
+def _shares(rows: int, dtype: np.dtype[Any]) -> Float:
+    # a mean over the batch as a product with these is twice as fast as a sum
+    return np.full(rows, 1 / rows, dtype)
 
 
 class ReLU:

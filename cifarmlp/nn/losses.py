@@ -16,14 +16,16 @@ def softmax_cross_entropy(logits: Float, labels: Labels, scale: Float) -> tuple[
     Returns loss (K,) and gradient (B, K, C) in the dtype of the logits, and leaves those as they are.
     Shifted by the row's maximum (Goodfellow et al. 2016, section 4.1), so finite logits cannot overflow.
     """
-    batch, _, classes = logits.shape
-    z = logits - np.maximum.reduce(logits, axis=2, keepdims=True)
+    batch, members, classes = logits.shape
+    z = logits.reshape(-1, classes).T.copy()  # a class a row, so that sums over classes add whole rows
+    z -= np.maximum.reduce(z, axis=0)
     p = np.exp(z)
-    total = np.add.reduce(p, axis=2, keepdims=True)
-    y = np.eye(classes, dtype=logits.dtype)[labels]
-    of_label = np.einsum("bkc,bc->bk", z, y)
-    loss = np.add.reduce(np.log(total[:, :, 0]) - of_label, axis=0) / logits.dtype.type(batch)
-    p /= total
-    p -= y[:, None]
-    p *= (scale / logits.dtype.type(batch))[:, None]
-    return loss, p
+    total = np.add.reduce(p, axis=0)
+    of_label = labels.repeat(members), np.arange(batch * members)
+    surprise = (np.log(total) - z[of_label]).reshape(batch, members)
+    loss = np.add.reduce(surprise, axis=0) / z.dtype.type(batch)
+    rate = np.empty((batch, members), z.dtype)
+    rate[:] = scale / z.dtype.type(batch)
+    p *= rate.ravel() / total
+    p[of_label] -= rate.ravel()
+    return loss, np.ascontiguousarray(p.T).reshape(logits.shape)

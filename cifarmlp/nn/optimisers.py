@@ -14,8 +14,8 @@ class SGD:
     """
 
     def __init__(self, network: Network, rho: float = 0.0) -> None:
-        self.network, self.rho = network, rho
-        self.velocities = [np.zeros_like(p) for p, _ in network.storage()] if rho else []
+        self.network, self.rho, self.storage = network, rho, list(network.storage())
+        self.velocities = [np.zeros_like(p) for p, _ in self.storage] if rho else []
 
     def step(self, eta: Float, lam: Float) -> None:
         """One update by gradients that carry the factor eta already. eta, lam: (K,), the network's dtype."""
@@ -25,13 +25,13 @@ class SGD:
             return
         for linear in self.network.linears:
             linear.W *= linear.spread(1 - shrink)
-        for parameter, gradient in self.network.storage():
+        for parameter, gradient in self.storage:
             parameter -= gradient
 
     def _step_with_velocity(self, shrink: Float) -> None:
         for linear in self.network.linears:
             linear.dW += linear.W * linear.spread(shrink)
-        for (parameter, gradient), v in zip(self.network.storage(), self.velocities, strict=True):
+        for (parameter, gradient), v in zip(self.storage, self.velocities, strict=True):
             v *= v.dtype.type(self.rho)
             v += gradient
             parameter -= v
