@@ -87,22 +87,26 @@ class Training:
             yield self.record(None if self.step == self.steps else self.evaluate_images)
         interval = self.evaluate_every * self.steps_per_epoch
         for x, labels in self._batches():
-            self._note_divergence(self.update(x, labels))
-            if np.all(self.diverged >= 0):
+            if self._diverged(self.update(x, labels)):
                 yield self.record(None)
                 return
             self.step += 1
             if self.step == self.steps:
                 last = self.record(None)
-                self._note_divergence(last.train.loss)
+                self._diverged(last.train.loss)
                 yield last
             elif self.step % interval == 0:
                 yield self.record(self.evaluate_images)
             if self.stop():
                 return
 
-    def _note_divergence(self, loss: Float) -> None:
-        self.diverged[(self.diverged < 0) & ~np.isfinite(loss)] = self.step
+    def _diverged(self, loss: Float) -> bool:
+        """Note the members whose loss is not finite; whether that is all of them by now."""
+        broken = ~np.isfinite(loss)
+        if not broken.any():
+            return False
+        self.diverged[(self.diverged < 0) & broken] = self.step
+        return bool(np.all(self.diverged >= 0))
 
     @np.errstate(all="ignore")  # a diverging member overflows; its loss tells
     def update(self, x: Float, labels: Labels) -> Float:

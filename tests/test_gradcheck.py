@@ -119,7 +119,7 @@ def test_a_batch_norm_without_the_gradient_through_its_variance_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def add_it_back(norm: BatchNorm, ds: Float) -> Float:
-        return ds + norm.gamma * norm.inverse_std * norm.normalised * norm.dgamma / len(ds)
+        return ds + norm.gamma * norm.inverse_std * (norm.centred * norm.inverse_std) * norm.dgamma / len(ds)
 
     after(BatchNorm, "backward", add_it_back, monkeypatch)
     found = worst(three_layers())

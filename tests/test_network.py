@@ -226,7 +226,7 @@ def stds_before_relu(eps: float) -> list[float]:
     """Of the normalised layers of a 9-layer network at sigma 1e-4, over a batch of 100."""
     net = Network(DEEP, [np.random.default_rng(1)], [1e-4], (eps, 0.9), np.float32)
     net.forward(np.random.default_rng(2).standard_normal((100, 3072)).astype(np.float32))
-    return [float(norm.normalised.std()) for norm in net.norms]
+    return [float((norm.centred * norm.inverse_std).std()) for norm in net.norms]
 
 
 def test_with_a_tiny_eps_a_badly_scaled_deep_network_has_healthy_activations() -> None:

@@ -95,10 +95,9 @@ class BatchNorm:
         np.matmul(share, s * s, out=var)
         self.inverse_std = self._inverse_std(mean, var, len(s))
         var *= self.inverse_std > 0  # evaluation is to see rounding errors for what they are, too
-        s *= self.inverse_std
-        self.normalised = s
+        self.centred = s
         self._move_averages(moments)
-        y = s * self.gamma
+        y = s * (self.inverse_std * self.gamma)
         y += self.beta
         return y
 
@@ -115,11 +114,11 @@ class BatchNorm:
         ds = gamma / std (dy - dbeta / B - x̂ dgamma / B), with x̂ the normalised input.
         """
         share = _shares(len(dy), dy.dtype)
-        mean, mean_along = share @ dy, share @ (dy * self.normalised)
+        mean, along = share @ dy, (share @ (dy * self.centred)) * self.inverse_std
         np.multiply(mean, len(dy), out=self.dbeta)
-        np.multiply(mean_along, len(dy), out=self.dgamma)
+        np.multiply(along, len(dy), out=self.dgamma)
         dy -= mean
-        dy -= self.normalised * mean_along
+        dy -= self.centred * (along * self.inverse_std)
         dy *= self.gamma * self.inverse_std
         return dy
 
