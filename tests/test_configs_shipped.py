@@ -33,8 +33,8 @@ def opening(path: Path) -> list[str]:
 
 
 def test_all_of_them_are_there() -> None:
-    first = {f"report-1/figure-{n}" for n in range(1, 9)} | {"report-1/table-2", "report-1/search"}
-    second = {f"report-2/figure-{n}" for n in range(1, 17)} | {"report-2/best-model", "report-2/search"}
+    first = {f"report-1/figure-{n}" for n in range(1, 9)} | {"report-1/table-2"}
+    second = {f"report-2/figure-{n}" for n in range(1, 17)} | {"report-2/best-model"}
     assert {"quickstart"} | first | second <= set(SHIPPED)
 
 
@@ -60,11 +60,10 @@ def test_it_opens_with_what_it_reproduces_what_to_expect_the_time_and_the_comman
         "Time",
         "Command",
     ]
-    verb = "search" if shipped(name).search else "train"
-    assert re.fullmatch(rf"Command: cifarmlp {verb} {name}( --repeats \d+)?", comment[-1])
+    assert re.fullmatch(rf"Command: cifarmlp train {name}( --repeats \d+)?", comment[-1])
 
 
-@pytest.mark.parametrize("name", [f"report-2/figure-{n}" for n in range(1, 17)] + ["report-2/search"])
+@pytest.mark.parametrize("name", [f"report-2/figure-{n}" for n in range(1, 17)])
 def test_two_cycles_of_report_2_are_9000_steps(name: str) -> None:
     config = shipped(name)
     assert steps(config) == 9000
@@ -84,7 +83,7 @@ def test_the_best_model_of_report_2_takes_three_cycles() -> None:
     assert opening(SHIPPED["report-2/best-model"])[-1].endswith("--repeats 20")
 
 
-@pytest.mark.parametrize("name", [f"report-1/figure-{n}" for n in range(1, 9)] + ["report-1/search"])
+@pytest.mark.parametrize("name", [f"report-1/figure-{n}" for n in range(1, 9)])
 def test_ten_epochs_of_one_file_are_1000_steps(name: str) -> None:
     config = shipped(name)
     assert steps(config) == 1000
@@ -135,25 +134,3 @@ def test_figures_1_to_4_of_report_2(number: int) -> None:
 def test_figures_5_to_16_of_report_2(number: int, setting: tuple[float, tuple[int, ...], bool]) -> None:
     network = shipped(f"report-2/figure-{number}").network
     assert (network.init.sigma, network.hidden, network.batch_norm is not None) == setting
-
-
-def test_the_search_of_report_1() -> None:
-    search = shipped("report-1/search").search
-    assert search is not None
-    assert search.coarse is not None
-    assert search.fine is not None
-    assert search.coarse.trials == search.fine.trials * search.fine.centres == 100
-    assert search.coarse.space["training.schedule.eta"].log_uniform == (1e-3, 1e1)
-    assert search.coarse.space["training.lambda"].log_uniform == (1e-5, 1)
-    assert search.fine.space["training.schedule.eta"].uniform_within == 0.01
-    assert search.fine.space["training.lambda"].uniform_within == 1e-5
-
-
-def test_the_search_of_report_2() -> None:
-    search = shipped("report-2/search").search
-    assert search is not None
-    assert search.coarse is not None
-    assert search.fine is not None
-    assert (search.coarse.trials, search.fine.trials, search.fine.centres) == (50, 50, 3)
-    assert search.coarse.space["training.lambda"].log_uniform == (1e-5, 1e-1)
-    assert search.fine.space["training.lambda"].uniform_within == 2.5e-4
