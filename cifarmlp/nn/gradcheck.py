@@ -97,21 +97,31 @@ class _Check:
         picked = {name: self._pick(name, count) for name in self.network.parameters()}
         numeric = {name: self._numeric(name, *picks) for name, picks in picked.items()}
         updated = self._updated()
-        for name, (coordinates, directions) in picked.items():
-            a, n = analytic[name].ravel(), numeric[name]
-            known = ~np.isnan(n[: len(coordinates)])
-            at, along = coordinates[known], np.array([np.vdot(d, a) for d in directions])
-            n_at, n_along = n[: len(coordinates)][known], n[len(coordinates) :]
-            smooth = ~np.isnan(n_along)
-            yield Difference(
-                name,
-                len(at),
-                len(coordinates) - len(at),
-                float(np.linalg.norm(a[at] - n_at)),
-                relative_difference(a[at], n_at),
-                relative_difference(along[smooth], n_along[smooth]),
-                relative_difference(updated[name].ravel()[at], n_at),
-            )
+        for name, picks in picked.items():
+            yield self._difference(name, *picks, analytic[name].ravel(), updated[name].ravel(), numeric[name])
+
+    def _difference(
+        self,
+        name: str,
+        coordinates: NDArray[np.intp],
+        directions: list[Float],
+        analytic: Float,
+        updated: Float,
+        numeric: Float,
+    ) -> Difference:
+        n_at, n_along = np.split(numeric, [len(coordinates)])
+        known, smooth = ~np.isnan(n_at), ~np.isnan(n_along)
+        at, n_at = coordinates[known], n_at[known]
+        along = np.array([np.vdot(direction, analytic) for direction in directions])
+        return Difference(
+            name,
+            checked=len(at),
+            kinks=len(coordinates) - len(at),
+            distance=float(np.linalg.norm(analytic[at] - n_at)),
+            relative=relative_difference(analytic[at], n_at),
+            direction=relative_difference(along[smooth], n_along[smooth]),
+            update=relative_difference(updated[at], n_at),
+        )
 
     def _analytic(self) -> dict[str, Float]:
         """Gradient of the cost, as the engine has it."""
