@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from config_text import in_an_empty_folder, load  # noqa: F401
 from pydantic import ValidationError
 
 from cifarmlp import config_files
@@ -46,16 +47,6 @@ search:
   coarse: {trials: 50, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}
   fine:   {trials: 50, centres: 3, space: {training.lambda: {uniform_within: 2.5e-4}}}
 """
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def load(text: str | bytes, *overrides: str) -> Config:
-    Path("c.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return load_config(Path("c.yaml"), overrides)
 
 
 # What is read

@@ -2,36 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import pytest
-
-from cifarmlp.config import (
-    Config,
-    load_config,
-)
-from cifarmlp.errors import ConfigError
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def load(text: str | bytes, *overrides: str) -> Config:
-    Path("c.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return load_config(Path("c.yaml"), overrides)
-
-
-def faults(text: str | bytes, *overrides: str) -> list[str]:
-    """The lines of the refusal, without the name of the file."""
-    begun = time.perf_counter()
-    with pytest.raises(ConfigError) as caught:
-        load(text, *overrides)
-    assert time.perf_counter() - begun < 1
-    return [line.removeprefix("c.yaml:") for line in str(caught.value).splitlines()]
-
+from config_text import faults, in_an_empty_folder, load  # noqa: F401
 
 # What is refused, and where
 

@@ -6,27 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+from config_text import in_an_empty_folder, load  # noqa: F401
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cifarmlp.config import (
-    Config,
-    load_config,
     to_yaml,
 )
 from cifarmlp.errors import ConfigError
-
-
-@pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def load(text: str | bytes, *overrides: str) -> Config:
-    Path("c.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return load_config(Path("c.yaml"), overrides)
 
 
 def refusal(text: str | bytes, *overrides: str) -> str:

@@ -118,9 +118,9 @@ def test_every_key_and_value_knows_its_place() -> None:
     ],
 )
 def test_what_is_refused_and_where(text: str, fault: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert told(text)[0].startswith(f"here.yaml:{fault}")
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -130,9 +130,9 @@ def test_all_faults_are_told_at_once() -> None:
 
 def test_no_alias_is_ever_expanded() -> None:
     bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert "anchors" in told(bomb)[0]
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_an_empty_text_has_no_tree() -> None:
