@@ -5,7 +5,6 @@ A step is all that training does: gather 100 uint8 images, standardise, forward,
 
 import itertools
 import multiprocessing
-import os
 import statistics
 import sys
 import time
@@ -19,6 +18,7 @@ from multiprocessing.synchronize import Barrier
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from cifarmlp.blas import cores
 from cifarmlp.data import Images, pixel_statistics
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
@@ -63,11 +63,6 @@ class Row(Arrangement):
     peak_gflops: float
     of_products: float
     of_peak: float
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def single(n_cores: int) -> list[Arrangement]:

@@ -60,7 +60,7 @@ class BlasThreads:
                 _random(rng, *shape)
                 for shape in ((max(batch, chunk), fan_in), (fan_in, fan_out), (batch, fan_out))
             )
-            products = [(x[:batch], w), (x[:batch].T, s), (s, w.T), (x[:chunk], w)]
+            products = [(x[:batch], w), (x[:batch].T, s), (s, w.T), (x[:batch, 0], s), (x[:chunk], w)]
             if not all(self._agrees(left, right) for left, right in products):
                 return False
         return True

@@ -10,7 +10,7 @@ from typing import Any
 from cifarmlp import __version__
 from cifarmlp.data import Dataset
 
-LIBRARIES = ("numpy", "scipy", "matplotlib", "pydantic")
+LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
 
 
 def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
