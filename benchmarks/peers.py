@@ -20,7 +20,7 @@ import side_by_side
 from side_by_side import Builds, Contender, Result
 from tabulate import tabulate
 
-from cifarmlp import bench
+from cifarmlp import bench, blas
 from cifarmlp.bench import BATCH, SIZES, Block, repeated
 
 N_UINT8, N_FLOAT32 = 49_000, 20_000
@@ -270,5 +270,5 @@ def _least_us(result: Result) -> float:
 
 
 if __name__ == "__main__":
-    counts = range(1, min(bench.cores(), 4) + 1)
+    counts = range(1, min(blas.cores(), 4) + 1)
     side_by_side.main(__file__, CONTENDERS, [(name, 1, n) for name in CONTENDERS for n in counts], table)

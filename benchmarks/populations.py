@@ -19,7 +19,7 @@ from peers import jax_block, torch_block, torch_pick
 from side_by_side import Builds, Contender, Result
 from tabulate import tabulate
 
-from cifarmlp import bench
+from cifarmlp import bench, blas
 from cifarmlp.bench import BATCH, SIZES, Block
 
 MEMBERS = (4, 10, 16)
@@ -159,7 +159,7 @@ def _best(results: list[Result], names: Iterable[str]) -> Result | None:
 
 
 if __name__ == "__main__":
-    n = bench.cores()
+    n = blas.cores()
     shapes = dict.fromkeys([(n, 1), (1, n)])
     side_by_side.main(
         __file__, CONTENDERS, [(name, *shape) for name in CONTENDERS for shape in shapes], table

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cifarmlp import bench
+from cifarmlp import blas
 from cifarmlp.bench import Block
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -141,7 +141,7 @@ def footer() -> dict[str, str]:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
-    return {**versions, "cpu": f"{cpu}, {bench.cores()} cores", "date": time.strftime("%Y-%m-%d")}
+    return {**versions, "cpu": f"{cpu}, {blas.cores()} cores", "date": time.strftime("%Y-%m-%d")}
 
 
 def main(

@@ -131,10 +131,10 @@ def gradcheck(config: str | None, overrides: tuple[str, ...], seed: int, data_di
 def bench(quick: bool, as_json: bool) -> None:
     """Time a step here, against the bare matrix products. Takes about a minute."""
     from cifarmlp import bench as benchmark
-    from cifarmlp import screen
+    from cifarmlp import blas, screen
 
-    cores = benchmark.cores()
-    arrangements = list(dict.fromkeys([*benchmark.single(cores), *benchmark.populations(cores)]))
+    n = blas.cores()
+    arrangements = list(dict.fromkeys([*benchmark.single(n), *benchmark.populations(n)]))
     rounds, seconds = (1, 0.1) if quick else (5, 0.4)
     screen.print_benchmark(benchmark.measure(arrangements, rounds, seconds), as_json)
 
