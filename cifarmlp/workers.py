@@ -1,8 +1,11 @@
 """One seam for work side by side: this process, or a pool of processes with one BLAS thread each."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import connection
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -25,9 +28,21 @@ def map_unordered(
                 yield function(item)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(items)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(items)), context, _end_with_parent) as pool:
         for future in as_completed([pool.submit(function, item) for item in items]):
             if not future.cancelled():
                 yield future.result()
             if stop():
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    # a pool's workers outlive a parent that was killed, and wait for more work for ever
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -205,6 +205,22 @@ def test_sigterm_ends_repeats_in_all_their_processes(tmp_path):
     assert json.loads((folder / "summary.json").read_text())["n"] == 0
 
 
+def test_workers_end_with_a_parent_that_was_killed(tmp_path):
+    args = [*SMALL, "--set", "training.steps=1000000", "--repeats", "2", "--jobs", "2"]
+    command = [sys.executable, "-m", "cifarmlp", "train", "quickstart", *args]
+    tables = tmp_path / "runs" / "quickstart-001"
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while len(list(tables.glob("*/metrics.csv"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.kill()
+    time.sleep(3)
+    before = [path.read_text() for path in sorted(tables.glob("*/metrics.csv"))]
+    time.sleep(3)  # two epochs of so small a network take less
+    assert len(before) == 2
+    assert [path.read_text() for path in sorted(tables.glob("*/metrics.csv"))] == before
+
+
 def test_a_closed_pipe_ends_quietly(tmp_path):
     line = f"{sys.executable} -m cifarmlp configs | head -1"
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60)
