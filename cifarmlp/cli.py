@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -200,9 +201,15 @@ def configs(context: click.Context) -> None:
     from cifarmlp.config import shipped_configs
 
     if context.invoked_subcommand is None:
-        for name, path in shipped_configs().items():
-            first = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        shipped = shipped_configs()
+        for name in sorted(shipped, key=_numbers_apart):
+            first = shipped[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
             click.echo(f"{name:<24}{first}")
+
+
+def _numbers_apart(name: str) -> list[str | int]:
+    # figure-2 before figure-10
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 @configs.command()

@@ -103,7 +103,7 @@ def _extended(tree: Node, path: Path, faults: list[Fault], family: tuple[Path, .
 
 def _parent(name: object, path: Path, family: tuple[Path, ...]) -> Path:
     if not isinstance(name, str) or not name:
-        raise ConfigError(f"{shown(name)} is not text: write a config's file or name")
+        raise ConfigError("this is not text: write a config's file or name")
     beside = path.parent / name
     parent = beside if _is(beside, "exists") else find_config(name)
     if parent.resolve() in family:

@@ -69,7 +69,8 @@ class Split:
 def load(source: str, data_dir: Path | None = None, *, download: bool = False) -> Dataset:
     """The images of `source`, "cifar10" or "synthetic"; at the first call decoded into the user's cache.
 
-    CIFAR-10 is looked for as `find` says; where it isn't, `download` allows fetching it.
+    CIFAR-10 is looked for as `find` says; where it isn't, `download` allows fetching it, unless we were told
+    where it is: then that is a mistake to be shown.
     Raises DataError when it is missing, damaged or cannot be fetched, ConfigError for another source.
     """
     if source == "synthetic":
@@ -77,7 +78,7 @@ def load(source: str, data_dir: Path | None = None, *, download: bool = False) -
         return _dataset(stored, synthetic.NAMES, source, "", synthetic.KEY)
     if source != "cifar10":
         raise ConfigError(f"data.source: {source!r} is neither cifar10 nor synthetic")
-    place = find_or_fetch(data_dir) if download else find(data_dir)
+    place = find(data_dir) if _told(data_dir) or not download else find_or_fetch()
     key = cache.key_of("cifar10", cifar10.files(place))
     stored = cache.load(key, partial(cifar10.read, place), _describe)
     return _dataset(stored, cifar10.NAMES, source, str(place), key)
@@ -108,10 +109,14 @@ def find_or_fetch(data_dir: Path | None = None, progress: fetch.Progress | None 
         return fetch.fetch(_places(data_dir)[0], progress=progress)
 
 
-def _places(data_dir: Path | None) -> list[Path]:
+def _told(data_dir: Path | None) -> Path | None:
     told = data_dir or os.environ.get("CIFARMLP_DATA")
-    if told:
-        return [Path(told).expanduser()]
+    return Path(told).expanduser() if told else None
+
+
+def _places(data_dir: Path | None) -> list[Path]:
+    if told := _told(data_dir):
+        return [told]
     home = Path.home()
     keras = Path(os.environ.get("KERAS_HOME") or home / ".keras") / "datasets"
     torchvision = [Path("data"), Path("data/cifar10"), Path("datasets"), home / "data", home / "datasets"]
@@ -243,8 +248,7 @@ def mini_batches(n: int, batch_size: int, rng: np.random.Generator) -> NDArray[n
 
 def verify(data_dir: Path | None = None) -> list[cifar10.Check]:
     """The state of each file of the CIFAR-10 that `find` would find. Raises DataError when there is none."""
-    told = data_dir or os.environ.get("CIFARMLP_DATA")
-    return cifar10.verify(Path(told).expanduser() if told else find())
+    return cifar10.verify(_told(data_dir) or find())
 
 
 def info(dataset: Dataset) -> dict[str, Any]:

@@ -113,6 +113,7 @@ def _init(config: Config) -> str | float:
     return init.kind if init.sigma is None else init.sigma
 
 
+@np.errstate(all="ignore")  # absurd numbers overflow; the loss tells
 def train_into(
     folder: Path,
     config: Config,
@@ -174,11 +175,18 @@ def _outcome(
     epochs = training.step / training.steps_per_epoch
     outcome = Outcome(status, training.step, epochs, seconds, metrics, config.seed)
     if status == "diverged":
-        _explain_divergence(outcome, training, diverged)
+        _explain_divergence(outcome, training, diverged, _remedies(config))
     learnt = not stays_at_chance(rows, images.train, training.evaluate_images)
-    if status == "finished" and training.step and not learnt:
-        _explain_chance(outcome, training)
+    if status == "finished" and epochs >= 1 and not learnt:
+        _explain_chance(outcome, training, _remedies(config))
     return outcome
+
+
+def _remedies(config: Config) -> str:
+    network = config.network
+    norm = ["batch_norm: true"] if network.hidden and not network.batch_norm else []
+    init = ["init: he"] if network.init.kind != "he" else []
+    return ", ".join([*norm, *init, "an eta ten times smaller"])
 
 
 def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: int | None = None) -> bool:
@@ -191,23 +199,23 @@ def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: 
     return all(not row["train_accuracy"] > limit for row in rows if row["step"] > 0)
 
 
-def _explain_divergence(outcome: Outcome, training: Training, step: int) -> None:
+def _explain_divergence(outcome: Outcome, training: Training, step: int, remedies: str) -> None:
     where = first_not_finite(training.network, _sample(training))
     outcome.diverged_at = step
     outcome.advice = [
         f"diverged at step {step}: the loss is not finite; first not finite: {where}",
-        "what usually helps: a smaller eta (a tenth), batch_norm: true, or init: he",
+        f"what usually helps: {remedies}",
     ]
 
 
-def _explain_chance(outcome: Outcome, training: Training) -> None:
+def _explain_chance(outcome: Outcome, training: Training, remedies: str) -> None:
     health = layer_health(training.network, _sample(training))
     outcome.at_chance = True
     outcome.layers = [layer.as_dict() for layer in health]
     outcome.advice = [
         "never left chance level; its layers, from the input (share of dead ReLUs, spread of the outputs):",
         *(f"  layer {h.layer}: {h.dead:.0%} dead, spread {h.spread:.2g}" for h in health),
-        "what usually helps: batch_norm: true, init: he, or another eta",
+        f"what usually helps: {remedies}",
     ]
 
 

@@ -18,7 +18,7 @@ def watch_signals() -> Callable[[], int]:
 
 def _note(number: int, frame: FrameType | None) -> None:
     _received.append(number)
-    signal.signal(number, signal.SIG_DFL)
-    if number == signal.SIGTERM:  # a terminal's Ctrl-C reaches the workers too, a SIGTERM this process alone
+    if multiprocessing.parent_process() is None:  # a worker may get a Ctrl-C twice
+        signal.signal(number, signal.SIG_DFL)
         for worker in multiprocessing.active_children():
             worker.terminate()

@@ -100,10 +100,12 @@ _NAMES = _RECONSTRUCT | {_NDARRAY, _DTYPE}
 
 def _interpret(raw: bytes) -> object:
     machine = _Machine()
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(raw)):
+    for count, (opcode, argument, at) in enumerate(pickletools.genops(raw)):
         if count > MAX_INSTRUCTIONS:
             raise BatchError("a pickle of far more parts than a batch has")
         if opcode.name == "STOP":
+            if at is not None and at + 1 < len(raw):
+                raise BatchError("more bytes than its pickle has")
             break
         _step(machine, opcode.name, argument)
     return machine.stack.pop()

@@ -109,4 +109,4 @@ def finite(value: Any) -> Any:
 
 def _cannot_write(path: Path, error: OSError) -> RunFolderError:
     reason = error.strerror or str(error)
-    return RunFolderError(f"{path}: cannot be written: {reason}; mend that, or give another place with --out")
+    return RunFolderError(f"{path}: cannot be written: {reason}; mend that, or choose another place")

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from cifarmlp.bench import Row
 from cifarmlp.config import Config
+from cifarmlp.errors import ConfigError
 from cifarmlp.experiment import PARTS, QUANTITIES, Outcome, summarise
 from cifarmlp.gradients import LIMIT, Check
 from cifarmlp.nn.gradcheck import Difference
@@ -32,8 +33,8 @@ class Progress:
     def __call__(self, training: Training, record: Record) -> None:
         """Show one record."""
         words = {
-            "loss": f"{record.train.loss[0]:.4f}",
-            "accuracy": f"{record.validation.accuracy[0]:.4f}",
+            "training loss": f"{record.train.loss[0]:.4f}",
+            "validation accuracy": f"{record.validation.accuracy[0]:.4f}",
             "eta": f"{record.eta[0]:.2g}",
         }
         if self.quiet:
@@ -113,13 +114,17 @@ def _files(folder: Path, outcomes: Sequence[Outcome]) -> str:
 
 def _next(folder: Path, outcomes: Sequence[Outcome], config: Config) -> str:
     again = folder / "config.yaml" if len(outcomes) == 1 else folder / f"seed-{config.seed}" / "config.yaml"
+    command = f"cifarmlp train {shlex.quote(str(again))}"
     if any(outcome.status == "interrupted" for outcome in outcomes):
-        return f"cifarmlp train {shlex.quote(str(again))}"
+        return command
     learnt = not any(outcome.status == "diverged" or outcome.at_chance for outcome in outcomes)
-    change = f"--set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
     if learnt and len(outcomes) == 1:
-        change = "--repeats 5"
-    return f"cifarmlp train {shlex.quote(str(again))} {change}"
+        return f"{command} --repeats 5"
+    if not learnt and config.network.batch_norm:
+        schedule = config.training.schedule
+        name, eta = ("eta", schedule.eta) if schedule.kind == "constant" else ("eta_max", schedule.eta_max)
+        return f"{command} --set training.schedule.{name}={eta / 10:g}"
+    return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
 
 
 def print_check(check: Check, differences: Sequence[Difference], off: Sequence[str]) -> None:
@@ -173,13 +178,16 @@ def print_info(info: Mapping[str, Any], as_json: bool) -> None:
         return
     images = info["images"]
     for key in ("source", "place", "official", "checksum", "cache", "cache_bytes"):
-        click.echo(f"{key.replace('_', ' '):<12} {info[key]}")
+        if info[key] != "":
+            click.echo(f"{key.replace('_', ' '):<12} {info[key]}")
     rows = [[name, images["train"][name], images["test"][name]] for name in images["train"]]
     click.echo("\n" + tabulate(rows, headers=["class", "train", "test"]))
 
 
 def save_sheet(path: Path, sheet: Any) -> None:
-    """A contact sheet as PNG, at three times its size."""
+    """A contact sheet as PNG, at three times its size. Raises ConfigError for a file that isn't to be one."""
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
     from matplotlib.image import imsave
 
     from cifarmlp import runs

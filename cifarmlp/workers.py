@@ -5,8 +5,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from typing import TypeVar
+
+from cifarmlp.errors import CifarmlpError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,7 +23,7 @@ def map_unordered(
 ) -> Iterator[Result]:
     """function(item) for each item, as they end: here and in order for one job, else in `jobs` processes.
 
-    Once `stop` says so, no further item is begun.
+    Once `stop` says so, no further item is begun. Raises CifarmlpError where a worker died by itself.
     """
     if jobs == 1:
         for item in items:
@@ -29,11 +32,16 @@ def map_unordered(
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(items)), context, _end_with_parent) as pool:
-        for future in as_completed([pool.submit(function, item) for item in items]):
-            if not future.cancelled():
-                yield future.result()
-            if stop():
-                pool.shutdown(wait=False, cancel_futures=True)
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                if not future.cancelled():
+                    yield future.result()
+                if stop():
+                    pool.shutdown(wait=False, cancel_futures=True)
+        except BrokenProcessPool as error:
+            if not stop():  # else it was still starting when we ended it
+                raise CifarmlpError("a worker was killed or ran out of memory; try fewer --jobs") from error
 
 
 def _end_with_parent() -> None:

@@ -156,9 +156,11 @@ def test_a_diverged_run_is_a_result(tmp_path):
 
 def test_a_network_at_chance_level_is_named_with_its_layers(tmp_path):
     weak = ["--set", "network.init={sigma: 1.0e-4}", "--set", "network.batch_norm=false"]
-    done = cifarmlp("train", "quickstart", *SHORT, *weak, cwd=tmp_path)
+    epoch = ["--set", "training.steps=500"]
+    done = cifarmlp("train", "quickstart", *SMALL, *epoch, *weak, cwd=tmp_path)
     outcome = result(tmp_path / "runs" / "quickstart-001")
     assert "never left chance level" in done.stdout
+    assert "what usually helps: batch_norm: true, init: he, an eta ten times smaller" in done.stdout
     assert outcome["at_chance"] is True
     assert [layer["layer"] for layer in outcome["layers"]] == [1, 2, 3]
     assert outcome["layers"][-1]["spread"] < 1e-3
@@ -189,7 +191,8 @@ def test_ctrl_c_ends_a_training_in_good_order(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == FILES
 
 
-def test_sigterm_ends_repeats_in_all_their_processes(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_parent_ends_repeats_in_all_their_processes(number, tmp_path):
     args = [*SMALL, "--set", "training.steps=1000000", "--repeats", "5", "--jobs", "2"]
     command = [sys.executable, "-m", "cifarmlp", "train", "quickstart", *args]
     folder = tmp_path / "runs" / "quickstart-001"
@@ -197,12 +200,25 @@ def test_sigterm_ends_repeats_in_all_their_processes(tmp_path):
         deadline = time.monotonic() + 60
         while len(list(folder.glob("*/metrics.csv"))) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 143
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 128 + number
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
     assert {result(path.parent)["status"] for path in folder.glob("*/result.json")} == {"interrupted"}
     assert json.loads((folder / "summary.json").read_text())["n"] == 0
+
+
+def test_a_signal_while_the_workers_start_ends_quietly(tmp_path):
+    args = [*SMALL, "--set", "training.steps=1000000", "--repeats", "3", "--jobs", "2"]
+    command = [sys.executable, "-m", "cifarmlp", "train", "quickstart", *args]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "runs" / "quickstart-001").exists():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_workers_end_with_a_parent_that_was_killed(tmp_path):
@@ -237,6 +253,7 @@ WRONG = {
     "n_s of zero": (["--set", "training.schedule.n_s=0"], 2, "n_s"),
     "tag": (["--set", "seed=!!python/object/apply:os.system [true]"], 2, "tag"),
     "no CIFAR-10 there": (["--set", "data.source=cifar10", "--data-dir", "nowhere"], 3, "nowhere"),
+    "no such place for CIFAR-10": (["--set", "data.source=cifar10", "--data-dir", "/nope"], 3, "no complete"),
     "out is a file": (["--out", "a-file"], 4, "a-file"),
 }
 

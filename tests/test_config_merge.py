@@ -203,7 +203,8 @@ def test_a_fault_is_told_at_its_own_file() -> None:
     ("link", "fault"),
     [
         ("nope.yaml", "c.yaml:1:10: extends: nope.yaml: no such file or shipped config; `cifarmlp configs`"),
-        ("5", "c.yaml:1:10: extends: 5 is not text: write a config's file or name"),
+        ("5", "c.yaml:1:10: extends: this is not text: write a config's file or name"),
+        ("[a]", "c.yaml:1:10: extends: this is not text: write a config's file or name"),
         ("c.yaml", "c.yaml:1:10: extends: 'c.yaml' extends this file in turn: break the circle"),
         ("back.yaml", "back.yaml:1:10: extends: 'c.yaml' extends this file in turn: break the circle"),
         ("list.yaml", "list.yaml:1:1: a config is a mapping of keys to values"),
