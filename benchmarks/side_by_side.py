@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cifarmlp import blas
+from cifarmlp import blas, environment
 from cifarmlp.bench import Block
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -137,11 +137,8 @@ def footer() -> dict[str, str]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "checkout" if name == "cifarmlp" else "not installed"
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
-    return {**versions, "cpu": f"{cpu}, {blas.cores()} cores", "date": time.strftime("%Y-%m-%d")}
+    cpu = f"{environment.processor()}, {blas.cores()} cores"
+    return {**versions, "cpu": cpu, "date": time.strftime("%Y-%m-%d")}
 
 
 def main(

@@ -24,7 +24,7 @@ def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
         "platform": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": processor(),
         "blas": sorted({f"{name} {number}" for name, number in blas}),
         "blas_threads": threads,
         "command": sys.argv,
@@ -54,7 +54,8 @@ def _output(*command: str) -> str | None:
         return None
 
 
-def _cpu() -> str:
+def processor() -> str:
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
