@@ -7,11 +7,13 @@ wants a core too, each product may wait for a time slice, and a step take twenty
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from cifarmlp.nn.products import add_product
 from cifarmlp.nn.types import Float
 
 MOST = 2  # threads that products as narrow as a report's network were measured to use well
@@ -60,17 +62,24 @@ class BlasThreads:
                 _random(rng, *shape)
                 for shape in ((max(batch, chunk), fan_in), (fan_in, fan_out), (batch, fan_out))
             )
-            products = [(x[:batch], w), (x[:batch].T, s), (s, w.T), (x[:batch, 0], s), (x[:chunk], w)]
-            if not all(self._agrees(left, right) for left, right in products):
+            pairs = [(x[:batch], w), (s, w.T), (x[:batch, 0], s), (x[:chunk], w)]
+            products = [*(partial(np.matmul, *pair) for pair in pairs), partial(_added, w, x[:batch], s)]
+            if not all(self._agrees(product) for product in products):
                 return False
         return True
 
-    def _agrees(self, left: Float, right: Float) -> bool:
+    def _agrees(self, product: Callable[[], Float]) -> bool:
         results = []
         for count in (1, self.most):
             with self.controller.limit(limits=count):
-                results.append(left @ right)
+                results.append(product())
         return bool(np.array_equal(results[0], results[1]))
+
+
+def _added(C: Float, a: Float, b: Float) -> Float:
+    C = C.copy()
+    add_product(C, a, b, -1)
+    return C
 
 
 def _random(rng: np.random.Generator, rows: int, columns: int) -> Float:

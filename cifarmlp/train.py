@@ -91,6 +91,8 @@ class Training:
                 yield self.record(None)
                 return
             self.step += 1
+            if self.step % self.steps_per_epoch == 0:
+                self.network.fold()  # an evaluation would: the same bits whether there is one or not
             if self.step == self.steps:
                 last = self.record(None)
                 self._diverged(last.train.loss)

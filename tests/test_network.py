@@ -110,6 +110,7 @@ def test_gradients_go_by_the_names_and_shapes_of_parameters(
     members: int, batch_norm: tuple[float, float] | None
 ) -> None:
     net = population(range(members), [20, 8, 6, 10], batch_norm)
+    net.backward(np.zeros_like(net.forward(np.ones((4, 20)))))
     parameters, gradients = net.parameters(), net.gradients()
     assert {n: p.shape for n, p in parameters.items()} == {n: g.shape for n, g in gradients.items()}
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from cifarmlp.nn.products import add_product
 from cifarmlp.nn.types import Float
+
+SMALLEST_SCALE = 0.25  # far from where the division by it would lose digits
 
 
 class Linear:
@@ -20,6 +23,9 @@ class Linear:
     The first layer, whose input all members share, has one product in all: G = 1, n = K·out, so that K
     networks make one large matrix product: that is where the speed of a population comes from.
     b: (K·out,), or None where batch norm follows and its beta stands in for it.
+    The gradient of W is xᵀ ds. It is never stored: an update adds the product where it is to go.
+    The first layer's weights are scale · W, with scale (n,): decay shrinks the scale and leaves the large W
+    alone (Bottou 2012, 'Stochastic Gradient Descent Tricks', section 5.1). `fold` makes the scale 1.
     """
 
     def __init__(
@@ -28,9 +34,9 @@ class Linear:
         """weights: one (in, out) array a member."""
         stacked = np.stack(weights, axis=1)[None] if shared_input else np.stack(weights)
         self.W: Float = stacked.reshape(*stacked.shape[:2], -1).astype(dtype)
-        self.dW: Float = np.zeros_like(self.W)
         self.b: Float | None = np.zeros(self.W.shape[0] * self.W.shape[2], dtype) if bias else None
         self.db: Float | None = None if self.b is None else np.zeros_like(self.b)
+        self.scale: Float | None = np.ones(self.W.shape[2], dtype) if shared_input else None
 
     def spread(self, values: Float) -> Float:
         """Per-member values (K,) in a shape that multiplies W: (1, 1, K·out) or (K, 1, 1)."""
@@ -46,26 +52,57 @@ class Linear:
         s = np.empty((len(x), groups, n), x.dtype)
         np.matmul(self.x, self.W, out=s.transpose(1, 0, 2))
         flat = s.reshape(len(x), -1)
+        if self.scale is not None:
+            flat *= self.scale
         if self.b is not None:
             flat += self.b
         return flat
 
-    def backward(self, ds: Float) -> Float:
-        """Sets dW = xᵀ ds and db = sum ds over the batch; returns ds (B, G·n) for `input_gradient`."""
-        np.matmul(self.x.transpose(0, 2, 1), self._by_group(ds), out=self.dW)
+    def backward(self, ds: Float) -> None:
+        """Takes ds (B, G·n), which must then stay as it is, and sets db = sum ds over the batch."""
+        self.ds = ds.reshape(len(ds), self.W.shape[0], -1).transpose(1, 0, 2)
         if self.db is not None:
             np.add.reduce(ds, axis=0, out=self.db)
-        return ds
 
-    def input_gradient(self, ds: Float) -> Float:
-        """ds (B, G·n) -> dx = ds Wᵀ (B, G·in). The first layer needs none, and it is a third of the work."""
+    def input_gradient(self) -> Float:
+        """dx = ds Wᵀ (B, G·in). The first layer needs none, and it is a third of the work."""
         groups, width, _ = self.W.shape
-        dx = np.empty((len(ds), groups, width), ds.dtype)
-        np.matmul(self._by_group(ds), self.W.transpose(0, 2, 1), out=dx.transpose(1, 0, 2))
-        return dx.reshape(len(ds), -1)
+        dx = np.empty((self.ds.shape[1], groups, width), self.ds.dtype)
+        np.matmul(self.ds, self.W.transpose(0, 2, 1), out=dx.transpose(1, 0, 2))
+        return dx.reshape(len(dx), -1)
 
-    def _by_group(self, ds: Float) -> Float:
-        return ds.reshape(len(ds), self.W.shape[0], -1).transpose(1, 0, 2)
+    def add_gradient(self, target: Float, alpha: float) -> None:
+        """target (G, in, n) += alpha xᵀ ds, the gradient of W by the last backward pass."""
+        if len(target) == 1:
+            add_product(target[0], self.x[0], self.ds[0], alpha)
+        else:
+            target += target.dtype.type(alpha) * (self.x.transpose(0, 2, 1) @ self.ds)
+
+    def descend(self, shrink: Float) -> None:
+        """W <- (1 - shrink) W - xᵀ ds, with shrink (K,)."""
+        if self.scale is None:
+            self.W *= self.spread(1 - shrink)
+            self.add_gradient(self.W, -1)
+            return
+        self.scale *= self.spread(1 - shrink)[0, 0]
+        small = ~(self.scale > SMALLEST_SCALE)
+        if small.any():  # those only: what others do must not change a member's bits
+            self.W[..., small] *= self.scale[small]
+            self.scale[small] = 1
+        add_product(self.W[0], self.x[0], self.ds[0] / self.scale, -1)
+
+    def fold(self) -> None:
+        """Multiply the scale into W."""
+        if self.scale is not None:
+            self.W *= self.scale
+            self.scale[:] = 1
+
+    @property
+    def dW(self) -> Float:
+        """The gradient of W by the last backward pass, on its own."""
+        gradient = np.zeros_like(self.W)
+        self.add_gradient(gradient, 1)
+        return gradient
 
 
 class BatchNorm:

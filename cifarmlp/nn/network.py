@@ -64,8 +64,8 @@ class Network:
         """
         ds = dlogits.reshape(len(dlogits), -1)
         for n in range(len(self.relus), 0, -1):
-            dx = self.linears[n].input_gradient(self.linears[n].backward(ds))
-            ds = self.relus[n - 1].backward(dx)
+            self.linears[n].backward(ds)
+            ds = self.relus[n - 1].backward(self.linears[n].input_gradient())
             if self.norms:
                 ds = self.norms[n - 1].backward(ds)
         self.linears[0].backward(ds)
@@ -76,24 +76,33 @@ class Network:
         total: Float = np.sum(squares, axis=0)
         return total
 
-    def storage(self) -> Iterator[tuple[Float, Float]]:
-        """Every parameter with its gradient, in the layout that the layers compute in."""
+    def vectors(self) -> Iterator[tuple[Float, Float]]:
+        """Every b, gamma and beta with its gradient, in the layout that the layers compute in."""
         for linear in self.linears:
-            yield linear.W, linear.dW
             if linear.b is not None and linear.db is not None:
                 yield linear.b, linear.db
         for norm in self.norms:
             yield norm.gamma, norm.dgamma
             yield norm.beta, norm.dbeta
 
+    def fold(self) -> None:
+        """Bring the weights into one array a layer; see `Linear`."""
+        for linear in self.linears:
+            linear.fold()
+
     def parameters(self) -> dict[str, Float]:
-        """Views by name, to read and write: W1 (K, in, out), b1 (K, out), gamma1 and beta1 (K, d), ..."""
+        """Views by name, to read and write: W1 (K, in, out), b1 (K, out), gamma1 and beta1 (K, d), ...
+
+        They are the parameters until the next update; then ask again.
+        """
+        self.fold()
         return self._views("W", "b", "gamma", "beta")
 
     def gradients(self) -> dict[str, Float]:
         """The gradients of the last `backward`, under the names and in the shapes of `parameters`."""
-        views = self._views("dW", "db", "dgamma", "dbeta")
-        return {name[1:]: view for name, view in views.items()}
+        Ws = {f"W{n + 1}": self._of_members(linear.dW) for n, linear in enumerate(self.linears)}
+        views = self._views("db", "dgamma", "dbeta")
+        return {**Ws, **{name[1:]: view for name, view in views.items()}}
 
     def running_averages(self) -> dict[str, Float]:
         """Views by name: mean1, var1 (K, d), ... of the normalised layers."""

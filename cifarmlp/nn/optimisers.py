@@ -14,8 +14,9 @@ class SGD:
     """
 
     def __init__(self, network: Network, rho: float = 0.0) -> None:
-        self.network, self.rho, self.storage = network, rho, list(network.storage())
-        self.velocities = [np.zeros_like(p) for p, _ in self.storage] if rho else []
+        self.network, self.rho, self.vectors = network, rho, list(network.vectors())
+        parameters = [*(linear.W for linear in network.linears), *(p for p, _ in self.vectors)]
+        self.velocities = [np.zeros_like(p) for p in parameters] if rho else []
 
     def step(self, eta: Float, lam: Float) -> None:
         """One update by gradients that carry the factor eta already. eta, lam: (K,), the network's dtype."""
@@ -24,14 +25,18 @@ class SGD:
             self._step_with_velocity(shrink)
             return
         for linear in self.network.linears:
-            linear.W *= linear.spread(1 - shrink)
-        for parameter, gradient in self.storage:
+            linear.descend(shrink)
+        for parameter, gradient in self.vectors:
             parameter -= gradient
 
     def _step_with_velocity(self, shrink: Float) -> None:
-        for linear in self.network.linears:
-            linear.dW += linear.W * linear.spread(shrink)
-        for (parameter, gradient), v in zip(self.storage, self.velocities, strict=True):
+        for v in self.velocities:
             v *= v.dtype.type(self.rho)
+        of_vectors = self.velocities[len(self.network.linears) :]
+        for linear, v in zip(self.network.linears, self.velocities, strict=False):
+            v += linear.W * linear.spread(shrink)
+            linear.add_gradient(v, 1)
+            linear.W -= v
+        for (parameter, gradient), v in zip(self.vectors, of_vectors, strict=True):
             v += gradient
             parameter -= v
