@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from cifarmlp.config_merge import steps_of
 from cifarmlp.config_schema import Config, dotted_fields
 from cifarmlp.errors import ConfigError
 from cifarmlp.strict_yaml import Fault, Node, plain
@@ -163,7 +164,7 @@ def _typed_path(detail: ErrorDetails, tree: Node) -> Steps:
 def _fields(detail: ErrorDetails) -> list[Steps]:
     fields: Collection[str] = detail.get("ctx", {}).get("fields", ())
     if fields:
-        return [tuple(field.split(".")) for field in fields]
+        return [steps_of(field) for field in fields]
     loc = detail["loc"]
     if loc[:2] == ("training", "schedule"):
         loc = loc[:2] + loc[3:]  # the third is the kind, by which pydantic tells schedules apart

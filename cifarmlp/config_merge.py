@@ -80,15 +80,16 @@ def assignments(values: Iterable[tuple[str, Node]]) -> Node | None:
 
 
 def _nested(key: str, node: Node) -> Node:
-    for name in reversed(_split(key)):
+    for name in reversed(steps_of(key)):
         node = Node({name: node}, node.place, node.key)
     return node
 
 
-def _split(key: str) -> list[str]:
+def steps_of(key: str) -> Steps:
+    """The names in a dotted key."""
     # What follows `space` is one name: that of the field to search, which has dots itself.
     names = key.split(".")
-    return [*names[:3], ".".join(names[3:])] if names[2:3] == ["space"] and names[3:] else names
+    return (*names[:3], ".".join(names[3:])) if names[2:3] == ["space"] and names[3:] else tuple(names)
 
 
 def parse_settings(settings: Iterable[str], faults: list[Fault]) -> Node | None:

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from cifarmlp.config_fields import fields_of
 from cifarmlp.config_search import SearchConfig
-from cifarmlp.config_sections import DataConfig, NetworkConfig, Section, TrainingConfig, conflict
+from cifarmlp.config_sections import DataConfig, NetworkConfig, Section, Seed, TrainingConfig, conflict
 
 
 class Config(Section):
@@ -19,7 +19,7 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")] = Field(
         "unnamed", description="1 to 100 letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
     )
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
+    seed: Seed = 1
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()

@@ -19,6 +19,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[int, Field(ge=1, le=100_000)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 def conflict(message: str, *fields: str) -> PydanticCustomError:

@@ -54,7 +54,8 @@ search:
 
 def test_the_example_is_read_in_full() -> None:
     cyclic = {"kind": "cyclic", "eta_min": 1e-5, "eta_max": 0.1, "n_s": 2250, "cycles": 2}
-    draw = {"uniform": None, "log_uniform": (1e-5, 0.1), "values": None}
+    draw = {"uniform": None, "log_uniform": (1e-5, 0.1), "values": None, "grid": None}
+    around = {"uniform_within": 2.5e-4, "between_best": None}
     assert load(EXAMPLE).model_dump() == {
         "name": "three-layer-bn",
         "seed": 1,
@@ -80,7 +81,7 @@ def test_the_example_is_read_in_full() -> None:
         },
         "search": {
             "coarse": {"trials": 50, "space": {"training.lambda": draw}},
-            "fine": {"trials": 50, "centres": 3, "space": {"training.lambda": {"uniform_within": 2.5e-4}}},
+            "fine": {"trials": 50, "centres": 3, "space": {"training.lambda": around}},
         },
     }
 
@@ -270,6 +271,46 @@ search:
     )
 
 
+@pytest.mark.parametrize(
+    ("coarse", "written"),
+    [
+        (
+            "{space: {training.lambda: {grid: [0, 0.1, 1]}, seed: {grid: [1, 2]}}}",
+            "{trials: 6, space: {training.lambda: {grid: [0.0, 0.1, 1.0]}, seed: {grid: [1, 2]}}}",
+        ),
+        ("{trials: 1, space: {seed: {grid: [1, 2]}}}", "{trials: 1, space: {seed: {grid: [1, 2]}}}"),
+        (
+            "{space: {seed: {grid: [1, 2]}, training.steps: {values: [0, 9, 9]}}}",
+            "{trials: 50, space: {seed: {grid: [1, 2]}, training.steps: {values: [0, 9, 9]}}}",
+        ),
+        (
+            "{trials: 3, space: {seed: {grid: [1, 2]}, training.batch_size: {uniform: [1, 50000]}}}",
+            "{trials: 3, space: {seed: {grid: [1, 2]}, training.batch_size: {uniform: [1, 50000]}}}",
+        ),
+    ],
+)
+def test_grids_alone_take_every_combination_once_by_default(coarse: str, written: str) -> None:
+    text = to_yaml(load(f"search: {{coarse: {coarse}}}"))
+    assert text.endswith(f"search:\n  coarse: {written}\n")
+    assert to_yaml(load(text)) == text
+
+
+def test_there_are_no_more_trials_than_may_be() -> None:
+    counts = ("batch_size", "schedule.n_s", "schedule.cycles", "schedule.epochs", "steps", "evaluate_every")
+    fields = ["seed", "data.validation", "training.evaluate_images", *(f"training.{name}" for name in counts)]
+    grids = {name: {"grid": list(range(1, 12))} for name in fields}  # 11^9 combinations: 2.4 · 10^9
+    text = to_yaml(load(json.dumps({"search": {"coarse": {"space": grids}}})))
+    assert "trials: 1000000000," in text
+    assert to_yaml(load(text)) == text
+
+
+def test_a_fine_search_is_written_as_it_was_given() -> None:
+    coarse = "{seed: {uniform: [1, 9]}, training.lambda: {grid: [0, 1]}}"
+    fine = "{seed: {uniform_within: 3.0}, training.lambda: {between_best: true}}"
+    line = f"  fine: {{trials: 50, centres: 2, space: {fine}}}\n"
+    assert to_yaml(load(f"search:\n  coarse: {{space: {coarse}}}\n{line}")).endswith(line)
+
+
 # For editors
 
 
@@ -283,5 +324,9 @@ def test_the_schema_for_editors_knows_what_yaml_may_say() -> None:
     assert {"enum": ["he", "xavier"]} in sections["NetworkConfig"]["init"]["anyOf"]
     assert {"enum": ["sgd", "momentum"]} in sections["TrainingConfig"]["optimiser"]["anyOf"]
     assert "training.lambda" in sections["Coarse"]["space"]["propertyNames"]["enum"]
+    assert set(sections["Draw"]) == {"uniform", "log_uniform", "values", "grid"}
+    assert sections["Around"]["between_best"]["anyOf"][0] == {"const": True, "type": "boolean"}
+    assert sections["Coarse"]["trials"]["default"] == 50
+    assert schema["$defs"]["SearchConfig"]["required"] == ["coarse"]
     assert schema["additionalProperties"] is False
     assert json.loads(json.dumps(schema)) == schema

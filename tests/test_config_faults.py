@@ -167,29 +167,40 @@ def test_a_fault_in_a_search() -> None:
     text = """\
 search:
   coarse: {space: {lambda: {uniform: [2, 1]}, training.lamda: {uniform: [2, 3]}}}
-  fine: {trials: 0, space: {training.lambda: {uniform_within: 0}, seed: {}}}
+  fine: {trials: 0, centres: 0, space: {training.lambda: {uniform_within: 0}, seed: {}}}
 """
     assert faults(text) == [
         "2:20: 'lambda' is not a numeric field of a config; name one by its dotted key, "
         "as in training.lambda",
-        "2:28: the range [2.0, 1.0] must go from a smaller to a larger number",
+        "2:28: the range [2, 1] must go from a smaller to a larger number",
         "2:47: 'training.lamda' is not a numeric field of a config; did you mean 'training.lambda'?",
         "3:18: search.fine.trials is 0; it must be at least 1",
-        "3:63: search.fine.space.training.lambda.uniform_within is 0; it must be greater than 0",
-        "3:67: search.fine.space.seed.uniform_within is missing",
+        "3:30: search.fine.centres is 0; it must be at least 1",
+        "3:75: search.fine.space.training.lambda.uniform_within is 0; it must be greater than 0",
+        "3:85: give exactly one of uniform_within: w or between_best: true",
     ]
 
 
 @pytest.mark.parametrize(
     ("draw", "fault"),
     [
-        ("{}", "give exactly one of uniform"),
+        ("{}", "give exactly one of uniform: [a, b], log_uniform: [a, b], values: [...] or grid: [...]"),
         ("{uniform: [1, 2], values: [1]}", "give exactly one of uniform"),
-        ("{uniform: [1, 1]}", "the range [1.0, 1.0] must go from a smaller to a larger number"),
-        ("{log_uniform: [0, 1]}", "log_uniform is [0.0, 1.0]; both must be greater than 0"),
+        ("{values: [1], grid: [1]}", "give exactly one of uniform"),
+        ("{uniform: [1, 1]}", "the range [1, 1] must go from a smaller to a larger number"),
+        ("{log_uniform: [3.0, 2]}", "the range [3.0, 2] must go from a smaller to a larger number"),
+        ("{log_uniform: [0, 1]}", "log_uniform is [0, 1]; both must be greater than 0"),
         ("{uniform: [1, no]}", "search.coarse.space.seed.uniform[1] is 'no'; it must be a number"),
         ("{values: []}", "search.coarse.space.seed.values is []; it must be at least 1 item long"),
         ("{values: [1, true]}", "search.coarse.space.seed.values[1] is true; it must be a number"),
+        ("{values: [.nan, 1]}", "search.coarse.space.seed.values[0] is nan; it must be a finite number"),
+        ("{uniform: [1, .inf]}", "search.coarse.space.seed.uniform[1] is inf; it must be a finite number"),
+        ("{uniform: [1]}", "search.coarse.space.seed.uniform[1] is missing"),
+        ("{uniform: [1, 2, 3]}", "search.coarse.space.seed.uniform is [1, 2, 3]; it must be at most 2 items"),
+        ("{grid: []}", "search.coarse.space.seed.grid is []; it must be at least 1 item long"),
+        ("{grid: 5}", "search.coarse.space.seed.grid is 5; it must be a list, such as [1, 2]"),
+        ("{grid: [3, 5, 3]}", "the grid [3, 5, 3] has 3 twice: once is enough"),
+        ("{grid: [3, 3.0]}", "the grid [3, 3.0] has 3 twice: once is enough"),
         ("{uniform_within: 1}", "unknown key 'uniform_within' in search.coarse.space.seed; did you mean"),
     ],
 )
@@ -198,8 +209,100 @@ def test_a_draw_is_one_sound_range(draw: str, fault: str) -> None:
     assert line.split(": ", 1)[1].startswith(fault)
 
 
-def test_values_to_draw_keep_their_type() -> None:
-    search = load("search: {coarse: {space: {training.batch_size: {values: [50, 0.5]}}}}").search
-    assert search is not None
-    assert search.coarse is not None
-    assert [type(value) for value in search.coarse.space["training.batch_size"].values or ()] == [int, float]
+def test_what_is_drawn_is_checked_as_its_field_is() -> None:
+    text = """\
+search:
+  coarse:
+    space:
+      seed: {values: [1.5, 2, -1, 3.0]}
+      training.batch_size: {uniform: [0, 99.5]}
+      training.lambda: {uniform: [-1, 1]}
+      training.schedule.eta: {grid: [0, 0.1]}
+      training.schedule.decay: {log_uniform: [0.1, 2]}
+      data.validation: {uniform: [1, 60000]}
+"""
+    assert faults(text) == [
+        "4:23: search.coarse.space.seed.values[0] is 1.5; it must be a whole number",
+        "4:31: search.coarse.space.seed.values[2] is -1; it must be at least 0",
+        "4:35: search.coarse.space.seed.values[3] is 3.0; it must be a whole number: write 3",
+        "5:39: search.coarse.space.training.batch_size.uniform[0] is 0; it must be at least 1",
+        "5:42: search.coarse.space.training.batch_size.uniform[1] is 99.5; it must be a whole number",
+        "6:35: search.coarse.space.training.lambda.uniform[0] is -1; it must be at least 0",
+        "7:38: search.coarse.space.training.schedule.eta.grid[0] is 0; it must be greater than 0",
+        "8:52: search.coarse.space.training.schedule.decay.log_uniform[1] is 2; it must be at most 1",
+        "9:38: search.coarse.space.data.validation.uniform[1] is 60000; it must be less than 50000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("around", "fault"),
+    [
+        ("{uniform_within: 1, between_best: true}", "give exactly one of uniform_within: w or between_best"),
+        ("{uniform_within: -1}", "search.fine.space.seed.uniform_within is -1; it must be greater than 0"),
+        ("{uniform_within: 1.5}", "search.fine.space.seed.uniform_within is 1.5; it must be a whole number"),
+        (
+            "{uniform_within: .inf}",
+            "search.fine.space.seed.uniform_within is inf; it must be a finite number",
+        ),
+        ("{between_best: false}", "search.fine.space.seed.between_best is false; it must be true"),
+        ("{between_best: 1}", "search.fine.space.seed.between_best is 1; it must be true"),
+        (
+            "{uniform: [1, 2]}",
+            "unknown key 'uniform' in search.fine.space.seed; did you mean 'uniform_within'",
+        ),
+    ],
+)
+def test_a_fine_draw_is_one_way(around: str, fault: str) -> None:
+    coarse = "coarse: {space: {seed: {uniform: [1, 9]}}}"
+    (line,) = faults(f"search: {{{coarse}, fine: {{space: {{seed: {around}}}}}}}")
+    assert line.split(": ", 1)[1].startswith(fault)
+
+
+def test_more_trials_than_combinations_would_be_the_same_again() -> None:
+    text = "search: {coarse: {trials: 7, space: {seed: {grid: [1, 2]}, training.lambda: {grid: [0, 1, 2]}}}}"
+    words = "search.coarse.trials is 7; the grids have 6 combinations: no more trials than that"
+    assert faults(text) == [f"1:27: {words}"]
+    assert load(text, "search.coarse.space.seed={uniform: [1, 2]}").search
+
+
+def test_between_the_best_is_between_at_least_two() -> None:
+    text = """\
+search:
+  coarse: {space: {seed: {uniform: [1, 9]}, training.lambda: {uniform: [0, 1]}}}
+  fine: {centres: 1, space: {seed: {uniform_within: 2}, training.lambda: {between_best: true}}}
+"""
+    assert faults(text) == ["3:19: search.fine.centres is 1; with between_best it must be at least 2"]
+    assert load(text, "search.fine.space.training.lambda={uniform_within: 1}").search
+
+
+def test_a_fine_search_refines_a_coarse_one() -> None:
+    text = """\
+search:
+  coarse: {space: {seed: {uniform: [1, 9]}, training.lambda: {uniform: [0, 1]}}}
+  fine: {space: {training.steps: {uniform_within: 2}, training.schedule.eta: {between_best: true}}}
+"""
+    known = "is not in search.coarse.space, which has seed, training.lambda"
+    assert faults(text) == [f"3:18: training.steps {known}", f"3:55: training.schedule.eta {known}"]
+    alone = "search:\n  fine: {space: {training.lambda: {uniform_within: 2}}}"
+    assert faults(alone) == ["1:1: search.coarse is missing"]
+
+
+@pytest.mark.parametrize(
+    ("space", "fault"),
+    [
+        ("{training.lamda: {grid: [0, 1]}, seed: {grid: [1, 2]}}", "1:27: 'training.lamda' is not a"),
+        ("{training.lambda: {grid: [0, -1]}, seed: {grid: [1, 2]}}", "1:55: search.coarse.space.training"),
+    ],
+)
+def test_what_follows_from_a_fault_in_the_space_is_not_told(space: str, fault: str) -> None:
+    fine = "{space: {training.lambda: {between_best: true}}}"
+    for stages in (f"coarse: {{space: {space}, trials: 4}}", f"coarse: {{space: {space}}}, fine: {fine}"):
+        (line,) = faults(f"search: {{{stages}}}")
+        assert line.startswith(fault)
+
+
+def test_a_space_has_a_field() -> None:
+    assert faults("search: {coarse: {space: {}}, fine: {space: {}}}") == [
+        "1:26: search.coarse.space is a mapping; it must be at least 1 item long",
+        "1:45: search.fine.space is a mapping; it must be at least 1 item long",
+    ]

@@ -45,10 +45,13 @@ schedules = st.fixed_dictionaries(
 ) | st.fixed_dictionaries(
     {"kind": st.just("constant")}, optional={"eta": positive, "decay": st.floats(0.1, 1), "epochs": count}
 )
-around = st.fixed_dictionaries({"uniform_within": positive})
-draws = st.fixed_dictionaries(
-    {"values": st.lists(st.integers() | positive, min_size=1)}
-) | st.fixed_dictionaries({"log_uniform": st.tuples(st.floats(1e-9, 1), st.floats(2, 3)).map(list)})
+around = st.fixed_dictionaries({"uniform_within": positive}) | st.just({"between_best": True})
+several = st.lists(st.integers(0) | positive, min_size=1)
+draws = st.one_of(
+    st.fixed_dictionaries({"values": several}),
+    st.fixed_dictionaries({"grid": several.map(set).map(list)}),
+    st.fixed_dictionaries({"log_uniform": st.tuples(st.floats(1e-9, 1), st.floats(2, 3)).map(list)}),
+)
 configs = st.fixed_dictionaries(
     {"name": st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", fullmatch=True)},
     optional={
@@ -74,10 +77,9 @@ configs = st.fixed_dictionaries(
         ),
         "search": st.none()
         | st.fixed_dictionaries(
-            {},
+            {"coarse": st.fixed_dictionaries({"space": st.fixed_dictionaries({"training.lambda": draws})})},
             optional={
-                "coarse": st.fixed_dictionaries({"space": st.fixed_dictionaries({"training.lambda": draws})}),
-                "fine": st.fixed_dictionaries({"space": st.fixed_dictionaries({"seed": around})}),
+                "fine": st.fixed_dictionaries({"space": st.fixed_dictionaries({"training.lambda": around})})
             },
         ),
     },
@@ -118,7 +120,8 @@ leaf = (
     | st.sampled_from(["he", "no", "kind", "constant"])
 )
 KEYS = """seed data network training search hidden init schedule optimiser kind lambda batch_norm sigma eps
-    coarse fine space trials training.lambda uniform values validation train_batches extends"""
+    coarse fine space trials training.lambda uniform values grid uniform_within between_best centres
+    validation train_batches extends"""
 keys = st.sampled_from(KEYS.split())
 anything = st.recursive(
     leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5)

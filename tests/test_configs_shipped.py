@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cifarmlp.config import Config, Constant, find_config, load_config, shipped_configs
+from cifarmlp.sampling import fine_trials
 
 SHIPPED = shipped_configs()
 DEEP = (50, 30, 20, 20, 10, 10, 10, 10)
@@ -35,7 +36,7 @@ def opening(path: Path) -> list[str]:
 def test_all_of_them_are_there() -> None:
     first = {f"report-1/figure-{n}" for n in range(1, 9)} | {"report-1/table-2"}
     second = {f"report-2/figure-{n}" for n in range(1, 17)} | {"report-2/best-model"}
-    assert {"quickstart"} | first | second <= set(SHIPPED)
+    assert {"quickstart", "report-1/search", "report-2/search"} | first | second <= set(SHIPPED)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -60,7 +61,8 @@ def test_it_opens_with_what_it_reproduces_what_to_expect_the_time_and_the_comman
         "Time",
         "Command",
     ]
-    assert re.fullmatch(rf"Command: cifarmlp train {name}( --repeats \d+)?", comment[-1])
+    command = f"search {name}" if shipped(name).search else rf"train {name}( --repeats \d+)?"
+    assert re.fullmatch(f"Command: cifarmlp {command}", comment[-1])
 
 
 @pytest.mark.parametrize("name", [f"report-2/figure-{n}" for n in range(1, 17)])
@@ -97,6 +99,31 @@ def test_table_2_of_report_1_takes_ten_epochs_of_49000_images() -> None:
     assert (steps(config), config.data.training_images, config.data.validation) == (4900, 49_000, 1000)
     assert isinstance(config.training.schedule, Constant)
     assert (config.training.schedule.eta, config.training.lam) == (0.0473, 5.9080e-5)
+
+
+def test_the_search_of_report_1_draws_pairs_and_then_between_the_best_two() -> None:
+    config = shipped("report-1/search")
+    assert config.search is not None
+    assert config.search.fine is not None
+    coarse, fine = config.search.coarse, config.search.fine
+    pair = {"training.schedule.eta", "training.lambda"}
+    assert (coarse.trials, set(coarse.space), fine_trials(fine), set(fine.space)) == (100, pair, 100, pair)
+    assert coarse.space["training.schedule.eta"].log_uniform == (1e-3, 1e1)
+    assert coarse.space["training.lambda"].log_uniform == (1e-5, 1)
+    assert fine.centres == 2
+    assert all(around.between_best for around in fine.space.values())
+    assert config.training == shipped("report-1/figure-1").training
+
+
+def test_the_search_of_report_2_draws_lambda_and_then_around_the_best_three() -> None:
+    config = shipped("report-2/search")
+    assert config.search is not None
+    assert config.search.fine is not None
+    coarse, fine = config.search.coarse, config.search.fine
+    assert (coarse.trials, fine_trials(fine), fine.centres) == (50, 150, 3)
+    assert coarse.space["training.lambda"].log_uniform == (1e-5, 1e-1)
+    assert fine.space["training.lambda"].uniform_within == 0.001 / 4
+    assert config.training == shipped("report-2/figure-3").training
 
 
 def test_the_quickstart_is_short_and_needs_no_download() -> None:
