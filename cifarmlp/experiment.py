@@ -145,6 +145,37 @@ def train_into(
     return outcome
 
 
+@np.errstate(all="ignore")
+def train_together(
+    configs: Sequence[Config], dataset: Dataset, stop: Callable[[], bool] = lambda: False
+) -> list[Outcome]:
+    """Train a population, in one BLAS thread; an outcome for each config, or none where `stop` ended it.
+
+    For comparing configs: nothing is evaluated on the way, and the test images not at all. An outcome's
+    seconds are its share of the population's.
+    """
+    images = split_of(configs[0], dataset)
+    training = population(configs, images)
+    training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
+    training.stop = stop
+    BlasThreads(1, training.network.sizes, training.batch_size, CHUNK)
+    started = time.perf_counter()
+    *_, last = training.records()
+    if training.step < training.steps and not np.all(training.diverged >= 0):
+        return []
+    seconds = (time.perf_counter() - started) / len(configs)
+    return [_outcome_of_member(training, last, k, config.seed, seconds) for k, config in enumerate(configs)]
+
+
+def _outcome_of_member(training: Training, last: Record, member: int, seed: int, seconds: float) -> Outcome:
+    diverged = int(training.diverged[member])
+    metrics = {part: _of_member(getattr(last, part), member) for part in PARTS[:2]}
+    status = "finished" if diverged < 0 else "diverged"
+    return Outcome(
+        status, last.step, last.epoch, seconds, metrics, seed, diverged_at=max(diverged, 0) or None
+    )
+
+
 def split_of(config: Config, dataset: Dataset) -> Split:
     """The split that the config asks for."""
     data = config.data

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -9,8 +10,11 @@ _received: list[int] = []
 
 
 def watch_signals() -> Callable[[], int]:
-    """Take over SIGINT and SIGTERM; returns a function that gives the number of the signal received, or 0."""
-    if not _received:
+    """Take over SIGINT and SIGTERM; returns a function that gives the number of the signal received, or 0.
+
+    In a thread that is not the main one, as on a Dask cluster, signals are somebody else's.
+    """
+    if not _received and threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _note)
     return lambda: _received[0] if _received else 0

@@ -38,6 +38,15 @@ def claim(out: Path, name: str) -> Path:
         raise _cannot_write(out, error) from error
 
 
+def folders(out: Path, name: str) -> list[Path]:
+    """The folders out/NAME-001, -002, ... that there are, newest first."""
+    try:
+        numbered = [(_number(path.name, name), path) for path in out.iterdir()]
+    except OSError:
+        return []
+    return [path for number, path in sorted(numbered, reverse=True) if number]
+
+
 def make_folder(path: Path) -> Path:
     """Create a folder inside a claimed one. Raises RunFolderError."""
     try:

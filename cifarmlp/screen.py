@@ -127,6 +127,22 @@ def _next(folder: Path, outcomes: Sequence[Outcome], config: Config) -> str:
     return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
 
 
+def print_difference(found: Mapping[str, Any], as_json: bool) -> None:
+    """How two configs' accuracies differ over the same seeds."""
+    if as_json:
+        from cifarmlp.runs import finite
+
+        click.echo(json.dumps(finite(found), indent=2))
+        return
+    rows = [
+        [part, f"{d['mean']:+.4f}", f"{d['low']:+.4f} to {d['high']:+.4f}", d["n"]]
+        for part, d in found["accuracy"].items()
+    ]
+    headers = ["accuracy", "difference", "95 % interval", "seeds"]
+    click.echo(f"\n{found['run']} minus {found['minus']}, seed by seed")
+    click.echo(tabulate(rows, headers=headers, disable_numparse=True, stralign="right"))
+
+
 def print_check(check: Check, differences: Sequence[Difference], off: Sequence[str]) -> None:
     """One network's gradient check as a table, next to what a report printed."""
     reported = check.reported or {}

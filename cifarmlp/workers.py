@@ -1,56 +1,58 @@
-"""One seam for work side by side: this process, or a pool of processes with one BLAS thread each."""
+"""One seam for work side by side: this process, a pool of processes, or a Dask cluster.
 
-import multiprocessing
-import os
-import threading
+How many BLAS threads each of them uses is the caller's business.
+"""
+
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-from cifarmlp.errors import CifarmlpError
+from cifarmlp.cluster import connect, map_on_cluster, size
+from cifarmlp.processes import map_in_processes
+from cifarmlp.tries import TRIES, Item, Lost, Result, attempt, sparingly
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Lost", "connect", "map_unordered", "size"]
 
 
 def map_unordered(
     function: Callable[[Item], Result],
     items: Sequence[Item],
     jobs: int = 1,
+    *,
+    cluster: "Client | None" = None,
     stop: Callable[[], int] = lambda: 0,
-) -> Iterator[Result]:
-    """function(item) for each item, as they end: here and in order for one job, else in `jobs` processes.
+    tick: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[Item, Result | Lost]]:
+    """Each item with function(item), as they end; they are begun in the order given.
 
-    Once `stop` says so, no further item is begun. Raises CifarmlpError where a worker died by itself.
+    One job works here and in order, several in as many processes, a cluster wherever it likes. An item whose
+    worker dies, or that raises MemoryError, is tried once more and then Lost. What else the function raises
+    goes up, and ends the others. Once `stop` says so, no further item is begun: those that run in processes
+    are waited for, as they have their own signals, and those on a cluster are let go. `tick` is called about
+    once a second while this waits. Raises CifarmlpError where the cluster is gone for good.
     """
-    if jobs == 1:
-        for item in items:
-            if not stop():
-                yield function(item)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(items)), context, _end_with_parent) as pool:
-        futures = [pool.submit(function, item) for item in items]
-        try:
-            for future in as_completed(futures):
-                if not future.cancelled():
-                    yield future.result()
-                if stop():
-                    pool.shutdown(wait=False, cancel_futures=True)
-        except BrokenProcessPool as error:
-            if not stop():  # else it was still starting when we ended it
-                raise CifarmlpError("a worker was killed or ran out of memory; try fewer --jobs") from error
+    tick = sparingly(tick, 1)
+    if cluster is not None:
+        return map_on_cluster(cluster, function, items, stop, tick)
+    if jobs > 1:
+        return map_in_processes(function, items, jobs, stop, tick)
+    return _map_here(function, items, stop, tick)
 
 
-def _end_with_parent() -> None:
-    # a pool's workers outlive a parent that was killed, and wait for more work for ever
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _map_here(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    stop: Callable[[], int],
+    tick: Callable[[], None],
+) -> Iterator[tuple[Item, Result | Lost]]:
+    for item in items:
+        for _ in range(TRIES):
+            if stop():
+                return
+            answer = attempt(function, item)
+            tick()
+            if not isinstance(answer, Lost):
+                break
+        yield item, answer

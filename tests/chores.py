@@ -1,0 +1,113 @@
+"""What the tests of workers let them do: functions that a process or a cluster can import."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def own_process(number: int) -> int:
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def note(path: Path, number: int = 0) -> int:
+    """Append a line to a file, all at once; returns how many stood there with the same number."""
+    with path.open("a+") as file:
+        file.write(f"{number} {os.getpid()}\n")
+        file.flush()
+        file.seek(0)
+        return sum(line.split()[0] == str(number) for line in file) - 1
+
+
+def noted(path: Path) -> list[int]:
+    """The numbers of the lines so far."""
+    return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def quickly(item: tuple[Path, int]) -> int:
+    note(*item)
+    return item[1]
+
+
+def slowly(item: tuple[Path, int]) -> int:
+    """A minute, but for item 0."""
+    note(*item)
+    time.sleep(60 if item[1] else 0)
+    return item[1]
+
+
+def in_a_second(item: tuple[Path, int]) -> int:
+    note(*item)
+    time.sleep(1)
+    return item[1]
+
+
+def dies_once(item: tuple[Path, int]) -> int:
+    if note(*item) == 0 and item[1] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item[1]
+
+
+def dies_always(item: tuple[Path, int]) -> int:
+    note(*item)
+    if item[1] in (0, 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item[1]
+
+
+def forgets_once(item: tuple[Path, int]) -> int:
+    if note(*item) == 0 and item[1] == 1:
+        raise MemoryError
+    return item[1]
+
+
+def forgets_always(item: tuple[Path, int]) -> int:
+    note(*item)
+    if item[1] == 1:
+        raise MemoryError
+    return item[1]
+
+
+class Unsendable(Exception):
+    """One that pickle takes, and does not give back."""
+
+    def __init__(self, here: str, there: str) -> None:
+        super().__init__(f"{here} and {there}")
+
+
+def fails(item: tuple[Path, int]) -> int:
+    note(*item)
+    if item[1] == 1:
+        raise ValueError("one is not liked")
+    time.sleep(60)
+    return item[1]
+
+
+def fails_unsendably(number: int) -> int:
+    raise Unsendable("here", "there")
+
+
+def returns_what_cannot_be_sent(number: int) -> object:
+    return lambda: number
+
+
+def dies_on_one(item: tuple[Path, int]) -> int:
+    note(*item)
+    if item[1] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item[1]
+
+
+def fails_at_once(item: tuple[Path, int]) -> int:
+    if item[1] == 1:
+        raise ValueError("one is not liked")
+    return in_a_second(item)
+
+
+def times_out(number: int) -> int:
+    raise TimeoutError("the function's own")

@@ -1,0 +1,261 @@
+"""Work on a Dask cluster of real processes on the loopback interface, some of which are killed."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import chores
+import pytest
+from distributed import Client
+from test_workers import numbered, numbers
+
+from cifarmlp import cluster
+from cifarmlp.errors import CifarmlpError, ConfigError
+from cifarmlp.workers import Lost, connect, map_unordered
+
+HERE = Path(__file__).parent
+SEVEN = {number: number for number in range(7)}
+
+
+class Dask:
+    """A scheduler and its workers, in processes of their own that log to a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.workers = folder, []
+        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", "scheduler.json")
+        while not (text := self.file.read_text() if self.file.exists() else ""):
+            time.sleep(0.05)
+        self.address = json.loads(text)["address"]
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "scheduler.json"
+
+    def start(self, kind: str, *args: str, path: Path = HERE) -> subprocess.Popen[bytes]:
+        common = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+        one_death = "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"
+        with (self.folder / "log.txt").open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"distributed.cli.dask_{kind}", *common, *args],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": f"{path}:{HERE}", one_death: "1"},
+                stderr=log,
+            )
+
+    def add_workers(self, count: int, *args: str, path: Path = HERE) -> None:
+        command = [self.address, "--nthreads", "1", "--no-nanny", *args]
+        self.workers += [self.start("worker", *command, path=path) for _ in range(count)]
+        with warnings.catch_warnings(), Client(self.address, set_as_default=False) as client:
+            warnings.simplefilter("ignore")
+            client.wait_for_workers(len(self.workers), timeout=30)
+
+    def kill_worker(self) -> None:
+        worker = self.workers.pop(0)
+        worker.kill()  # by signal 9
+        worker.wait()
+
+    def end(self) -> None:
+        while self.workers:
+            self.kill_worker()
+        self.scheduler.kill()
+        self.scheduler.wait()
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[Dask]:
+    started = Dask(tmp_path)
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    """Two workers, for tests that harm none."""
+    started = Dask(tmp_path_factory.mktemp("steady"))
+    started.add_workers(2)
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+def test_all_items_are_done_by_all_workers_in_order(steady, log, capfd):
+    with connect(steady.address) as client:
+        pairs = list(map_unordered(chores.own_process, range(8), cluster=client))
+        assert numbers(map_unordered(chores.quickly, numbered(log, 7), cluster=client)) == SEVEN
+    assert sorted(item for item, _ in pairs) == list(range(8))
+    assert {pid for _, pid in pairs} == {worker.pid for worker in steady.workers}
+    assert all(abs(place - number) < 4 for place, number in enumerate(chores.noted(log)))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_the_function_raises_goes_up_and_the_rest_is_let_go(steady, log):
+    started = time.monotonic()
+    with connect(steady.address) as client:
+        with pytest.raises(ValueError, match="one is not liked"):
+            list(map_unordered(chores.fails_at_once, numbered(log, 40), cluster=client))
+        with pytest.raises(TimeoutError, match="the function's own"):
+            list(map_unordered(chores.times_out, [1], cluster=client))
+    assert time.monotonic() - started < 10
+
+
+def test_an_item_that_runs_out_of_memory_is_tried_twice(steady, log):
+    with connect(steady.address) as client:
+        once = numbers(map_unordered(chores.forgets_once, numbered(log, 7), cluster=client))
+        log.unlink()
+        always = numbers(map_unordered(chores.forgets_always, numbered(log, 7), cluster=client))
+    assert once == SEVEN
+    assert always == {**SEVEN, 1: Lost("it ran out of memory")}
+    assert sorted(chores.noted(log)) == [0, 1, 1, 2, 3, 4, 5, 6]
+
+
+def test_once_told_to_stop_the_iteration_ends_and_the_workers_are_free(steady, log):
+    stopped, ticks = [], []
+    started = time.monotonic()
+    with connect(steady.address) as client:
+        pairs = map_unordered(
+            chores.in_a_second,
+            numbered(log, 40),
+            cluster=client,
+            stop=lambda: len(stopped),
+            tick=lambda: ticks.append(0),
+        )
+        for _ in pairs:
+            if len(chores.noted(log)) > 4:
+                stopped.append(15)
+        assert dict(map_unordered(chores.double, [1, 2], cluster=client)) == {1: 2, 2: 4}
+    assert len(chores.noted(log)) < 12
+    assert ticks
+    assert time.monotonic() - started < 15
+
+
+def test_the_items_of_a_worker_that_is_killed_go_to_another(dask, log, capfd):
+    dask.add_workers(2)
+    with connect(dask.address) as client:
+        pairs = map_unordered(chores.in_a_second, numbered(log, 7), cluster=client)
+        first = next(pairs)
+        dask.kill_worker()
+        assert numbers([first, *pairs]) == SEVEN
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_answer_that_dies_with_its_worker_is_worked_out_again(dask, log):
+    dask.add_workers(2)
+    with connect(dask.address) as client:
+        pairs = map_unordered(chores.quickly, numbered(log, 7), cluster=client)
+        first = next(pairs)
+        time.sleep(1)  # all are done, and nobody has asked for the answers
+        dask.kill_worker()
+        assert numbers([first, *pairs]) == SEVEN
+    assert len(chores.noted(log)) > 7
+
+
+def test_an_item_that_kills_its_workers_is_lost_and_the_others_are_done(dask, log):
+    dask.add_workers(5)  # two of them die in each of two tries
+    with connect(dask.address) as client:
+        pairs = numbers(map_unordered(chores.dies_on_one, numbered(log, 7), cluster=client))
+    assert pairs == {**SEVEN, 1: Lost("2 workers died over it")}
+    assert chores.noted(log).count(1) == 4
+
+
+def test_a_scheduler_that_is_lost_is_an_error(dask, log, capfd):
+    dask.add_workers(1)
+    client = connect(dask.address)
+    pairs = map_unordered(chores.in_a_second, numbered(log, 7), cluster=client)
+    next(pairs)
+    dask.scheduler.kill()
+    started = time.monotonic()
+    with pytest.raises(CifarmlpError, match="scheduler was lost"):
+        list(pairs)
+    client.close()
+    assert time.monotonic() - started < 10
+    assert capfd.readouterr() == ("", "")
+
+
+def test_workers_that_are_gone_are_waited_for_and_not_for_ever(dask, log, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 3)
+    dask.add_workers(1)
+    with connect(dask.address) as client:
+        pairs = map_unordered(chores.in_a_second, numbered(log, 3), cluster=client)
+        first = next(pairs)
+        dask.kill_worker()
+        dask.add_workers(1)
+        assert numbers([first, *pairs]) == {0: 0, 1: 1, 2: 2}
+        pairs = map_unordered(chores.slowly, [(log, 9)], cluster=client)
+        dask.kill_worker()
+        with pytest.raises(CifarmlpError, match="no workers"):
+            list(pairs)
+
+
+def refusal(address: str) -> str:
+    started = time.monotonic()
+    with pytest.raises(ConfigError) as caught:
+        connect(address)
+    assert time.monotonic() - started < 10
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["", "nowhere", "http://127.0.0.1:8786", "127.0.0.1:port", "tcp://["])
+def test_a_malformed_address_is_refused(address):
+    assert refusal(address).startswith(f"{address!r} is no address of a Dask scheduler")
+
+
+def test_an_address_where_nobody_listens_is_refused(capfd):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:{1}".format(*closed.getsockname())
+    assert refusal(address) == f"{address}: no Dask scheduler answers; start one there: dask scheduler"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_address_where_something_else_listens_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert "no Dask scheduler answers" in refusal("127.0.0.1:{1}".format(*silent.getsockname()))
+
+
+def test_the_address_of_a_worker_is_refused(steady):
+    with connect(steady.address) as client:
+        worker = next(iter(client.nthreads()))
+    assert refusal(worker) == f"{worker}: a Dask worker answers; give the address of its scheduler"
+
+
+def test_a_cluster_without_workers_is_refused(dask):
+    assert "start some with: dask worker tcp://127.0.0.1:" in refusal(dask.address)
+
+
+def test_a_missing_dask_is_named_with_what_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert refusal("127.0.0.1:8786") == "a cluster needs Dask: pip install 'cifarmlp[cluster]'"
+
+
+OTHERS: dict[str, tuple[str, str]] = {
+    "another cifarmlp": ("import cifarmlp; cifarmlp.__version__ = '9.9'", "cifarmlp 9.9 but this process"),
+    "another NumPy": ("import numpy; numpy.__version__ = '1.26.0'", "NumPy 1.26.0 but this process"),
+    "no cifarmlp": ("import sys; sys.modules['cifarmlp'] = None", "cannot load cifarmlp"),
+    "another Python": (
+        "from distributed import versions; info = versions.get_system_info()\n"
+        "versions.get_system_info = lambda: {**info, 'python': '3.10.2.final.0'}",
+        "Python 3.10 but this process",
+    ),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_worker_whose_results_would_differ_is_refused(other, dask):
+    code, words = OTHERS[other]
+    (dask.folder / "other.py").write_text(code)
+    dask.add_workers(1, "--preload", "other.py")
+    message = refusal(dask.address)
+    assert words in message
+    assert message.startswith("tcp://127.0.0.1:")
+    assert "install" in message
