@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cifarmlp import __version__
-from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError
+from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError, show_warnings_as_lines
 
 if TYPE_CHECKING:
     from cifarmlp.search_folder import Stage
@@ -51,12 +51,12 @@ def commands() -> None:
 
 
 @commands.command()
-@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...")
+@click.argument("configs", nargs=-1, metavar="CONFIG...")
 @SET
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the config's seed.")
-@click.option(
-    "--repeats", type=click.IntRange(1, 10_000), default=1, help="Train so many seeds: mean and std."
-)
+@click.option("--repeats", type=click.IntRange(1, 10_000), help="Train so many seeds: mean and std.")
+@click.option("--resume", type=ANY_PATH, metavar="RUN", help="Go on with the training in this folder.")
+@click.option("--strict", is_flag=True, help="Resume only where the same bits will come out.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Train so many seeds side by side.")
 @THREADS
 @OUT
@@ -67,33 +67,44 @@ def train(
     configs: tuple[str, ...],
     overrides: tuple[str, ...],
     seed: int | None,
+    repeats: int | None,
+    resume: Path | None,
+    out: Path,
+    data_dir: Path | None,
     as_json: bool,
     quiet: bool,
-    data_dir: Path | None,
     **options: Any,
 ) -> None:
     """Train the network of each CONFIG: a file, or a shipped config by name.
 
     Each training leaves a run folder with its curves, accuracies and model. Several configs with --repeats
-    are compared with the first, seed by seed.
+    are compared with the first, seed by seed. With --resume, CONFIG may be left out.
     """
-    from cifarmlp import config, interrupts, paired, repeats, screen
+    from cifarmlp import config, data, interrupts, paired, screen
+    from cifarmlp import repeats as repetition
 
+    if not configs and resume is None:
+        raise ConfigError("which CONFIG? A file, or a shipped one: cifarmlp train quickstart")
+    if resume and (len(configs) > 1 or (not configs and (overrides or seed is not None))):
+        raise ConfigError("--resume goes on with one training: give its one CONFIG, with its --set, or none")
     seeds = [f"seed={seed}"] if seed is not None else []
     loaded = [config.load_config(config.find_config(name), [*overrides, *seeds]) for name in configs]
+    begun = repetition.resumed(resume, loaded[0] if loaded else None, repeats) if resume else None
     stop = interrupts.watch_signals()
     first: list[Any] = []
-    for each in loaded:
+    for each in [begun.config] if begun else loaded:
+        dataset = data.load(each.data.source, data_dir, download=True)  # before a folder is claimed
+        training = begun or repetition.claim(each, repeats or 1, out)
         progress = screen.Progress(each.name, quiet)
-        folder, outcomes = repeats.train_seeds(
-            each, data_dir=data_dir, watch=progress, ended=progress.ended, stop=stop, **options
+        outcomes = repetition.train_seeds(
+            training, dataset, data_dir, watch=progress, ended=progress.ended, stop=stop, **options
         )
-        screen.print_outcomes(folder, outcomes, each, as_json)
+        screen.print_outcomes(training, outcomes, as_json)
         if stop():
             sys.exit(INTERRUPTED + stop())
         if first and len(outcomes) > 1:
-            screen.print_difference(paired.compare(first[0], first[1], folder, outcomes), as_json)
-        first = first or [folder, outcomes]
+            screen.print_difference(paired.compare(first[0], first[1], training.folder, outcomes), as_json)
+        first = first or [training.folder, outcomes]
 
 
 @commands.command()
@@ -353,6 +364,7 @@ def schema() -> None:
 
 def main() -> None:
     """Entry point: a fault becomes one line on stderr and the exit code that goes with it."""
+    show_warnings_as_lines()
     try:
         commands.main(prog_name="cifarmlp", standalone_mode=False)
     except click.ClickException as error:

@@ -6,7 +6,7 @@ Every fault is told at once in a ConfigError, a line each: `file:line:column: wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ __all__ = [
     "Optimiser",
     "SearchConfig",
     "TrainingConfig",
+    "differences",
     "find_config",
     "json_schema",
     "load_config",
@@ -72,6 +73,21 @@ def override_with(config: Config, values: Mapping[str, Any]) -> Config:
 
 def _override_place(key: str, value: Any) -> Place:
     return Place(Source(1, f"{key}={shown(value)}", whole=True))
+
+
+def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[str]:
+    """What two configs differ in, but for the keys `free` and what is under them."""
+    old, new = (dict(_flat(_plain(config))) for config in (there, here))
+    keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
+    return [f"{k} is {old.get(k)} there, {new.get(k)} here" for k in keys if old.get(k) != new.get(k)]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def to_yaml(config: Config) -> str:

@@ -36,6 +36,14 @@ def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
     }
 
 
+def fingerprint(described: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """What of a description decides the bits of a result; threads: None where their number does not."""
+    alone = ("cifarmlp", "git_commit", "python", "platform", "cpu", "blas")
+    found = {name: described[name] for name in alone}
+    numpy, images = described["libraries"]["numpy"], described["data"]["sha256"]
+    return {**found, "numpy": numpy, "images": images, "threads": threads}
+
+
 def _git_commit() -> str | None:
     """Commit of the checkout that this code runs from, with `+` where it has been changed since."""
     folder = Path(__file__).parents[1]

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cifarmlp import environment, plots, runs
+from cifarmlp import checkpoint, environment, plots, runs
 from cifarmlp.blas import BlasThreads
+from cifarmlp.checkpoint import Keeper
 from cifarmlp.config import Config, Constant, to_yaml
 from cifarmlp.data import Dataset, Images, Split, pixel_statistics, split, standardiser
 from cifarmlp.nn.diagnosis import first_not_finite, layer_health
@@ -17,37 +16,8 @@ from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
 from cifarmlp.nn.schedules import Schedule, constant, cyclic
 from cifarmlp.nn.types import Float
-from cifarmlp.train import CHUNK, Metrics, Record, Training
-
-PARTS = ("train", "validation", "test")
-QUANTITIES = ("cost", "loss", "accuracy")
-
-
-@dataclass
-class Outcome:
-    """How a training went; `as_dict` is result.json.
-
-    status: finished, diverged or interrupted. metrics: {train, validation, test} -> {cost, loss, accuracy}.
-    advice: for a run that diverged or never left chance level, what was seen, line by line.
-    """
-
-    status: str
-    steps: int
-    epochs: float
-    seconds: float
-    metrics: dict[str, dict[str, float]]
-    seed: int
-    at_chance: bool = False
-    diverged_at: int | None = None
-    layers: list[dict[str, float]] = field(default_factory=list)
-    advice: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """What result.json holds."""
-        values = asdict(self)
-        metrics = values.pop("metrics")
-        values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
-        return {**values, **{part: metrics.get(part) for part in PARTS}}
+from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, model_checksum
+from cifarmlp.train import CHUNK, Metrics, Record, Stopped, Training
 
 
 def population(configs: Sequence[Config], images: Split, dtype: type[np.floating] = np.float32) -> Training:
@@ -121,28 +91,41 @@ def train_into(
     threads: int | None = None,
     watch: Callable[[Training, Record], None] = lambda training, record: None,
     stop: Callable[[], bool] = lambda: False,
+    strict: bool = False,
 ) -> Outcome:
-    """Train one config and leave a run folder; `watch` sees every record, `stop` may end it early.
+    """Train one config in its run folder, from the last checkpoint there or from the beginning.
 
-    threads: for BLAS; None adapts, see `blas.BlasThreads`.
-    Raises RunFolderError where the folder can't be written.
+    `watch` sees every record, `stop` may end it early. threads: for BLAS; None adapts, see
+    `blas.BlasThreads`. Raises RunFolderError where the folder can't be written, another process is at work in
+    it, its checkpoint is of another config or, if `strict`, was made where other bits may come out.
     """
-    runs.write_text(folder / "config.yaml", to_yaml(config))
-    images = split_of(config, dataset)
-    training = population([config], images)
-    blas = BlasThreads(threads, training.network.sizes, training.batch_size, CHUNK)
-    runs.write_json(folder / "environment.json", environment.describe(dataset, blas.most))
-    training.stop = stop
-    rows, started = [], time.perf_counter()
-    for record in training.records():
-        rows.append(row_of(record))
-        runs.write_rows(folder / "metrics.csv", rows)
-        watch(training, record)
-        blas.adapt()
-    seconds = time.perf_counter() - started
-    outcome = _outcome(config, training, images, rows, seconds)
-    _save(folder, config, training, rows, outcome)
-    return outcome
+    with runs.own(folder):
+        images = split_of(config, dataset)
+        training = population([config], images)
+        blas = BlasThreads(threads, training.network.sizes, training.batch_size, CHUNK)
+        described = environment.describe(dataset, blas.most)
+        here = environment.fingerprint(described, None if blas.same_bits else blas.most)
+        keeper = Keeper(folder, to_yaml(config), here)
+        saved = keeper.take_up(strict)
+        if saved:
+            training.restore(saved.arrays)
+        runs.write_text(folder / "config.yaml", keeper.config)
+        runs.write_json(folder / "environment.json", described)
+        training.stop = stop
+        rows, started = saved.rows if saved else [], time.perf_counter() - (saved.seconds if saved else 0)
+        for record in training.records():
+            rows.append(row_of(record))
+            runs.write_rows(folder / "metrics.csv", rows)
+            if keeper.is_due() and not training.all_diverged:
+                keeper.save(training.state(), rows, time.perf_counter() - started)
+            watch(training, record)
+            blas.adapt()
+        seconds = time.perf_counter() - started
+        if not training.over and not training.all_diverged:
+            keeper.save(training.state(), rows, seconds)  # before anything folds the weights
+        outcome = _outcome(config, training, images, rows, seconds)
+        _save(folder, config, training, rows, outcome)
+        return outcome
 
 
 @np.errstate(all="ignore")
@@ -161,7 +144,7 @@ def train_together(
     BlasThreads(1, training.network.sizes, training.batch_size, CHUNK)
     started = time.perf_counter()
     *_, last = training.records()
-    if training.step < training.steps and not np.all(training.diverged >= 0):
+    if not training.over:
         return []
     seconds = (time.perf_counter() - started) / len(configs)
     return [_outcome_of_member(training, last, k, config.seed, seconds) for k, config in enumerate(configs)]
@@ -199,10 +182,13 @@ def _outcome(
     config: Config, training: Training, images: Split, rows: list[dict[str, float]], seconds: float
 ) -> Outcome:
     diverged = int(training.diverged[0])
-    status = "diverged" if diverged >= 0 else "finished" if training.step == training.steps else "interrupted"
+    status = "interrupted" if not training.over else "diverged" if diverged >= 0 else "finished"
     metrics = {p: {q: rows[-1][f"{p}_{q}"] for q in QUANTITIES} for p in PARTS[:2]} if rows else {}
     if status != "interrupted":
-        metrics["test"] = _of_member(training.evaluate(images.test))
+        try:
+            metrics["test"] = _of_member(training.evaluate(images.test))
+        except Stopped:
+            status = "interrupted"
     epochs = training.step / training.steps_per_epoch
     outcome = Outcome(status, training.step, epochs, seconds, metrics, config.seed)
     if status == "diverged":
@@ -261,11 +247,18 @@ def _save(
     folder: Path, config: Config, training: Training, rows: list[dict[str, float]], outcome: Outcome
 ) -> None:
     runs.write_arrays(folder / "model.npz", model_arrays(training))
+    if outcome.status != "interrupted":
+        _draw(folder, config, training, rows)
+    runs.write_json(folder / "result.json", {**outcome.as_dict(), "model_sha256": model_checksum(folder)})
+    if outcome.status != "interrupted":
+        checkpoint.forget(folder)
+
+
+def _draw(folder: Path, config: Config, training: Training, rows: list[dict[str, float]]) -> None:
     steps = np.unique(np.linspace(0, training.step, 1001).astype(int))
     eta = {int(step): float(np.ravel(training.schedule(int(step)))[0]) for step in steps}
     figure = plots.curves(rows, eta, f"{config.name}, seed {config.seed}")
     runs.write(folder / "curves.png", lambda file: figure.savefig(file, format="png", dpi=150))
-    runs.write_json(folder / "result.json", outcome.as_dict())
 
 
 def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
@@ -274,18 +267,3 @@ def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
     arrays = {**network.parameters(), **network.running_averages()}
     members = {name: np.ascontiguousarray(array[member], np.float32) for name, array in arrays.items()}
     return {**members, "pixel_mean": training.mean, "pixel_std": training.std}
-
-
-def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Mean, standard deviation (n - 1) and n of each metric over the seeds: summary.json."""
-    summary: dict[str, Any] = {"n": len(outcomes), "seeds": [outcome.seed for outcome in outcomes]}
-    for part in PARTS:
-        values = {q: [o.metrics.get(part, {}).get(q, np.nan) for o in outcomes] for q in QUANTITIES}
-        summary[part] = {quantity: _mean_and_std(numbers) for quantity, numbers in values.items()}
-    return summary
-
-
-def _mean_and_std(numbers: Sequence[float]) -> dict[str, float]:
-    std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else float("nan")
-    mean = float(np.mean(numbers)) if numbers else float("nan")
-    return {"mean": mean, "std": std, "n": len(numbers)}

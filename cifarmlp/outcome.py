@@ -1,0 +1,77 @@
+"""How a training went: what result.json holds, and the summary over seeds."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PARTS = ("train", "validation", "test")
+QUANTITIES = ("cost", "loss", "accuracy")
+
+
+@dataclass
+class Outcome:
+    """How a training went; `as_dict` is result.json.
+
+    status: finished, diverged or interrupted. metrics: {train, validation, test} -> {cost, loss, accuracy}.
+    advice: for a run that diverged or never left chance level, what was seen, line by line.
+    """
+
+    status: str
+    steps: int
+    epochs: float
+    seconds: float
+    metrics: dict[str, dict[str, float]]
+    seed: int
+    at_chance: bool = False
+    diverged_at: int | None = None
+    layers: list[dict[str, float]] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What result.json holds."""
+        values = asdict(self)
+        metrics = values.pop("metrics")
+        values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
+        return {**values, **{part: metrics.get(part) for part in PARTS}}
+
+
+def model_checksum(folder: Path) -> str:
+    """SHA-256 of model.npz."""
+    return hashlib.sha256((folder / "model.npz").read_bytes()).hexdigest()
+
+
+def read(folder: Path) -> Outcome | None:
+    """The outcome of a training that ended in this folder; None where none did or its files are not whole."""
+    try:
+        values = json.loads((folder / "result.json").read_bytes())
+        if values["status"] == "interrupted" or values["model_sha256"] != model_checksum(folder):
+            return None
+        names = {f.name for f in fields(Outcome)} - {"metrics"}
+        metrics = {p: {q: _known(x) for q, x in values[p].items()} for p in PARTS if values[p]}
+        return Outcome(metrics=metrics, **{name: values[name] for name in names})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _known(number: float | None) -> float:
+    return float("nan") if number is None else float(number)
+
+
+def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Mean, standard deviation (n - 1) and n of each metric over the seeds: summary.json."""
+    summary: dict[str, Any] = {"n": len(outcomes), "seeds": [outcome.seed for outcome in outcomes]}
+    for part in PARTS:
+        values = {q: [o.metrics.get(part, {}).get(q, np.nan) for o in outcomes] for q in QUANTITIES}
+        summary[part] = {quantity: _mean_and_std(numbers) for quantity, numbers in values.items()}
+    return summary
+
+
+def _mean_and_std(numbers: Sequence[float]) -> dict[str, float]:
+    std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else float("nan")
+    mean = float(np.mean(numbers)) if numbers else float("nan")
+    return {"mean": mean, "std": std, "n": len(numbers)}
