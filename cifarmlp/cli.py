@@ -378,8 +378,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         _fail(f"{error.filename or 'the disk'}: {error.strerror or error}", RunFolderError.exit_code)
-    except MemoryError:
-        _fail("out of memory: use a smaller network.hidden or training.batch_size", 1)
+    except MemoryError as error:
+        _fail(
+            f"out of memory: {f'{error}; ' if str(error) else ''}use a smaller network.hidden or batch_size",
+            1,
+        )
 
 
 def _fail(message: str, code: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cifarmlp import checkpoint, environment, plots, runs
+from cifarmlp import checkpoint, environment, memory, plots, runs
 from cifarmlp.blas import BlasThreads
 from cifarmlp.checkpoint import Keeper
 from cifarmlp.config import Config, Constant, to_yaml
@@ -99,6 +99,7 @@ def train_into(
     `blas.BlasThreads`. Raises RunFolderError where the folder can't be written, another process is at work in
     it, its checkpoint is of another config or, if `strict`, was made where other bits may come out.
     """
+    memory.check(config)
     with runs.own(folder):
         images = split_of(config, dataset)
         training = population([config], images)
@@ -137,6 +138,7 @@ def train_together(
     For comparing configs: nothing is evaluated on the way, and the test images not at all. An outcome's
     seconds are its share of the population's.
     """
+    memory.check(configs[0], len(configs))
     images = split_of(configs[0], dataset)
     training = population(configs, images)
     training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK

@@ -16,6 +16,7 @@ from cifarmlp.data import load
 from cifarmlp.errors import CifarmlpError, ConfigError
 from cifarmlp.experiment import train_together
 from cifarmlp.interrupts import watch_signals
+from cifarmlp.memory import free_memory
 from cifarmlp.outcome import Outcome
 from cifarmlp.populations import Member
 from cifarmlp.ranking import Result, Trial
@@ -67,7 +68,7 @@ def prepare(
         stages=[*stages],
         seeds=seeds,
         cores=cores,
-        memory=populations.free_memory(),
+        memory=free_memory(),
         coarse_from=str(coarse.folder) if coarse else None,
     )
     if coarse:
