@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp import runs
-from cifarmlp.errors import CifarmlpWarning, RunFolderError
+from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 
 NEXT, NOW, PREVIOUS = NAMES = ("checkpoint.next.npz", "checkpoint.npz", "checkpoint.previous.npz")
 TRAILER = b"sha256:"
@@ -80,10 +80,12 @@ def _read(data: bytes) -> Checkpoint:
     content, trailer = data[: max(size, 0)], data[max(size, 0) :]
     if trailer != TRAILER + hashlib.sha256(content).digest():
         raise ValueError("damaged: its checksum is wrong")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        read = dict(arrays)
-    about = json.loads(read.pop("about").tobytes())
-    return Checkpoint(read, **about)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            read = dict(arrays)
+        return Checkpoint(read, **json.loads(read.pop("about").tobytes()))
+    except Exception as error:  # whole, but written by something else
+        raise ValueError("not a checkpoint") from error
 
 
 @dataclass
@@ -99,16 +101,18 @@ class Keeper:
     def take_up(self, strict: bool = False) -> Checkpoint | None:
         """The folder's last whole checkpoint, if there is one; warns where it is not quite what one expects.
 
-        Raises RunFolderError where it is of another config or, if `strict`, was made where other bits may
-        come out.
+        Raises ConfigError where it is of another config, RunFolderError where, if `strict`, it was made where
+        other bits may come out.
         """
         checkpoint, faults = load(self.folder)
         for fault in faults:
             warnings.warn(fault, CifarmlpWarning, stacklevel=2)
         if checkpoint is None:
             return None
+        lines = zip(checkpoint.config.splitlines(), self.config.splitlines(), strict=False)
+        changed = [f"{old.strip()} there, {new.strip()} here" for old, new in lines if old != new]
         if checkpoint.config != self.config:
-            raise RunFolderError(f"{self.folder}: config.yaml is not that of its checkpoint; train it anew")
+            raise ConfigError(f"{self.folder}: its checkpoint is of another config: {'; '.join(changed[:3])}")
         then, here = checkpoint.environment, self.environment
         other = [f"{k} was {then.get(k)}, is {here[k]}" for k in here if then.get(k) != here[k]]
         if other and strict:

@@ -8,9 +8,10 @@ import numpy as np
 
 from cifarmlp import checkpoint, environment, memory, plots, runs
 from cifarmlp.blas import BlasThreads
-from cifarmlp.checkpoint import Keeper
+from cifarmlp.checkpoint import Checkpoint, Keeper
 from cifarmlp.config import Config, Constant, to_yaml
 from cifarmlp.data import Dataset, Images, Split, pixel_statistics, split, standardiser
+from cifarmlp.errors import RunFolderError
 from cifarmlp.nn.diagnosis import first_not_finite, layer_health
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
@@ -97,7 +98,8 @@ def train_into(
 
     `watch` sees every record, `stop` may end it early. threads: for BLAS; None adapts, see
     `blas.BlasThreads`. Raises RunFolderError where the folder can't be written, another process is at work in
-    it, its checkpoint is of another config or, if `strict`, was made where other bits may come out.
+    it or, if `strict`, its checkpoint was made where other bits may come out; ConfigError where that is of
+    another config.
     """
     memory.check(config)
     with runs.own(folder):
@@ -109,11 +111,13 @@ def train_into(
         keeper = Keeper(folder, to_yaml(config), here)
         saved = keeper.take_up(strict)
         if saved:
-            training.restore(saved.arrays)
+            _restore(training, saved, folder)
         runs.write_text(folder / "config.yaml", keeper.config)
         runs.write_json(folder / "environment.json", described)
         training.stop = stop
         rows, started = saved.rows if saved else [], time.perf_counter() - (saved.seconds if saved else 0)
+        if rows:
+            runs.write_rows(folder / "metrics.csv", rows)  # there may be later rows, or a torn one
         for record in training.records():
             rows.append(row_of(record))
             runs.write_rows(folder / "metrics.csv", rows)
@@ -127,6 +131,13 @@ def train_into(
         outcome = _outcome(config, training, images, rows, seconds)
         _save(folder, config, training, rows, outcome)
         return outcome
+
+
+def _restore(training: Training, saved: Checkpoint, folder: Path) -> None:
+    try:
+        training.restore(saved.arrays)
+    except ValueError as error:
+        raise RunFolderError(f"{folder}: its checkpoint cannot be used: {error}; train it anew") from error
 
 
 @np.errstate(all="ignore")

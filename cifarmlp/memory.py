@@ -6,6 +6,16 @@ from pathlib import Path
 from cifarmlp.config import Config
 from cifarmlp.train import CHUNK
 
+CGROUP = Path("/sys/fs/cgroup")
+CONTAINERS = (  # files with the limit, with what is taken, and with how much of that is what
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
 PROCESS_BYTES = 170e6  # of Python, NumPy and the rest, before any network
 
 
@@ -28,17 +38,14 @@ def check(config: Config, members: int = 1) -> None:
 def free_memory() -> float:
     """Bytes that processes may still take: of the machine, or of the container where that has less."""
     free = [_meminfo("MemAvailable")] if Path("/proc/meminfo").exists() else [4e9]
-    for most, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
+    for most, used, stat, cached in CONTAINERS:
         try:
-            free.append(
-                float(Path("/sys/fs/cgroup", most).read_text())
-                - float(Path("/sys/fs/cgroup", used).read_text())
-            )
+            limit, taken = (float((CGROUP / name).read_text()) for name in (most, used))
+            lines = (CGROUP / stat).read_text().splitlines()
         except (OSError, ValueError):  # no such limit
             continue
+        files = dict(line.split() for line in lines).get(cached, 0)  # read once, and let go of when needed
+        free.append(limit - taken + float(files))
     return min(free)
 
 

@@ -50,9 +50,9 @@ class Repeats:
 def claim(config: Config, seeds: int, out: Path) -> Repeats:
     """A new folder for them. Raises RunFolderError."""
     repeats = Repeats(runs.claim(out, config.name), config, seeds)
-    runs.write_text(repeats.folder / "config.yaml", to_yaml(config))
     if seeds > 1:
-        _write_summary(repeats, [])
+        _write_summary(repeats, [])  # first: with config.yaml alone, it would be the training of one seed
+    runs.write_text(repeats.folder / "config.yaml", to_yaml(config))
     return repeats
 
 
@@ -70,17 +70,34 @@ def resumed(folder: Path, config: Config | None = None, seeds: int | None = None
         ) from error
     if (folder / "search.json").exists():
         raise ConfigError(f"{folder}: the folder of a search; cifarmlp search --resume {folder}")
-    other = differences(there, config) if config else []
-    if other:
-        raise ConfigError(f"{folder} is the training of another config: {'; '.join(other[:3])}")
+    _refuse_another(folder, there, config)
     if seeds not in (None, planned):
         raise ConfigError(f"{folder} has {planned} seeds; leave out --repeats")
-    return Repeats(folder, there, planned)
+    repeats = Repeats(folder, there, planned)
+    for place, seeded in repeats.places().items():  # which somebody may have changed since they were begun
+        _refuse_another(place, _config_in(place), seeded)
+    return repeats
+
+
+def _refuse_another(folder: Path, there: Config | None, here: Config | None) -> None:
+    other = differences(there, here) if there and here else []
+    if other:
+        raise ConfigError(f"{folder} is the training of another config: {'; '.join(other[:3])}")
+
+
+def _config_in(folder: Path) -> Config | None:
+    try:
+        return load_config(folder / "config.yaml")
+    except CifarmlpError:
+        return None  # not begun, or to be written again
 
 
 def _planned(folder: Path) -> int:
     try:
-        return int(json.loads((folder / "summary.json").read_bytes())["planned"])
+        planned = int(json.loads((folder / "summary.json").read_bytes())["planned"])
+        if planned < 1:
+            raise ValueError(planned)
+        return planned
     except FileNotFoundError:
         return 1
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -100,8 +100,8 @@ class Training:
                     yield self.record()
                     return
                 self.step += 1
-                if self.step % self.steps_per_epoch == 0:
-                    self.network.fold()  # an evaluation would: the same bits whether there is one or not
+                if self.step % self.steps_per_epoch == 0 or self._is_due():
+                    self.network.fold()  # an evaluation would: the same bits wherever one is, or is cut short
                 if self._is_due():
                     yield self.record()
                 if self.stop():
