@@ -125,8 +125,8 @@ def running(*args: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def wait_for(what: Any, process: subprocess.Popen[str]) -> None:
-    """Until `what()` is true; fails where the process ends before, or after a minute."""
-    deadline = time.monotonic() + 60
+    """Until `what()` is true; fails where the process ends before, or after two minutes."""
+    deadline = time.monotonic() + 120
     while not what():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -624,7 +624,7 @@ def separate(tmp_path_factory: pytest.TempPathFactory) -> Table:
 
 def test_two_processes_find_the_same_as_one(coarse: Path, place: Path) -> None:
     with running("c.yaml", "--coarse", "--jobs", "2", cwd=place) as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert sorted(line.split(":")[0] for line in err.splitlines()) == [f"trial {n}" for n in range(1, 6)]
     assert table(place / "runs" / "tiny-001") == table(coarse / "runs" / "tiny-001")
@@ -674,9 +674,9 @@ def test_ctrl_c_ends_a_search_in_good_order_and_it_can_be_resumed(tmp_path: Path
         wait_for(lambda: ended(place) > 0, process)
         begun = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 20
     assert "Traceback" not in err
     folder = place / "runs" / "tiny-001"
     assert read(folder, "search.json")["status"] == "interrupted"
@@ -700,9 +700,9 @@ def test_a_search_at_work_is_alone_in_its_folder_and_ends_at_once_by_sigterm(job
         assert_told(other, 4, "runs/tiny-001: another process is at work in it")
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 143
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 20
     assert err == ""
     assert "next:    cifarmlp search --resume runs/tiny-001\n" in out
     assert read(place / "runs" / "tiny-001", "search.json")["status"] == "interrupted"
@@ -807,7 +807,7 @@ def test_a_search_survives_its_workers(tmp_path: Path, separate: Table) -> None:
     with running("c.yaml", "--coarse", "--jobs", "2", cwd=place) as process:
         wait_for(lambda: ended(place) > 0, process)
         os.kill(next(workers_of(process.pid)), signal.SIGKILL)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert table(place / "runs" / "tiny-001") == {n: row for n, row in separate.items() if n <= 8}
