@@ -116,7 +116,7 @@ def _seconds_per_step(members: Sequence[Member], seconds: float = 0.5) -> float:
     images = _images(max(2000, members[0].config.training.batch_size))
     training = population([member.config for member in members], Split(images, images, images))
     training = replace(training, step=1, steps=10**9, evaluate_every=10**9)
-    taken: list[float] = []
+    taken = [time.perf_counter()]
 
     def stop() -> bool:
         taken.append(time.perf_counter())
@@ -126,6 +126,7 @@ def _seconds_per_step(members: Sequence[Member], seconds: float = 0.5) -> float:
     with threadpool_limits(1, user_api="blas"):
         for _ in training.records():
             pass
+    taken.append(time.perf_counter())  # else there may be none, where all diverge at once
     return float(np.median(np.diff(taken)))
 
 

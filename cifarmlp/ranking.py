@@ -46,14 +46,17 @@ def trial_of(results: Sequence[Result]) -> Trial:
         validation_loss=float(np.mean([r.validation_loss for r in results])),
         seconds=float(np.sum([r.seconds for r in results])),
         seeds=len(results),
-        reason=first.reason,
+        reason=next((r.reason for r in results if r.reason), ""),
         validation_std=float(np.std(accuracies, ddof=1)) if len(results) > 1 else math.nan,
     )  # fmt: skip
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
-    """The finished ones, best first: by validation accuracy, then the lower validation loss."""
-    finished = [trial for trial in trials if trial.status == "finished"]
+    """The finished ones, best first: by validation accuracy, then the lower validation loss.
+
+    One whose last step made its accuracy nan is not among them.
+    """
+    finished = [t for t in trials if t.status == "finished" and math.isfinite(t.validation_accuracy)]
     return sorted(finished, key=lambda t: (-t.validation_accuracy, t.validation_loss, t.trial))
 
 
