@@ -116,9 +116,7 @@ def train(
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
-    default=1,
-    show_default=True,
-    help="Trainings a trial; its accuracy is their mean.",
+    help="Trainings a trial, whose mean counts. [default: 1]",
 )
 @click.option(
     "--top", type=click.IntRange(1, 1000), default=3, show_default=True, help="Show so many of the best."

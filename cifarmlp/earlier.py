@@ -51,7 +51,8 @@ def to_refine(config: Config, out: Path, told: Path | None) -> Search:
 
 
 def _has_coarse(search: Search) -> bool:
-    return "coarse" in search.plan.stages and search.plan.status == "finished"
+    """Whether its own coarse stage came to its end, whatever became of the fine one."""
+    return "coarse" in search.plan.stages and (search.plan.status == "finished" or bool(search.plan.centres))
 
 
 def _check(search: Search, config: Config, free: tuple[str, ...]) -> None:

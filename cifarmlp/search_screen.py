@@ -25,6 +25,7 @@ class SearchProgress:
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self.bar: Any = None
+        self.stage = ""
 
     def __call__(self, course: Course, ended: Sequence[Trial]) -> None:
         """Show how a stage stands; `ended` are the trials that have just ended."""
@@ -38,12 +39,12 @@ class SearchProgress:
 
     def _draw(self, course: Course) -> None:
         done, total = _counts(course)
-        if self.bar is None or self.bar.desc != f"{course.stage}: ":
+        if self.stage != course.stage:
             self.close()
-            form = "{desc}|{bar:20}| {postfix}"
-            self.bar = tqdm(total=total, desc=course.stage, dynamic_ncols=True, bar_format=form)
+            self.bar = tqdm(total=total, dynamic_ncols=True, bar_format="{bar:20}| {desc}")
+            self.stage = course.stage
         self.bar.n = done
-        self.bar.set_postfix_str(_standing(course))
+        self.bar.set_description_str(f"{course.stage}: {_standing(course)}")
 
     def close(self) -> None:
         """Leave the bar as it is."""
