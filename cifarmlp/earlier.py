@@ -8,6 +8,7 @@ from cifarmlp import runs, search_folder
 from cifarmlp.config import Config
 from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.search_folder import Search, Stage
+from cifarmlp.yaml_words import one_line
 
 FREE = ("name", "search.fine", "search.coarse.trials")  # what a refined coarse search may have had other
 
@@ -35,6 +36,8 @@ def to_refine(config: Config, out: Path, told: Path | None) -> Search:
     if told is not None:
         search = search_folder.read(told)
         _check(search, config, FREE)
+        if search.plan.coarse_from:
+            raise ConfigError(f"{told} refines another search itself: give --from {search.plan.coarse_from}")
         if not _has_coarse(search):
             raise ConfigError(f"{told}: its coarse search is not finished; cifarmlp search --resume {told}")
         return search
@@ -65,7 +68,8 @@ def differences(there: Config, here: Config, free: tuple[str, ...] = ()) -> list
     """What two configs differ in, but for the keys `free` and what is under them."""
     old, new = (dict(_flat(config.model_dump(by_alias=True))) for config in (there, here))
     keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
-    return [f"{k} is {old.get(k)} there, {new.get(k)} here" for k in keys if old.get(k) != new.get(k)]
+    changed = [key for key in keys if old.get(key) != new.get(key)]
+    return [f"{k} is {one_line(old.get(k))} there, {one_line(new.get(k))} here" for k in changed]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -25,6 +25,8 @@ from cifarmlp.sampling import Values
 from cifarmlp.search_folder import NOWHERE, Plan, Search, Stage
 from cifarmlp.workers import Lost, map_unordered
 
+MOST_TRIALS = 10_000  # of a stage; each is checked before the first is trained
+
 
 @dataclass(frozen=True)
 class Task:
@@ -61,6 +63,10 @@ def prepare(
     section = config.search
     if section is None:
         raise ConfigError(f"{config.name} has no section `search` that says which fields to draw, and how")
+    if max(section.coarse.trials, section.fine.trials if section.fine else 0) > MOST_TRIALS:
+        raise ConfigError(
+            f"{config.name}: a stage of its search has more than {MOST_TRIALS} trials; give fewer"
+        )
     if "fine" in stages and section.fine is None:
         raise ConfigError(f"{config.name} has no search.fine; add it, or search with --coarse")
     stages = stages or (["coarse", "fine"] if section.fine else ["coarse"])

@@ -17,6 +17,7 @@ from cifarmlp.populations import Member
 from cifarmlp.ranking import Trial, ranked
 from cifarmlp.runs import finite
 from cifarmlp.search_folder import Search
+from cifarmlp.search_summary import validation_images
 
 
 class SearchProgress:
@@ -148,15 +149,17 @@ def _accuracy(entry: Mapping[str, Any], name: str) -> str:
 def _verdict(state: Search, found: Mapping[str, Any]) -> list[str]:
     best = found["best"]
     if best is None:
-        return ["no trial has finished; see trials.csv"]
+        return ["no trial has finished"]
     others, seeds = found["not_told_from_the_best"], state.plan.seeds
+    images = validation_images(state.config)
     lines = [f"best: trial {best['trial']}, {_values(state, best['trial'])}"]
     if others:
-        known = "its standard error over the seeds" if seeds > 1 else "what one seed's accuracy varies by"
+        known = "over the seeds" if seeds > 1 else f"taken for one seed and {images} validation images"
         lines += [
-            f"{others} other trial{'s' * (others > 1)} can't be told from it: they are nearer than twice the "
+            f"{others} other trial{'s' * (others > 1)} can't be told from it, being nearer than twice the "
             f"standard error of a difference",
-            f"({known}: {found['standard_error']:.4f}); more seeds tell more: --seeds {max(3, 2 * seeds)}",
+            f"(that of an accuracy, {known}: {found['standard_error']:.4f}); "
+            f"more seeds tell more: --seeds {max(3, 2 * seeds)}",
         ]
     return lines
 

@@ -29,7 +29,7 @@ class Dask:
     def __init__(self, folder: Path) -> None:
         self.folder, self.workers = folder, []
         self.scheduler = self.start(
-            "scheduler", "--port", "0", "--scheduler-file", "scheduler.json", "--idle-timeout", "60"
+            "scheduler", "--port", "0", "--scheduler-file", "scheduler.json", "--idle-timeout", "600"
         )
         while not (text := self.file.read_text() if self.file.exists() else ""):
             time.sleep(0.05)

@@ -688,6 +688,7 @@ def test_ctrl_c_ends_a_search_in_good_order_and_it_can_be_resumed(tmp_path: Path
     assert table(folder) == separate
 
 
+@pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_search_at_work_is_alone_in_its_folder_and_ends_at_once_by_sigterm(jobs: int, place: Path) -> None:
     args = ["--set", "training.steps=1000000", "--jobs", str(jobs), "--seeds", "2"]
