@@ -288,3 +288,13 @@ def test_a_worker_whose_results_would_differ_is_refused(other, dask):
     assert words in message
     assert message.startswith("tcp://127.0.0.1:")
     assert "install" in message
+
+
+def test_other_versions_that_change_no_result_are_not_spoken_of(dask):
+    (dask.folder / "other.py").write_text(
+        "from distributed import versions; info = versions.get_package_info\n"
+        "versions.get_package_info = lambda names: {**info(names), 'toolz': '0.1'}"
+    )
+    dask.add_workers(1, "--preload", "other.py")
+    with connect(dask.address) as client:  # a warning would be an error here
+        assert list(map_unordered(chores.double, [1], cluster=client)) == [(1, 2)]
