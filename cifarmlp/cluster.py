@@ -36,7 +36,7 @@ def connect(address: str) -> "Client":
     from distributed import Client
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of versions: those that matter are compared below
+        pass  # of versions: those that matter are compared below
         client = Client(address, timeout=CONNECT, set_as_default=False)
     try:
         _check_workers(client)
