@@ -36,7 +36,7 @@ def connect(address: str) -> "Client":
     from distributed import Client
 
     with warnings.catch_warnings():
-        pass  # of versions: those that matter are compared below
+        warnings.simplefilter("ignore")  # of versions: those that matter are compared below
         client = Client(address, timeout=CONNECT, set_as_default=False)
     try:
         _check_workers(client)

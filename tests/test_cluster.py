@@ -293,7 +293,7 @@ def test_a_worker_whose_results_would_differ_is_refused(other, dask):
 def test_other_versions_that_change_no_result_are_not_spoken_of(dask):
     (dask.folder / "other.py").write_text(
         "from distributed import versions; info = versions.get_package_info\n"
-        "versions.get_package_info = lambda names: {**info(names), 'toolz': '0.1'}"
+        "versions.get_package_info = lambda names, info=info: {**info(names), 'toolz': '0.1'}"
     )
     dask.add_workers(1, "--preload", "other.py")
     with connect(dask.address) as client:  # a warning would be an error here
