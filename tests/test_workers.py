@@ -307,6 +307,7 @@ def test_a_seed_that_runs_out_of_memory_is_told_and_the_others_are_summarised(tm
     assert json.loads((folder / "summary.json").read_text())["n"] == 2
 
 
+@pytest.mark.slow  # where it makes the images first
 def test_seeds_whose_workers_are_killed_twice_end_the_command_with_one_line(tmp_path):
     args = ["--set", "training.steps=1000000", "--repeats", "2", "--jobs", "2", "--quiet"]
     command = [sys.executable, "-m", "cifarmlp", "train", "quickstart", *args]
