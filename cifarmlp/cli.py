@@ -122,14 +122,12 @@ def train(
 @SET
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the config's seed.")
 @click.option(
-    "--trials", type=click.IntRange(1, 10**6), help="Instead of the config's number, in each stage."
+    "--trials", type=click.IntRange(1, 10_000), help="Instead of the config's number, in each stage."
 )
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
-    default=1,
-    show_default=True,
-    help="Trainings a trial; its accuracy is their mean.",
+    help="Trainings a trial, whose mean counts. [default: 1]",
 )
 @click.option(
     "--top", type=click.IntRange(1, 1000), default=3, show_default=True, help="Show so many of the best."
@@ -174,7 +172,7 @@ def search(
     both: list[Stage] = ["coarse", "fine"]
     stages = [stage for stage, wanted in zip(both, (coarse, fine), strict=True) if wanted]
     loaded = _searched(config, stages, resume, **changes)
-    cluster = workers.connect(dask) if dask else None
+    cluster = workers.connect(dask) if dask is not None else None
     cores = workers.size(cluster) if cluster else blas.cores()
     jobs = cores if cluster else jobs or cores
     if resume:

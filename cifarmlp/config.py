@@ -79,7 +79,8 @@ def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[s
     """What two configs differ in, but for the keys `free` and what is under them."""
     old, new = (dict(_flat(_plain(config))) for config in (there, here))
     keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
-    return [f"{k} is {old.get(k)} there, {new.get(k)} here" for k in keys if old.get(k) != new.get(k)]
+    changed = [key for key in keys if old.get(key) != new.get(key)]
+    return [f"{k} is {one_line(old.get(k))} there, {one_line(new.get(k))} here" for k in changed]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -34,6 +34,8 @@ def to_refine(config: Config, out: Path, told: Path | None) -> Search:
     if told is not None:
         search = search_folder.read(told)
         _check(search, config, FREE)
+        if search.plan.coarse_from:
+            raise ConfigError(f"{told} refines another search itself: give --from {search.plan.coarse_from}")
         if not _has_coarse(search):
             raise ConfigError(f"{told}: its coarse search is not finished; cifarmlp search --resume {told}")
         return search
@@ -50,7 +52,8 @@ def to_refine(config: Config, out: Path, told: Path | None) -> Search:
 
 
 def _has_coarse(search: Search) -> bool:
-    return "coarse" in search.plan.stages and search.plan.status == "finished"
+    """Whether its own coarse stage came to its end, whatever became of the fine one."""
+    return "coarse" in search.plan.stages and (search.plan.status == "finished" or bool(search.plan.centres))
 
 
 def _check(search: Search, config: Config, free: tuple[str, ...]) -> None:

@@ -60,7 +60,7 @@ def trials(stages: Mapping[str, Sequence[Row]], logarithmic: Mapping[str, bool],
         first.set_ylabel("validation accuracy (fraction)")
     figure.suptitle(title, x=0.01, ha="left")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     return figure
 
 

@@ -1,6 +1,7 @@
 """Which trials train in lockstep, and what that will take: populations, their time and their memory."""
 
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -64,8 +65,8 @@ def _shared(config: Config) -> Config:
 
 
 def _parts(group: list[Member], spread: int, cores: int, memory: float) -> list[list[Member]]:
-    count = -(-len(group) // _most(group[0].config, memory * SHARE_OF_MEMORY / cores))
-    count = min(len(group), -(-count // spread) * spread)  # every core has the same number
+    count = math.ceil(len(group) / _most(group[0].config, memory * SHARE_OF_MEMORY / cores))
+    count = min(len(group), math.ceil(count / spread) * spread)  # every core has the same number
     ends = [len(group) * i // count for i in range(count + 1)]
     return [group[start:end] for start, end in itertools.pairwise(ends)]
 
@@ -95,7 +96,7 @@ def _work(config: Config) -> float:
 
 
 def _length(config: Config) -> float:
-    """Steps, with an evaluation of all training images as the third of a step that its products are."""
+    """Steps; the evaluation of the training images takes as long as a third as many steps as an epoch has."""
     images = Split(*(_images(config.data.training_images, columns=1),) * 3)
     return total_steps(config, images) + steps_per_epoch(config, images) / 3
 
@@ -104,7 +105,7 @@ def _seconds_per_step(members: Sequence[Member], seconds: float = 0.5) -> float:
     images = _images(max(2000, members[0].config.training.batch_size))
     training = population([member.config for member in members], Split(images, images, images))
     training = replace(training, step=1, steps=10**9, evaluate_every=10**9)
-    taken: list[float] = []
+    taken = [time.perf_counter()]
 
     def stop() -> bool:
         taken.append(time.perf_counter())
@@ -114,6 +115,7 @@ def _seconds_per_step(members: Sequence[Member], seconds: float = 0.5) -> float:
     with threadpool_limits(1, user_api="blas"):
         for _ in training.records():
             pass
+    taken.append(time.perf_counter())  # else there may be none, where all diverge at once
     return float(np.median(np.diff(taken)))
 
 

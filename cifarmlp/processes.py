@@ -84,14 +84,14 @@ class _Crew(Generic[Item]):
         while self.free and self.free[-1].pipe.poll():  # the end of its pipe: it has nothing to say
             self.free.pop().process.join()
         if not self.free:
-            self.free.append(_start(self.function))
+            self.free.append(_start())
         return self.free[-1]
 
     def give(self, worker: _Worker, item: Item, tries: int) -> None:
         """Let a free worker do the item."""
         self.free.remove(worker)
         self.busy[worker.pipe] = worker, item, tries
-        data = pickle.dumps(item)
+        data = pickle.dumps((self.function, item))
         with suppress(OSError):  # it has just died, which its pipe will tell
             worker.pipe.send_bytes(data)
 
@@ -117,10 +117,10 @@ class _Crew(Generic[Item]):
             worker.process.join()
 
 
-def _start(function: Callable[[Any], Any]) -> _Worker:
+def _start() -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(function, theirs), daemon=True)
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
     resource_tracker.ensure_running()  # which would lift the block
     former = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -146,16 +146,16 @@ def _answer(worker: _Worker) -> Any:
     return answer
 
 
-def _serve(function: Callable[[Any], Any], pipe: Pipe) -> None:
+def _serve(pipe: Pipe) -> None:
     _end_with_parent()
     with suppress(EOFError, OSError):  # the parent closed the pipe
         while True:
-            pipe.send_bytes(_work(function, pipe.recv_bytes()))
+            pipe.send_bytes(_work(pipe.recv_bytes()))
 
 
-def _work(function: Callable[[Any], Any], data: bytes) -> bytes:
+def _work(data: bytes) -> bytes:
     try:
-        return pickle.dumps((attempt(function, pickle.loads(data)), None))
+        return pickle.dumps((attempt(*pickle.loads(data)), None))
     except BaseException as error:
         return pickle.dumps((None, _sendable(error)))
 

@@ -24,6 +24,8 @@ from cifarmlp.sampling import Values
 from cifarmlp.search_folder import NOWHERE, Plan, Search, Stage
 from cifarmlp.workers import Lost, map_unordered
 
+MOST_TRIALS = 10_000  # of a stage; each is checked before the first is trained
+
 
 @dataclass(frozen=True)
 class Task:
@@ -60,6 +62,10 @@ def prepare(
     section = config.search
     if section is None:
         raise ConfigError(f"{config.name} has no section `search` that says which fields to draw, and how")
+    if max(section.coarse.trials, section.fine.trials if section.fine else 0) > MOST_TRIALS:
+        raise ConfigError(
+            f"{config.name}: a stage of its search has more than {MOST_TRIALS} trials; give fewer"
+        )
     if "fine" in stages and section.fine is None:
         raise ConfigError(f"{config.name} has no search.fine; add it, or search with --coarse")
     stages = stages or (["coarse", "fine"] if section.fine else ["coarse"])
@@ -71,16 +77,27 @@ def prepare(
         memory=free_memory(),
         coarse_from=str(coarse.folder) if coarse else None,
     )
+    search = Search(NOWHERE, config, plan)
     if coarse:
-        assert coarse.config.search is not None
-        section = section.model_copy(update={"coarse": coarse.config.search.coarse})  # its number of trials
-        config = config.model_copy(update={"search": section})
-    search = Search(NOWHERE, config, plan, dict(coarse.results) if coarse else {})
-    _begin_coarse(search)
-    if coarse:
+        _take_over(search, coarse)
         _begin_fine(search)
+    _begin_coarse(search)
     members(search, stages[0])
     return search
+
+
+def _take_over(search: Search, coarse: Search) -> None:
+    """Begin with the trials of a coarse search, whatever their number."""
+    there, here = coarse.config.search, search.config.search
+    assert there is not None
+    assert here is not None
+    if search.plan.seeds > coarse.plan.seeds:
+        told = f"{coarse.folder} has {coarse.plan.seeds} for each of its coarse trials"
+        raise ConfigError(f"--seeds {search.plan.seeds}: {told}; give no more, or search with --coarse first")
+    section = here.model_copy(update={"coarse": there.coarse})
+    search.config = search.config.model_copy(update={"search": section})
+    _begin_coarse(search)
+    search.results = {key: result for key, result in coarse.results.items() if key[0] in search.values}
 
 
 def resumed(folder: Path, config: Config | None, stages: Sequence[Stage], seeds: int | None) -> Search:
@@ -198,11 +215,11 @@ def _begin(search: Search, stage: Stage) -> bool:
     """Make ready for a stage; whether there is anything to search: not where all coarse trials diverged."""
     _begin_coarse(search)
     if stage == "fine":
-        if not ranking.ranked(search.trials()):
+        if not search.plan.centres and not ranking.ranked(search.trials()):
             return False
         _begin_fine(search)
-    search_folder.write_plan(search, "running")
     search_folder.write_results(search)
+    search_folder.write_plan(search, "running")
     return True
 
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cifarmlp import environment, ranking, runs
 from cifarmlp.config import Config, load_config, to_yaml
 from cifarmlp.data import Dataset
-from cifarmlp.errors import CifarmlpError, RunFolderError
+from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.ranking import Result, Trial
 from cifarmlp.sampling import Values
 
@@ -87,6 +88,8 @@ def read(folder: Path) -> Search:
     try:
         plan = Plan.model_validate_json((folder / "search.json").read_bytes())
         config = load_config(folder / "config.yaml")
+        if config.search is None:
+            raise ConfigError("config.yaml has no section `search`")
     except (OSError, ValidationError, CifarmlpError) as error:
         reason = str(error).splitlines()[0]
         raise RunFolderError(f"{folder}: damaged ({reason}); start the search anew") from error
@@ -97,14 +100,18 @@ def _results(path: Path) -> Iterator[Result]:
     """The rows that are whole; what another was to say will be found out again."""
     if not path.exists():
         return
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file, suppress(csv.Error):
         for row in csv.DictReader(file):
-            try:
-                result = Result(**{f.name: f.type(row[f.name]) for f in fields(Result)})  # type: ignore[operator]
-            except (KeyError, TypeError, ValueError):
-                continue
-            if result.status in STATUS:
-                yield result
+            with suppress(KeyError, TypeError, ValueError):
+                yield _result(row)
+
+
+def _result(row: dict[str, str]) -> Result:
+    """Raises KeyError, TypeError or ValueError where the row isn't whole."""
+    texts = {f.name: row[f.name] for f in fields(Result)}
+    if None in texts.values() or texts["status"] not in STATUS:
+        raise ValueError(row)
+    return Result(**{f.name: f.type(texts[f.name]) for f in fields(Result)})  # type: ignore[operator]
 
 
 def write_plan(search: Search, status: str) -> None:

@@ -17,6 +17,7 @@ from cifarmlp.populations import Member
 from cifarmlp.ranking import Trial, ranked
 from cifarmlp.runs import finite
 from cifarmlp.search_folder import Search
+from cifarmlp.search_summary import validation_images
 
 
 class SearchProgress:
@@ -25,6 +26,7 @@ class SearchProgress:
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self.bar: Any = None
+        self.stage = ""
 
     def __call__(self, course: Course, ended: Sequence[Trial]) -> None:
         """Show how a stage stands; `ended` are the trials that have just ended."""
@@ -38,12 +40,12 @@ class SearchProgress:
 
     def _draw(self, course: Course) -> None:
         done, total = _counts(course)
-        if self.bar is None or self.bar.desc != f"{course.stage}: ":
+        if self.stage != course.stage:
             self.close()
-            form = "{desc}|{bar:20}| {postfix}"
-            self.bar = tqdm(total=total, desc=course.stage, dynamic_ncols=True, bar_format=form)
+            self.bar = tqdm(total=total, dynamic_ncols=True, bar_format="{bar:20}| {desc}")
+            self.stage = course.stage
         self.bar.n = done
-        self.bar.set_postfix_str(_standing(course))
+        self.bar.set_description_str(f"{course.stage}: {_standing(course)}")
 
     def close(self) -> None:
         """Leave the bar as it is."""
@@ -147,15 +149,17 @@ def _accuracy(entry: Mapping[str, Any], name: str) -> str:
 def _verdict(state: Search, found: Mapping[str, Any]) -> list[str]:
     best = found["best"]
     if best is None:
-        return ["no trial has finished; see trials.csv"]
+        return ["no trial has finished"]
     others, seeds = found["not_told_from_the_best"], state.plan.seeds
+    images = validation_images(state.config)
     lines = [f"best: trial {best['trial']}, {_values(state, best['trial'])}"]
     if others:
-        known = "its standard error over the seeds" if seeds > 1 else "what one seed's accuracy varies by"
+        known = "over the seeds" if seeds > 1 else f"taken for one seed and {images} validation images"
         lines += [
-            f"{others} other trial{'s' * (others > 1)} can't be told from it: they are nearer than twice the "
+            f"{others} other trial{'s' * (others > 1)} can't be told from it, being nearer than twice the "
             f"standard error of a difference",
-            f"({known}: {found['standard_error']:.4f}); more seeds tell more: --seeds {max(3, 2 * seeds)}",
+            f"(that of an accuracy, {known}: {found['standard_error']:.4f}); "
+            f"more seeds tell more: --seeds {max(3, 2 * seeds)}",
         ]
     return lines
 

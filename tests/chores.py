@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def slowly(item: tuple[Path, int]) -> int:
     return item[1]
 
 
+def in_a_moment(item: tuple[Path, int]) -> int:
+    note(*item)
+    time.sleep(0.2)
+    return item[1]
+
+
 def in_a_second(item: tuple[Path, int]) -> int:
     note(*item)
     time.sleep(1)
@@ -50,6 +57,27 @@ def in_a_second(item: tuple[Path, int]) -> int:
 def dies_once(item: tuple[Path, int]) -> int:
     if note(*item) == 0 and item[1] == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    return item[1]
+
+
+def dies_once_and_then_takes_long(item: tuple[Path, int]) -> int:
+    if note(*item) == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    return item[1]
+
+
+def tidies_up(item: tuple[Path, int]) -> int:
+    """Item 0 at once; another one writes its number backwards when it is told to end."""
+    if item[1]:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        try:
+            note(*item)
+            time.sleep(60)
+        finally:
+            note(item[0], -item[1])
+    while 1 not in noted(item[0]):
+        time.sleep(0.05)
     return item[1]
 
 
@@ -81,8 +109,11 @@ class Unsendable(Exception):
 
 
 def fails(item: tuple[Path, int]) -> int:
+    """Item 1 does, once 0 has begun too."""
     note(*item)
     if item[1] == 1:
+        while 0 not in noted(item[0]):
+            time.sleep(0.05)
         raise ValueError("one is not liked")
     time.sleep(60)
     return item[1]

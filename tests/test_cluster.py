@@ -28,7 +28,9 @@ class Dask:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.workers = folder, []
-        self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", "scheduler.json")
+        self.scheduler = self.start(
+            "scheduler", "--port", "0", "--scheduler-file", "scheduler.json", "--idle-timeout", "600"
+        )
         while not (text := self.file.read_text() if self.file.exists() else ""):
             time.sleep(0.05)
         self.address = json.loads(text)["address"]
@@ -49,11 +51,11 @@ class Dask:
             )
 
     def add_workers(self, count: int, *args: str, path: Path = HERE) -> None:
-        command = [self.address, "--nthreads", "1", "--no-nanny", *args]
+        command = [self.address, "--nthreads", "1", "--no-nanny", "--death-timeout", "30", *args]
         self.workers += [self.start("worker", *command, path=path) for _ in range(count)]
         with warnings.catch_warnings(), Client(self.address, set_as_default=False) as client:
             warnings.simplefilter("ignore")
-            client.wait_for_workers(len(self.workers), timeout=30)
+            client.wait_for_workers(len(self.workers), timeout=60)
 
     def kill_worker(self) -> None:
         worker = self.workers.pop(0)
@@ -88,14 +90,18 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def test_all_items_are_done_by_all_workers_in_order(steady, log, capfd):
+def test_all_items_are_done_by_all_workers(steady, capfd):
     with connect(steady.address) as client:
         pairs = list(map_unordered(chores.own_process, range(8), cluster=client))
-        assert numbers(map_unordered(chores.quickly, numbered(log, 7), cluster=client)) == SEVEN
     assert sorted(item for item, _ in pairs) == list(range(8))
     assert {pid for _, pid in pairs} == {worker.pid for worker in steady.workers}
-    assert all(abs(place - number) < 4 for place, number in enumerate(chores.noted(log)))
     assert capfd.readouterr() == ("", "")
+
+
+def test_items_are_begun_in_the_order_given_or_nearly(steady, log):
+    with connect(steady.address) as client:
+        list(map_unordered(chores.in_a_moment, numbered(log, 16), cluster=client))
+    assert all(abs(place - number) < 6 for place, number in enumerate(chores.noted(log)))
 
 
 def test_what_the_function_raises_goes_up_and_the_rest_is_let_go(steady, log):
@@ -133,7 +139,10 @@ def test_once_told_to_stop_the_iteration_ends_and_the_workers_are_free(steady, l
             if len(chores.noted(log)) > 4:
                 stopped.append(15)
         assert dict(map_unordered(chores.double, [1, 2], cluster=client)) == {1: 2, 2: 4}
-    assert len(chores.noted(log)) < 12
+        time.sleep(2)  # for what the workers had in hand
+        begun = len(chores.noted(log))
+        time.sleep(2)
+        assert len(chores.noted(log)) == begun < 12
     assert ticks
     assert time.monotonic() - started < 15
 
@@ -141,22 +150,24 @@ def test_once_told_to_stop_the_iteration_ends_and_the_workers_are_free(steady, l
 def test_the_items_of_a_worker_that_is_killed_go_to_another(dask, log, capfd):
     dask.add_workers(2)
     with connect(dask.address) as client:
-        pairs = map_unordered(chores.in_a_second, numbered(log, 7), cluster=client)
+        pairs = map_unordered(chores.in_a_second, numbered(log, 4), cluster=client)
         first = next(pairs)
+        time.sleep(0.3)  # both have begun another one
         dask.kill_worker()
-        assert numbers([first, *pairs]) == SEVEN
+        assert numbers([first, *pairs]) == {0: 0, 1: 1, 2: 2, 3: 3}
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_answer_that_dies_with_its_worker_is_worked_out_again(dask, log):
+def test_an_answer_that_dies_with_its_worker_is_worked_out_again(dask, log, monkeypatch):
+    monkeypatch.setattr(cluster, "GATHER", 0.3)
     dask.add_workers(2)
     with connect(dask.address) as client:
-        pairs = map_unordered(chores.quickly, numbered(log, 7), cluster=client)
+        pairs = map_unordered(chores.in_a_second, numbered(log, 3), cluster=client)
         first = next(pairs)
-        time.sleep(1)  # all are done, and nobody has asked for the answers
+        time.sleep(1.5)  # all are done, and nobody has asked for the answers
         dask.kill_worker()
-        assert numbers([first, *pairs]) == SEVEN
-    assert len(chores.noted(log)) > 7
+        assert numbers([first, *pairs]) == {0: 0, 1: 1, 2: 2}
+    assert len(chores.noted(log)) > 3
 
 
 def test_an_item_that_kills_its_workers_is_lost_and_the_others_are_done(dask, log):
@@ -167,22 +178,40 @@ def test_an_item_that_kills_its_workers_is_lost_and_the_others_are_done(dask, lo
     assert chores.noted(log).count(1) == 4
 
 
-def test_a_scheduler_that_is_lost_is_an_error(dask, log, capfd):
+LOST = """
+import sys, time
+from pathlib import Path
+import chores
+from cifarmlp import cluster, errors, workers
+cluster.CONNECT = 1.0
+client = workers.connect(sys.argv[1])
+items = [(Path(sys.argv[2]), number) for number in range(7)]
+try:
+    list(workers.map_unordered(chores.in_a_second, items, cluster=client))
+except errors.CifarmlpError as error:
+    print(error, flush=True)
+time.sleep(2)  # by then the client has given up looking for it
+"""
+
+
+def test_a_scheduler_that_is_lost_is_one_line(dask, log):
     dask.add_workers(1)
-    client = connect(dask.address)
-    pairs = map_unordered(chores.in_a_second, numbered(log, 7), cluster=client)
-    next(pairs)
-    dask.scheduler.kill()
-    started = time.monotonic()
-    with pytest.raises(CifarmlpError, match="scheduler was lost"):
-        list(pairs)
-    client.close()
-    assert time.monotonic() - started < 10
-    assert capfd.readouterr() == ("", "")
+    command = [sys.executable, "-c", LOST, dask.address, log]
+    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    with subprocess.Popen(
+        command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        while len(chores.noted(log)) < 2:
+            time.sleep(0.05)
+        dask.scheduler.kill()
+        assert process.communicate(timeout=60) == (
+            "the Dask scheduler was lost; see there whether it runs\n",
+            "",
+        )
 
 
 def test_workers_that_are_gone_are_waited_for_and_not_for_ever(dask, log, monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 3)
+    monkeypatch.setattr(cluster, "PATIENCE", 2)
     dask.add_workers(1)
     with connect(dask.address) as client:
         pairs = map_unordered(chores.in_a_second, numbered(log, 3), cluster=client)
@@ -259,3 +288,13 @@ def test_a_worker_whose_results_would_differ_is_refused(other, dask):
     assert words in message
     assert message.startswith("tcp://127.0.0.1:")
     assert "install" in message
+
+
+def test_other_versions_that_change_no_result_are_not_spoken_of(dask):
+    (dask.folder / "other.py").write_text(
+        "from distributed import versions; info = versions.get_package_info\n"
+        "versions.get_package_info = lambda names, info=info: {**info(names), 'toolz': '0.1'}"
+    )
+    dask.add_workers(1, "--preload", "other.py")
+    with connect(dask.address) as client:  # a warning would be an error here
+        assert list(map_unordered(chores.double, [1], cluster=client)) == [(1, 2)]

@@ -1,5 +1,7 @@
 """Work side by side where workers die, fail and are stopped: in this process and in a pool of processes."""
 
+import contextlib
+import json
 import multiprocessing
 import os
 import signal
@@ -8,10 +10,15 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import chores
 import pytest
 
+from cifarmlp import repeats
+from cifarmlp.config import find_config, load_config
+from cifarmlp.errors import CifarmlpError
+from cifarmlp.outcome import PARTS, QUANTITIES, Outcome
 from cifarmlp.workers import Lost, map_unordered
 
 ALONE_AND_SEVERAL = pytest.mark.parametrize("jobs", [1, 2])
@@ -35,6 +42,14 @@ def numbered(log: Path, count: int) -> list[tuple[Path, int]]:
 def runs(pid: int | str) -> bool:
     command = Path(f"/proc/{pid}/cmdline")
     return command.exists() and command.read_bytes() != b""  # which a zombie's is
+
+
+def workers_of(pid: int) -> set[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return {int(each) for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()}
+    except FileNotFoundError:
+        return set()
 
 
 def numbers(pairs) -> dict[int, object]:
@@ -66,11 +81,23 @@ def test_no_items_are_no_work(jobs):
     assert list(map_unordered(chores.double, [], jobs)) == []
 
 
-@ALONE_AND_SEVERAL
-def test_items_are_begun_in_the_order_given(jobs, log):
-    list(map_unordered(chores.quickly, numbered(log, 20), jobs))
-    begun = [number for number in chores.noted(log) if number >= jobs]  # the first ones wait for a start
-    assert all(abs(place - number) < jobs for place, number in enumerate(begun, jobs))
+class Noticed:
+    """A number that is noted here when it goes to a worker."""
+
+    given: ClassVar[list[int]] = []
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        self.given.append(self.number)
+        return int, (self.number,)
+
+
+def test_items_are_begun_in_the_order_given():
+    pairs = list(map_unordered(chores.double, [Noticed(number) for number in range(20)], jobs=2))
+    assert {item.number: result for item, result in pairs} == {n: 2 * n for n in range(20)}
+    assert Noticed.given == list(range(20))
 
 
 def test_an_item_whose_worker_died_is_tried_again(log):
@@ -110,7 +137,7 @@ def test_what_the_function_raises_goes_up_and_ends_the_others(log):
 
 def test_what_the_function_raises_goes_up_from_this_process(log):
     with pytest.raises(ValueError, match="one is not liked"):
-        list(map_unordered(chores.fails, [(log, 1)]))
+        list(map_unordered(chores.fails_at_once, [(log, 1)]))
 
 
 def test_an_error_that_cannot_be_sent_goes_up_as_its_text():
@@ -121,6 +148,16 @@ def test_an_error_that_cannot_be_sent_goes_up_as_its_text():
 def test_a_result_that_cannot_be_sent_goes_up():
     with pytest.raises((AttributeError, TypeError, ValueError), match="lambda"):
         list(map_unordered(chores.returns_what_cannot_be_sent, [1, 2], jobs=2))
+
+
+class Unreadable:
+    def __reduce__(self) -> tuple[type[int], tuple[str]]:
+        return int, ("no number",)
+
+
+def test_an_item_that_cannot_be_read_goes_up():
+    with pytest.raises(ValueError, match="no number"):
+        list(map_unordered(chores.double, [1, Unreadable(), 3], jobs=2))
 
 
 def test_a_worker_that_is_killed_while_idle_takes_nothing_with_it(log):
@@ -144,6 +181,12 @@ def test_an_iteration_that_is_left_early_leaves_no_processes(log):
     assert not any(runs(pid) for pid in pids)
 
 
+def test_those_that_run_when_the_iteration_is_left_may_tidy_up(log):
+    for _ in map_unordered(chores.tidies_up, numbered(log, 2), jobs=2):
+        break
+    assert chores.noted(log) == [1, -1]
+
+
 @ALONE_AND_SEVERAL
 def test_once_told_to_stop_no_item_is_begun_and_those_that_run_are_waited_for(jobs, log):
     pairs = map_unordered(
@@ -156,7 +199,7 @@ def test_workers_that_die_once_told_to_stop_are_no_fault(log):
     stopped = []
 
     def interrupt():
-        while len(chores.noted(log)) < 2:
+        while len(chores.noted(log)) < 4:  # both died once and are tried again
             time.sleep(0.05)
         stopped.append(15)
         for process in multiprocessing.active_children():
@@ -164,10 +207,14 @@ def test_workers_that_die_once_told_to_stop_are_no_fault(log):
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    items = [(log, number) for number in (1, 2, 3)]
-    assert list(map_unordered(chores.slowly, items, jobs=2, stop=lambda: len(stopped))) == []
+    pairs = map_unordered(
+        chores.dies_once_and_then_takes_long, numbered(log, 2), jobs=2, stop=lambda: len(stopped)
+    )
+    started = time.monotonic()
+    assert list(pairs) == []
+    assert time.monotonic() - started < 20
     thread.join()
-    assert sorted(chores.noted(log)) == [1, 2]
+    assert sorted(chores.noted(log)) == [0, 0, 1, 1]
 
 
 def test_the_caller_hears_a_tick_a_second(log):
@@ -185,7 +232,7 @@ def test_a_worker_that_was_being_started_gets_no_item_once_told_to_stop(log):
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 import chores
 from cifarmlp import interrupts, workers
@@ -194,7 +241,7 @@ if __name__ == "__main__":
     stop = interrupts.watch_signals()
     list(workers.map_unordered(chores.slowly, [(log, number) for number in (1, 2, 3)], jobs=2, stop=stop))
 elif "slow start" in sys.argv:
-    chores.note(log)
+    chores.note(log, int(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
     time.sleep(5)
 """
 
@@ -229,5 +276,50 @@ def test_ctrl_c_on_a_terminal_ends_workers_that_are_being_started_quietly(log):
         os.killpg(parent.pid, signal.SIGINT)
         started = time.monotonic()
         assert parent.communicate(timeout=60)[1] == ""
+    assert chores.noted(log) == [1, 1]  # that it is blocked, or a traceback might win the race
     assert parent.returncode == 0
     assert time.monotonic() - started < 3
+
+
+def test_a_seed_that_runs_out_of_memory_is_told_and_the_others_are_summarised(tmp_path, monkeypatch):
+    def train(folder, config, *args):
+        if config.seed == 2:
+            raise MemoryError
+        metrics = {part: dict.fromkeys(QUANTITIES, 0.5) for part in PARTS}
+        return Outcome("finished", 10, 1.0, 1.0, metrics, config.seed)
+
+    monkeypatch.setattr(repeats, "train_into", train)
+    monkeypatch.setattr(repeats, "load", lambda *args, **options: None)
+    seen = []
+    with pytest.raises(
+        CifarmlpError, match="seed 2: given up after two tries, as it ran out of memory"
+    ) as caught:
+        repeats.train_seeds(
+            load_config(find_config("quickstart")),
+            tmp_path,
+            None,
+            repeats=3,
+            ended=lambda outcome: seen.append(outcome.seed),
+        )
+    folder = tmp_path / "quickstart-001"
+    assert str(folder) in str(caught.value)
+    assert seen == [1, 3]
+    assert json.loads((folder / "summary.json").read_text())["n"] == 2
+
+
+@pytest.mark.slow  # where it makes the images first
+def test_seeds_whose_workers_are_killed_twice_end_the_command_with_one_line(tmp_path):
+    args = ["--set", "training.steps=1000000", "--repeats", "2", "--jobs", "2", "--quiet"]
+    command = [sys.executable, "-m", "cifarmlp", "train", "quickstart", *args]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as parent:
+        while parent.poll() is None:
+            for pid in workers_of(parent.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.5)
+        error = parent.communicate()[1]
+    assert parent.returncode == 1
+    assert error.startswith(
+        "error: seed 1, seed 2: given up after two tries, as its worker was killed by signal 9;"
+    )
+    assert len(error.splitlines()) == 1

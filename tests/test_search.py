@@ -1,0 +1,940 @@
+"""The command `search`, from the config to the tables, and through every way of ending early."""
+
+import csv
+import io
+import json
+import os
+import random
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from cifarmlp import cli, plots, populations, search_folder
+from cifarmlp import search as searches
+from cifarmlp.config import SearchConfig, load_config
+from cifarmlp.sampling import coarse_values, fine_values
+
+CONFIG = """\
+name: tiny
+data: {source: synthetic, train_batches: [1], validation_batches: [2]}
+network: {hidden: [8], batch_norm: true}
+training: {steps: 30, schedule: {eta_min: 0.001, eta_max: 0.05, n_s: 15, cycles: 1}}
+search:
+  coarse:
+    trials: 5
+    space:
+      training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}
+      training.schedule.eta_max: {uniform: [0.01, 0.5]}
+  fine:
+    trials: 2
+    centres: 2
+    space:
+      training.lambda: {uniform_within: 0.001}
+      training.schedule.eta_max: {between_best: true}
+"""
+LAMBDA, ETA = "training.lambda", "training.schedule.eta_max"
+MEASURED = ["train_accuracy", "validation_accuracy", "validation_loss"]
+FILES = [
+    ".lock",
+    "best.yaml",
+    "config.yaml",
+    "environment.json",
+    "search.json",
+    "search.png",
+    "seeds.csv",
+    "top.json",
+    "trials.csv",
+]
+SEPARATE = """\
+name: tiny
+data: {source: synthetic, train_batches: [1], validation_batches: [2]}
+network: {hidden: [8]}
+training: {steps: 60, schedule: {kind: constant, eta: 0.01}}
+search:
+  coarse:  # in four populations, as different seeds do not go together
+    trials: 8
+    space:
+      training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}
+      seed: {grid: [1, 2, 3, 4]}
+  fine:
+    trials: 4
+    centres: 2
+    space:
+      training.lambda: {uniform_within: 0.001}
+"""
+Table = dict[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def cifarmlp(*args: str, cwd: Path, err: io.StringIO | None = None) -> Done:
+    """The command line in this process."""
+    out, err = io.StringIO(), err or io.StringIO()
+    code: Any = 0
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    command = mock.patch.object(sys, "argv", ["cifarmlp", *args])
+    try:
+        with chdir(cwd), redirect_stdout(out), redirect_stderr(err), command:
+            cli.main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def search(*args: str, cwd: Path, jobs: int = 1) -> Done:
+    return cifarmlp("search", *args, "--jobs", str(jobs), cwd=cwd)
+
+
+@contextmanager
+def running(*args: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """A search in a process group of its own, which is killed in the end."""
+    command = [sys.executable, "-m", "cifarmlp", "search", *args]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for(what: Any, process: subprocess.Popen[str]) -> None:
+    """Until `what()` is true; fails where the process ends before, or after two minutes."""
+    deadline = time.monotonic() + 120
+    while not what():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def trials(folder: Path) -> dict[int, dict[str, str]]:
+    """The rows of trials.csv by number."""
+    return {int(row["trial"]): row for row in rows(folder / "trials.csv")}
+
+
+def table(folder: Path) -> Table:
+    """trials.csv by number, but for the seconds."""
+    return {n: tuple(v for key, v in row.items() if key != "seconds") for n, row in trials(folder).items()}
+
+
+def accuracies(folder: Path) -> list[float]:
+    return [float(row["validation_accuracy"]) for row in trials(folder).values()]
+
+
+def read(folder: Path, name: str) -> Any:
+    return json.loads((folder / name).read_text())
+
+
+def section(place: Path) -> SearchConfig:
+    found = load_config(place / "c.yaml").search
+    assert found is not None
+    return found
+
+
+def place_with(config: str, path: Path) -> Path:
+    (path / "c.yaml").write_text(config)
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with c.yaml, the config."""
+    return place_with(CONFIG, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """A place where c.yaml was searched, in both stages, and what was printed. Not to be changed."""
+    place = place_with(CONFIG, tmp_path_factory.mktemp("searched"))
+    return place, search("c.yaml", cwd=place)
+
+
+@pytest.fixture(scope="module")
+def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place where c.yaml was searched, in the coarse stage only. Not to be changed."""
+    place = place_with(CONFIG, tmp_path_factory.mktemp("coarse"))
+    assert search("c.yaml", "--coarse", cwd=place).code == 0
+    return place
+
+
+@pytest.fixture
+def copied(searched: tuple[Path, Done], tmp_path: Path) -> Path:
+    """The folder of a finished search in both stages, to be changed."""
+    shutil.copytree(searched[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path / "runs" / "tiny-001"
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are drawn for the fixtures of the module only: they take half of the time of so small a search."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **options: file.write(b"a figure"))
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train_task(task: object) -> None:
+        raise AssertionError(f"{task} was trained")
+
+    monkeypatch.setattr(searches, "train_task", train_task)
+
+
+# What a search leaves
+
+
+def test_a_search_leaves_a_whole_folder(searched: tuple[Path, Done]) -> None:
+    place, done = searched
+    folder = place / "runs" / "tiny-001"
+    assert done.code == 0, done.err
+    assert sorted({*FILES, *(path.name for path in folder.iterdir())}) == FILES
+    assert (folder / "search.png").read_bytes().startswith(b"\x89PNG")
+    assert load_config(folder / "config.yaml") == load_config(place / "c.yaml")
+    assert read(folder, "search.json")["status"] == "finished"
+    assert read(folder, "environment.json")["data"]["source"] == "synthetic"
+
+
+def test_the_table_has_a_row_a_trial(searched: tuple[Path, Done]) -> None:
+    folder = searched[0] / "runs" / "tiny-001"
+    header = (folder / "trials.csv").read_text().splitlines()[0]
+    assert header == f"trial,status,{LAMBDA},{ETA},train_accuracy,validation_accuracy,validation_loss,seconds"
+    assert list(trials(folder)) == list(range(1, 10))
+    for row in trials(folder).values():
+        assert row["status"] == "finished"
+        assert 0.1 < float(row["train_accuracy"]) < 0.9
+        assert 0.1 < float(row["validation_accuracy"]) < 0.9
+        assert 1 < float(row["validation_loss"]) < 3
+        assert 0 < float(row["seconds"]) < 60
+    assert len(set(accuracies(folder))) > 5
+
+
+def test_fields_are_those_that_sampling_gives(searched: tuple[Path, Done]) -> None:
+    place, _ = searched
+    found = {
+        number: {key: float(row[key]) for key in (LAMBDA, ETA)}
+        for number, row in trials(place / "runs" / "tiny-001").items()
+    }
+    wanted = {i: coarse_values(section(place).coarse, 1, i) for i in range(1, 6)}
+    centres = [wanted[number] for number in best_first(place / "runs" / "tiny-001", range(1, 6))[:2]]
+    wanted |= {5 + i: fine_values(section(place), 1, i, centres) for i in range(1, 5)}
+    assert found == wanted
+
+
+def best_first(folder: Path, some: range) -> list[int]:
+    """Trials in the order that they are ranked in."""
+    by = {
+        number: (-float(row["validation_accuracy"]), float(row["validation_loss"]), number)
+        for number, row in trials(folder).items()
+        if number in some and row["status"] == "finished"
+    }
+    return sorted(by, key=lambda number: by[number])
+
+
+@pytest.mark.parametrize("number", [2, 9])
+def test_accuracies_are_those_of_the_same_config_trained_alone(
+    number: int, searched: tuple[Path, Done], place: Path
+) -> None:
+    row = trials(searched[0] / "runs" / "tiny-001")[number]
+    values = [arg for key in (LAMBDA, ETA) for arg in ("--set", f"{key}={float(row[key])!r}")]
+    assert_same_as_alone(row, place, *values)
+
+
+def assert_same_as_alone(row: dict[str, str], place: Path, *args: str) -> None:
+    """Whether a trial's row agrees with `cifarmlp train`, up to rounding."""
+    done = cifarmlp("train", "c.yaml", *args, "--json", "--quiet", cwd=place)
+    (alone,) = json.loads(done.out)["results"]
+    # of 10,000 images three may lie where rounding decides
+    assert float(row["train_accuracy"]) == pytest.approx(alone["train"]["accuracy"], abs=3e-4)
+    assert float(row["validation_accuracy"]) == pytest.approx(alone["validation"]["accuracy"], abs=3e-4)
+    assert float(row["validation_loss"]) == pytest.approx(alone["validation"]["loss"], rel=1e-4)
+
+
+def test_the_tables_are_those_of_the_rows(searched: tuple[Path, Done]) -> None:
+    place, done = searched
+    folder = place / "runs" / "tiny-001"
+    top, written = read(folder, "top.json"), trials(folder)
+    groups = {
+        "coarse": range(1, 6),
+        "fine, around the coarse search's number 1": range(6, 8),
+        "fine, around the coarse search's number 2": range(8, 10),
+    }
+    printed = done.out.split("\n\n")
+    for group, found, text in zip(groups, top["tables"], printed, strict=False):
+        best = best_first(folder, groups[group])[:3]
+        assert (found["of"], found["trials"]) == (group, len(groups[group]))
+        assert [entry["trial"] for entry in found["top"]] == best
+        title, _, _, *lines = text.splitlines()
+        assert title == f"{group}: the best {len(best)} of {len(groups[group])} trials"
+        for number, entry, line in zip(best, found["top"], lines, strict=True):
+            assert {key: str(value) for key, value in entry.items()} == written[number]
+            values = [f"{float(written[number][key]):.5g}" for key in (LAMBDA, ETA)]
+            shown = [f"{float(written[number][f'{part}_accuracy']):.4f}" for part in ("train", "validation")]
+            assert line.split() == [str(number), *values, *shown]
+
+
+def test_the_best_is_told_with_those_that_cannot_be_told_from_it(searched: tuple[Path, Done]) -> None:
+    place, done = searched
+    folder = place / "runs" / "tiny-001"
+    top, best = read(folder, "top.json"), best_first(folder, range(1, 10))[0]
+    assert top["best"]["trial"] == best
+    assert f"\nbest: trial {best}, {LAMBDA} {top['best'][LAMBDA]:.5g}, " in done.out
+    noise = 0.32 / 100  # of 10,000 images
+    near = sum(max(accuracies(folder)) - value <= 2 * 2**0.5 * noise for value in accuracies(folder)) - 1
+    assert top["standard_error"] == pytest.approx(noise)
+    assert top["not_told_from_the_best"] == near
+    told = re.search(r"(\d+) other trials? can't be told from it", done.out)
+    assert int(told[1] if told else 0) == near
+
+
+def test_the_best_config_trains_to_what_it_was_the_best_by(searched: tuple[Path, Done]) -> None:
+    place, done = searched
+    command = next(line for line in done.out.splitlines() if line.startswith("next:"))
+    assert command == "next:    cifarmlp train runs/tiny-001/best.yaml --repeats 20"
+    alone = cifarmlp("train", "runs/tiny-001/best.yaml", "--json", "--out", "best", cwd=place)
+    (result,) = json.loads(alone.out)["results"]
+    assert (place / "best" / "tiny-best-001").is_dir()
+    best = read(place / "runs" / "tiny-001", "top.json")["best"]
+    assert result["validation"]["accuracy"] == pytest.approx(best["validation_accuracy"], abs=3e-4)
+    assert load_config(place / "runs" / "tiny-001" / "best.yaml").search is None
+
+
+def test_the_figure_has_the_rows_by_stage_and_an_axis_as_each_field_was_drawn(copied: Path) -> None:
+    with mock.patch.object(plots, "trials") as figure:
+        search("--resume", "runs/tiny-001", cwd=copied.parents[1])
+    ((stages, logarithmic), _) = figure.call_args
+    assert {stage: [row["trial"] for row in some] for stage, some in stages.items()} == {
+        "coarse": [1, 2, 3, 4, 5],
+        "fine": [6, 7, 8, 9],
+    }
+    assert logarithmic == {LAMBDA: True, ETA: False}
+    assert list(logarithmic) == [LAMBDA, ETA]
+    written = trials(copied)
+    for row in stages["coarse"] + stages["fine"]:
+        assert {key: str(value) for key, value in row.items()} == written[row["trial"]]
+
+
+# One stage after the other
+
+
+def test_the_coarse_stage_alone(coarse: Path, searched: tuple[Path, Done]) -> None:
+    folder = coarse / "runs" / "tiny-001"
+    both = table(searched[0] / "runs" / "tiny-001")
+    assert table(folder) == {number: both[number] for number in range(1, 6)}
+    assert [found["of"] for found in read(folder, "top.json")["tables"]] == ["coarse"]
+
+
+def test_one_stage_after_the_other_is_both_in_one(coarse: Path, searched: tuple[Path, Done]) -> None:
+    done = search("c.yaml", "--fine", "--out", "fine", "--from", "runs/tiny-001", cwd=coarse)
+    assert done.code == 0, done.err
+    found, both = coarse / "fine" / "tiny-001", searched[0] / "runs" / "tiny-001"
+    assert table(found) == table(both)
+    assert without_seconds(read(found, "top.json")) == without_seconds(read(both, "top.json"))
+    assert (found / "best.yaml").read_text() == (both / "best.yaml").read_text()
+    assert read(found, "search.json")["coarse_from"] == "runs/tiny-001"
+    assert len(done.err.splitlines()) == 4  # what was trained now
+
+
+def without_seconds(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {key: without_seconds(value) for key, value in found.items() if key != "seconds"}
+    return [without_seconds(value) for value in found] if isinstance(found, list) else found
+
+
+def test_the_newest_finished_coarse_search_of_the_same_config_is_refined(coarse: Path, place: Path) -> None:
+    runs = place / "runs"
+    for number in range(1, 9):
+        shutil.copytree(coarse / "runs" / "tiny-001", runs / f"tiny-00{number}")
+    for number, key, value in (
+        (4, "status", "interrupted"),
+        (5, "status", "running"),
+        (6, "stages", ["fine"]),
+        (7, "stages", []),
+    ):
+        plan = {**read(runs / "tiny-003", "search.json"), key: value}
+        (runs / f"tiny-00{number}" / "search.json").write_text(json.dumps(plan))
+    other = (runs / "tiny-008" / "config.yaml").read_text().replace("steps: 30", "steps: 31")
+    (runs / "tiny-008" / "config.yaml").write_text(other)
+    (runs / "tiny-009").mkdir()  # such as a training's
+    (runs / "other-010").mkdir()
+    assert search("c.yaml", "--fine", cwd=place).code == 0
+    assert read(runs / "tiny-010", "search.json")["coarse_from"] == "runs/tiny-003"
+
+
+def test_a_refined_search_may_be_refined_anew_with_other_fine_ranges(copied: Path) -> None:
+    place = copied.parents[1]
+    space = f"search.fine.space={{{LAMBDA}: {{uniform_within: 0.05}}}}"
+    done = search("c.yaml", "--fine", "--set", space, cwd=place)
+    assert done.code == 0, done.err
+    first, second = table(copied), table(copied.with_name("tiny-002"))
+    assert len(second) == 9
+    for number in range(1, 10):
+        assert (first[number] == second[number]) == (number <= 5)
+        assert (first[number][-3:] == second[number][-3:]) == (number <= 5), "nothing was trained anew"
+
+
+def test_fine_values_that_make_no_config_leave_a_coarse_stage_to_refine(tmp_path: Path) -> None:
+    rates = "training.schedule.eta_min: {{{}}}", "training.schedule.eta_max: {{{}}}"
+    coarse = [
+        rate.format(f"uniform: {ends}") for rate, ends in zip(rates, ([0, 0.06], [0.05, 0.1]), strict=True)
+    ]
+    fine = "".join(f"      {rate.format('uniform_within: 0.06')}\n" for rate in rates)
+    text = f"{with_space(*coarse)}  fine:\n    trials: 20\n    space:\n{fine}"
+    place = place_with(text.replace("trials: 4", "trials: 3"), tmp_path)
+    done = search("c.yaml", cwd=place)
+    assert done.code == 2
+    assert re.fullmatch(r"error: trial \d+: .* below eta_min, .*", done.err.splitlines()[-1])
+    narrower = "search.fine.space={training.schedule.eta_min: {uniform_within: 1.0e-5}, "
+    narrower += "training.schedule.eta_max: {uniform_within: 1.0e-5}}"
+    again = search("c.yaml", "--fine", "--trials", "1", "--set", narrower, cwd=place)
+    assert again.code == 0, again.err
+    assert len(trials(place / "runs" / "tiny-002")) == 3 + 3
+
+
+def test_the_number_of_trials_may_differ_between_the_stages(coarse: Path) -> None:
+    done = search("c.yaml", "--fine", "--trials", "1", "--out", "few", "--from", "runs/tiny-001", cwd=coarse)
+    assert done.code == 0, done.err
+    assert len(trials(coarse / "few" / "tiny-001")) == 5 + 2
+
+
+# Options
+
+
+def test_several_seeds_a_trial_give_its_mean(place: Path) -> None:
+    done = search("c.yaml", "--coarse", "--trials", "2", "--seeds", "2", cwd=place)
+    assert done.code == 0, done.err
+    folder = place / "runs" / "tiny-001"
+    seeds = {(int(row["trial"]), int(row["seed"])): row for row in rows(folder / "seeds.csv")}
+    assert sorted(seeds) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert len(done.err.splitlines()) == 2  # a line a trial, not one a seed
+    for number, row in trials(folder).items():
+        for name in MEASURED:
+            mean = np.mean([float(seeds[number, seed][name]) for seed in (1, 2)])
+            assert float(row[name]) == pytest.approx(mean)
+    top = read(folder, "top.json")
+    for entry in top["tables"][0]["top"]:
+        pair = [float(seeds[entry["trial"], seed]["validation_accuracy"]) for seed in (1, 2)]
+        assert entry["validation_std"] == pytest.approx(np.std(pair, ddof=1))
+        assert f"{np.mean(pair):.4f} ± {np.std(pair, ddof=1):.4f}" in done.out
+    variances = [entry["validation_std"] ** 2 / 2 for entry in top["tables"][0]["top"]]
+    assert top["standard_error"] == pytest.approx(np.sqrt(np.mean(variances)))
+    row = trials(folder)[2]
+    values = [arg for key in (LAMBDA, ETA) for arg in ("--set", f"{key}={float(row[key])!r}")]
+    assert_same_as_alone(seeds[2, 2], place, *values, "--seed", "2")
+
+
+def test_more_seeds_than_the_coarse_search_had_are_refused_in_plain_words(coarse: Path) -> None:
+    done = search("c.yaml", "--fine", "--seeds", "2", "--out", "s", "--from", "runs/tiny-001", cwd=coarse)
+    assert_told(done, 2, "seed")
+
+
+def test_fewer_trials_and_more_of_the_best(place: Path) -> None:
+    done = search("c.yaml", "--trials", "3", "--top", "1", "--json", "--quiet", cwd=place)
+    assert done.err == ""
+    folder = place / "runs" / "tiny-001"
+    assert len(trials(folder)) == 3 + 2 * 3
+    printed, top = json.loads(done.out), read(folder, "top.json")
+    assert printed == {"run": "runs/tiny-001", "status": "finished", **top}
+    assert [len(found["top"]) for found in printed["tables"]] == [1, 1, 1]
+
+
+def test_a_dry_run_writes_nothing_and_tells_what_there_is_to_train(place: Path) -> None:
+    done = search("c.yaml", "--dry-run", cwd=place)
+    assert done.code == 0, done.err
+    assert [path.name for path in place.iterdir()] == ["c.yaml"]
+    assert f"coarse: 5 trials of {LAMBDA}, {ETA}" in done.out
+    assert f"fine: 4 trials of {LAMBDA}, {ETA}" in done.out
+    assert re.search(r"about \d+ (s|min), \d+ MB in each process", done.out)
+    assert done.err == ""
+
+
+def test_a_dry_run_of_a_finished_search_finds_nothing_to_train(copied: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copied.iterdir()}
+    done = search("--resume", "runs/tiny-001", "--dry-run", cwd=copied.parents[1])
+    assert done.code == 0, done.err
+    assert done.out.count("nothing left to train") == 2
+    assert {path: path.stat().st_mtime_ns for path in copied.iterdir()} == before
+
+
+def test_progress_is_a_line_a_trial_off_a_terminal(searched: tuple[Path, Done]) -> None:
+    place, done = searched
+    lines = done.err.splitlines()
+    assert len(lines) == 9
+    written = trials(place / "runs" / "tiny-001")
+    best = ""
+    form = (
+        r"trial (\d+): (.+): validation accuracy (0\.\d{4}); (\d) of (\d) done, (\d) running, "
+        r"best (0\.\d{4}) \(trial (\d)\)(, about \d+ s left)?"
+    )
+    for line in lines:
+        match = re.fullmatch(form, line)
+        assert match, line
+        number, values, accuracy, finished, total, begun, best, _, left = match.groups()
+        row = written[int(number)]
+        assert accuracy == f"{float(row['validation_accuracy']):.4f}"
+        assert values == ", ".join(f"{key} {float(row[key]):.5g}" for key in (LAMBDA, ETA))
+        assert int(total) == (5 if int(number) <= 5 else 4)
+        assert int(finished) + int(begun) <= int(total)
+        assert (begun == "0") == (finished == total)
+        assert (left is None) == (finished == total)
+    assert best == f"{max(accuracies(place / 'runs' / 'tiny-001')):.4f}"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_bar_a_stage_on_a_terminal(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    done = cifarmlp("search", "c.yaml", "--trials", "2", "--jobs", "1", cwd=place, err=Terminal())
+    assert done.code == 0
+    assert done.err.count("\n") == 2, done.err
+    coarse, fine, *_ = done.err.split("\n")
+    for line, stage, total in ((coarse, "coarse", 2), (fine, "fine", 4)):
+        last = line.rstrip().split("\r")[-1]
+        assert stage in last
+        assert f"{total} of {total} done, 0 running, best 0." in last
+        assert not re.search(r"\| ?,", last)
+
+
+# Trials that end badly, and others
+
+
+def test_a_trial_that_diverges_is_a_row(place: Path) -> None:
+    space = f"search.coarse={{trials: 8, space: {{{ETA}: {{log_uniform: [0.01, 1.0e+30]}}}}}}"
+    done = search("c.yaml", "--coarse", "--set", space, "--set", "network.batch_norm=false", cwd=place)
+    assert done.code == 0, done.err
+    folder = place / "runs" / "tiny-001"
+    wild = [row for row in trials(folder).values() if row["status"] == "diverged"]
+    assert 0 < len(wild) < 8
+    assert {row["validation_accuracy"] for row in wild} == {"nan"}
+    assert all(float(row[ETA]) > 1 for row in wild)
+    assert f"{len(wild)} trial{'s' * (len(wild) > 1)} diverged" in done.out
+    assert len([line for line in done.err.splitlines() if ": diverged; " in line]) == len(wild)
+    assert len(trials(folder)) == len(done.err.splitlines()) == 8
+    listed = {entry["trial"] for entry in read(folder, "top.json")["tables"][0]["top"]}
+    assert not listed & {int(row["trial"]) for row in wild}
+    assert (folder / "search.png").exists()
+
+
+ALL_DIVERGE = [
+    *("--set", "network.batch_norm=false"),
+    *("--set", f"search.coarse={{trials: 3, space: {{{ETA}: {{uniform: [1.0e+29, 1.0e+30]}}}}}}"),
+    *("--set", f"search.fine.space={{{ETA}: {{between_best: true}}}}"),
+]
+
+
+@pytest.mark.parametrize("stage", [[], ["--coarse"]])
+def test_where_all_trials_diverge_there_is_a_table_and_no_best(stage: list[str], place: Path) -> None:
+    done = search("c.yaml", *ALL_DIVERGE, *stage, cwd=place)
+    assert done.code == 0, done.err
+    folder = place / "runs" / "tiny-001"
+    assert [row["status"] for row in trials(folder).values()] == ["diverged"] * 3
+    assert "no trial has finished" in done.out
+    assert "3 trials diverged" in done.out
+    assert read(folder, "top.json")["best"] is None
+    assert read(folder, "search.json")["status"] == "finished"
+    assert not (folder / "best.yaml").exists()
+    assert len(done.err.splitlines()) == 3, "nothing but a line a trial"
+
+
+def test_a_dry_run_of_trials_that_all_diverge(place: Path) -> None:
+    done = search("c.yaml", *ALL_DIVERGE, "--dry-run", cwd=place)
+    assert done.code == 0
+    assert done.out.count("about") == 2
+
+
+def with_space(*fields: str) -> str:
+    """The config with a coarse stage of these fields only."""
+    lines = "".join(f"      {field}\n" for field in fields)
+    return f"{CONFIG.split('  coarse:')[0]}  coarse:\n    trials: {2 * len(fields)}\n    space:\n{lines}"
+
+
+def test_fields_that_a_population_must_share_can_be_searched(tmp_path: Path) -> None:
+    place = place_with(
+        with_space("training.batch_size: {grid: [50, 100]}", "training.lambda: {uniform: [0, 1]}"), tmp_path
+    )
+    done = search("c.yaml", cwd=place)
+    assert done.code == 0, done.err
+    written = trials(place / "runs" / "tiny-001")
+    assert [row["training.batch_size"] for row in written.values()] == ["50", "100", "50", "100"]
+    for number in (3, 4):
+        row = written[number]
+        values = ["--set", f"training.batch_size={row['training.batch_size']}"]
+        assert_same_as_alone(row, place, *values, "--set", f"{LAMBDA}={float(row[LAMBDA])!r}")
+
+
+def test_the_seed_can_be_searched(tmp_path: Path) -> None:
+    place = place_with(with_space("seed: {grid: [3, 4]}"), tmp_path)
+    done = search("c.yaml", "--seeds", "2", cwd=place)
+    assert done.code == 0, done.err
+    folder = place / "runs" / "tiny-001"
+    assert read(folder, "search.json")["stages"] == ["coarse"]
+    seeds = {(int(row["trial"]), int(row["seed"])): row for row in rows(folder / "seeds.csv")}
+    assert sorted(seeds) == [(1, 3), (1, 4), (2, 4), (2, 5)]
+    assert [row["seed"] for row in trials(folder).values()] == ["3", "4"]
+    one, other = (seeds[trial, 4] for trial in (1, 2))
+    assert one["validation_loss"] == other["validation_loss"] != seeds[1, 3]["validation_loss"]
+    assert_same_as_alone(one, place, "--seed", "4")
+
+
+# Side by side, and from where it stopped
+
+
+@pytest.fixture(scope="module")
+def separate(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    """What the search of several populations comes to in one process, without interruption."""
+    place = place_with(SEPARATE, tmp_path_factory.mktemp("separate"))
+    assert search("c.yaml", cwd=place).code == 0
+    found = table(place / "runs" / "tiny-001")
+    assert len(found) == 16
+    return found
+
+
+def test_two_processes_find_the_same_as_one(coarse: Path, place: Path) -> None:
+    with running("c.yaml", "--coarse", "--jobs", "2", cwd=place) as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert sorted(line.split(":")[0] for line in err.splitlines()) == [f"trial {n}" for n in range(1, 6)]
+    assert table(place / "runs" / "tiny-001") == table(coarse / "runs" / "tiny-001")
+
+
+def ended(place: Path) -> int:
+    """How many trainings have ended so far."""
+    return len(rows(place / "runs" / "tiny-001" / "seeds.csv"))
+
+
+@pytest.mark.parametrize(("jobs", "least"), [(2, 1), (1, 9)], ids=["coarse", "fine"])
+def test_what_was_killed_is_resumed(jobs: int, least: int, tmp_path: Path, separate: Table) -> None:
+    place = place_with(SEPARATE, tmp_path)
+    with running("c.yaml", "--jobs", str(jobs), cwd=place) as process:
+        wait_for(lambda: ended(place) >= least, process)
+        os.killpg(process.pid, signal.SIGKILL)
+    folder = place / "runs" / "tiny-001"
+    before = ended(place)
+    assert least <= before < 16
+    assert read(folder, "search.json")["status"] == "running"
+    done = search("--resume", "runs/tiny-001", cwd=place)
+    assert done.code == 0, done.err
+    assert table(folder) == separate
+    assert read(folder, "search.json")["status"] == "finished"
+    assert len(done.err.splitlines()) == 16 - before, "what was there was trained again"
+
+
+@pytest.mark.parametrize("step", ["write_results", "write_plan", "map_unordered"])
+def test_what_was_killed_before_a_fine_trial_had_ended_is_resumed_or_refused(
+    step: str, coarse: Path, searched: tuple[Path, Done], place: Path
+) -> None:
+    shutil.copytree(coarse / "runs", place / "runs")
+    module = searches if step == "map_unordered" else search_folder
+    with mock.patch.object(module, step, side_effect=KeyboardInterrupt):  # ends it there and then
+        assert search("c.yaml", "--fine", cwd=place).code == 130
+    shutil.rmtree(place / "runs" / "tiny-001")  # nobody needs it any more
+    done = search("--resume", "runs/tiny-002", cwd=place)
+    if step == "map_unordered" or done.code == 0:
+        assert table(place / "runs" / "tiny-002") == table(searched[0] / "runs" / "tiny-001")
+    else:
+        assert_told(done, 4, "has no search.json")
+
+
+def test_ctrl_c_ends_a_search_in_good_order_and_it_can_be_resumed(tmp_path: Path, separate: Table) -> None:
+    place = place_with(SEPARATE, tmp_path)
+    with running("c.yaml", "--jobs", "2", cwd=place) as process:
+        wait_for(lambda: ended(place) > 0, process)
+        begun = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert time.monotonic() - begun < 20
+    assert "Traceback" not in err
+    folder = place / "runs" / "tiny-001"
+    assert read(folder, "search.json")["status"] == "interrupted"
+    assert 0 < len(trials(folder)) < 16
+    (command,) = [line for line in out.splitlines() if line.startswith("next:")]
+    assert command == "next:    cifarmlp search --resume runs/tiny-001"
+    _, _, _, *args = shlex.split(command)
+    assert search(*args, cwd=place).code == 0
+    assert table(folder) == separate
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_search_at_work_is_alone_in_its_folder_and_ends_at_once_by_sigterm(jobs: int, place: Path) -> None:
+    args = ["--set", "training.steps=1000000", "--jobs", str(jobs), "--seeds", "2"]
+    with running("c.yaml", *args, cwd=place) as process:
+        wait_for((place / "runs" / "tiny-001" / "search.json").exists, process)
+        if jobs > 1:
+            wait_for(lambda: len([*workers_of(process.pid)]) == jobs, process)
+        time.sleep(1)
+        other = search("--resume", "runs/tiny-001", cwd=place)
+        assert_told(other, 4, "runs/tiny-001: another process is at work in it")
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 143
+    assert time.monotonic() - begun < 20
+    assert err == ""
+    assert "next:    cifarmlp search --resume runs/tiny-001\n" in out
+    assert read(place / "runs" / "tiny-001", "search.json")["status"] == "interrupted"
+    done = search("--resume", "runs/tiny-001", "--dry-run", cwd=place)
+    assert done.code == 0, done.err
+    assert "coarse: 5 trials, 2 seeds each" in done.out
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_finished_search_that_is_resumed_says_the_same_again(
+    copied: Path, searched: tuple[Path, Done]
+) -> None:
+    before = (copied / "trials.csv").read_bytes()
+    done = search("--resume", "runs/tiny-001", cwd=copied.parents[1])
+    assert done == Done(0, searched[1].out, "")
+    assert (copied / "trials.csv").read_bytes() == before
+    again = search("c.yaml", "--resume", "runs/tiny-001", cwd=copied.parents[1])
+    assert again == done
+
+
+@pytest.mark.usefixtures("no_training")
+def test_files_that_are_missing_come_back(copied: Path) -> None:
+    names = ["trials.csv", "top.json", "best.yaml"]
+    before = [(copied / name).read_bytes() for name in names]
+    for name in [*names, "search.png"]:
+        (copied / name).unlink()
+    assert search("--resume", "runs/tiny-001", cwd=copied.parents[1]).code == 0
+    assert [(copied / name).read_bytes() for name in names] == before
+    assert (copied / "search.png").exists()
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def garbled(data: bytes) -> bytes:
+    lines = data.splitlines(keepends=True)
+    return b"".join([lines[0], *lines[2:4], b'\xff\xfe\x00,,"', *lines[5:]])
+
+
+def without_header(data: bytes) -> bytes:
+    return data.split(b"\n", 1)[1]
+
+
+def overlong(data: bytes) -> bytes:
+    return data + b'"' + b"x" * 200_000
+
+
+@pytest.mark.parametrize("damage", [cut, garbled, without_header, overlong])
+def test_rows_that_are_damaged_are_found_out_again(
+    damage: Any, copied: Path, searched: tuple[Path, Done]
+) -> None:
+    path = copied / "seeds.csv"
+    path.write_bytes(damage(path.read_bytes()))
+    done = search("--resume", "runs/tiny-001", cwd=copied.parents[1])
+    assert done.code == 0, done.err
+    assert table(copied) == table(searched[0] / "runs" / "tiny-001")
+    assert len(rows(path)) == 9
+
+
+def test_a_fine_search_whose_rows_are_gone_trains_its_own_again(
+    coarse: Path, searched: tuple[Path, Done], place: Path
+) -> None:
+    shutil.copytree(coarse / "runs", place / "runs")
+    assert search("c.yaml", "--fine", cwd=place).code == 0
+    folder = place / "runs" / "tiny-002"
+    (folder / "seeds.csv").unlink()
+    done = search("--resume", "runs/tiny-002", cwd=place)
+    assert done.code == 0, done.err
+    both = table(searched[0] / "runs" / "tiny-001")
+    assert table(folder) == {number: both[number] for number in range(6, 10)}
+
+
+def test_a_row_that_was_cut_off_is_no_row(copied: Path, searched: tuple[Path, Done]) -> None:
+    path = copied / "seeds.csv"
+    last = path.read_text().splitlines()[-1]
+    path.write_text(path.read_text().rstrip("\n").removesuffix(last) + last.rsplit(",", 1)[0][:-3])
+    assert search("--resume", "runs/tiny-001", cwd=copied.parents[1]).code == 0
+    assert {row["reason"] for row in rows(path)} == {""}
+    assert table(copied) == table(searched[0] / "runs" / "tiny-001")
+
+
+DAMAGE = {
+    "search.json": [None, b"", b"[]", b'{"stages": ["coarse"]}', b"\xff\x00{", b"nonsense"],
+    "config.yaml": [None, b"", b"search: 1", b"\xff\x00", b"name: tiny\n"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, content) for name, contents in DAMAGE.items() for content in contents]
+)
+def test_a_damaged_folder_is_told(name: str, content: bytes | None, copied: Path) -> None:
+    (copied / name).unlink()
+    if content is not None:
+        (copied / name).write_bytes(content)
+    done = search("--resume", "runs/tiny-001", cwd=copied.parents[1])
+    assert_told(done, 4, "runs/tiny-001")
+
+
+def test_a_search_survives_its_workers(tmp_path: Path, separate: Table) -> None:
+    place = place_with(SEPARATE, tmp_path)
+    with running("c.yaml", "--coarse", "--jobs", "2", cwd=place) as process:
+        wait_for(lambda: ended(place) > 0, process)
+        os.kill(next(workers_of(process.pid)), signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert table(place / "runs" / "tiny-001") == {n: row for n, row in separate.items() if n <= 8}
+
+
+def workers_of(pid: int) -> Iterator[int]:
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            yield int(child)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_sixty_trials_killed_at_five_random_moments(jobs: int, tmp_path: Path) -> None:
+    chance = random.Random(jobs)
+    sixty = SEPARATE.replace("trials: 8", "trials: 60").replace("[1, 2, 3, 4]", f"{[*range(1, 31)]}")
+    place = place_with(sixty, tmp_path)
+    assert search("c.yaml", "--coarse", "--out", "whole", cwd=place).code == 0
+    wanted = table(place / "whole" / "tiny-001")
+    assert len(wanted) == 60
+    for args in [["c.yaml", "--coarse"], *[["--resume", "runs/tiny-001"]] * 4]:
+        with running(*args, "--jobs", str(jobs), cwd=place) as process:
+            least = ended(place) + chance.randrange(10)
+            wait_for(lambda least=least: ended(place) >= least, process)
+            wait_for((place / "runs" / "tiny-001" / "search.json").exists, process)
+            time.sleep(chance.random())
+            assert process.poll() is None
+            os.killpg(process.pid, signal.SIGKILL)
+    assert 0 < ended(place) < 60
+    assert search("--resume", "runs/tiny-001", cwd=place, jobs=jobs).code == 0
+    assert table(place / "runs" / "tiny-001") == wanted
+
+
+# Bad input
+
+
+def assert_told(done: Done, code: int, words: str) -> None:
+    """Whether a command ended with this code, one line, and nothing else."""
+    assert "Traceback" not in done.err
+    assert done.code == code, done.err
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+    assert done.out == ""
+
+
+def one_field(key: str, draw: str) -> list[str]:
+    return ["--set", f"search.coarse.space={{{key}: {draw}}}", "--set", "search.fine=null"]
+
+
+WRONG = {
+    "empty range": (one_field(LAMBDA, "{uniform: [0.5, 0.5]}"), 2, "from a smaller to a larger number"),
+    "inverted range": (one_field(LAMBDA, "{log_uniform: [0.1, 0.01]}"), 2, "from a smaller to a larger"),
+    "not numeric": (one_field("network.hidden", "{uniform: [1, 2]}"), 2, "not a numeric field"),
+    "no trials": (["--set", "search.coarse.trials=0"], 2, "search.coarse.trials is 0"),
+    "no fine trials": (["--set", "search.fine.trials=0"], 2, "search.fine.trials is 0"),
+    "nothing to refine": (["--fine"], 2, "no finished coarse search of tiny"),
+    "refining no folder": (["--fine", "--from", "nowhere"], 4, "nowhere"),
+    "refining what is no search": (["--fine", "--from", "."], 4, "not the folder of a search"),
+    "refining besides a coarse search": (["--from", "."], 2, "--from"),
+    "resuming no folder": (["--resume", "nowhere"], 4, "nowhere"),
+    "no section": (["--set", "search=null"], 2, "search"),
+    "no fine section": (["--fine", "--set", "search.fine=null"], 2, "search.fine"),
+    "no such config": (
+        one_field("training.schedule.eta_min", "{uniform: [0.2, 0.3]}"),
+        2,
+        "trial 4: ",  # whose eta_max is lower than that
+    ),
+    "no such seed": (["--seed", "4294967295", "--seeds", "2"], 2, "trial 1: "),
+    "out is a file": (["--out", "c.yaml"], 4, "c.yaml"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_bad_input_is_one_line_its_exit_code_and_nothing_written(fault: str, place: Path) -> None:
+    args, code, words = WRONG[fault]
+    assert_told(search("c.yaml", *args, cwd=place), code, words)
+    assert [path.name for path in place.iterdir()] == ["c.yaml"]
+
+
+@pytest.mark.parametrize("option", ["--trials", "--seeds", "--top", "--jobs"])
+def test_none_of_something_is_refused(option: str, place: Path) -> None:
+    done = cifarmlp("search", "c.yaml", option, "0", cwd=place)
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith(f"Error: Invalid value for '{option}'")
+    assert [path.name for path in place.iterdir()] == ["c.yaml"]
+
+
+OTHERS = {
+    "refining another config": (["c.yaml", "--fine", "--from"], ["--set", "training.steps=31"]),
+    "refining another seed": (["c.yaml", "--fine", "--from"], ["--seed", "2"]),
+    "resuming another config": (["c.yaml", "--resume"], ["--set", "network.hidden=[9]"]),
+    "resuming other ranges": (
+        ["c.yaml", "--resume"],
+        ["--set", "search.fine.space.training.lambda={uniform_within: 0.1}"],
+    ),
+    "resuming other stages": (["--resume"], ["--coarse"]),
+    "resuming other seeds": (["--resume"], ["--seeds", "3"]),
+    "resuming more trials": (["--resume"], ["--trials", "9"]),
+    "resuming with a change": (["--resume"], ["--set", "training.steps=31"]),
+}
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("fault", OTHERS)
+def test_another_search_than_that_of_the_folder_is_refused(fault: str, copied: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copied.iterdir()}
+    command, args = OTHERS[fault]
+    assert_told(search(*command, "runs/tiny-001", *args, cwd=copied.parents[1]), 2, "")
+    assert {path: path.stat().st_mtime_ns for path in copied.iterdir()} == before
+
+
+def test_the_coarse_stage_that_is_to_be_refined_must_have_finished(coarse: Path, place: Path) -> None:
+    shutil.copytree(coarse / "runs", place / "runs")
+    plan = {**read(place / "runs" / "tiny-001", "search.json"), "status": "interrupted"}
+    (place / "runs" / "tiny-001" / "search.json").write_text(json.dumps(plan))
+    done = search("c.yaml", "--fine", "--from", "runs/tiny-001", cwd=place)
+    assert_told(done, 2, "cifarmlp search --resume runs/tiny-001")
+
+
+def test_little_memory_makes_smaller_populations_and_the_same_table(
+    place: Path, searched: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(populations, "free_memory", lambda: 0.0)
+    assert search("c.yaml", "--coarse", "--trials", "3", cwd=place).code == 0
+    found, both = trials(place / "runs" / "tiny-001"), trials(searched[0] / "runs" / "tiny-001")
+    for number, row in found.items():
+        for name in MEASURED:
+            assert float(row[name]) == pytest.approx(float(both[number][name]), abs=3e-4)
