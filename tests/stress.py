@@ -477,10 +477,11 @@ def search_kills(count: int, rng: random.Random, root: Path) -> Tally:
     tally, started = Tally("kill -9 of a worker of a search"), time.monotonic()
     (reference,) = [_searched(place, tally) for place in places(root, 1)]
     took = time.monotonic() - started
-    for place in places(root, 3 * count):  # as a search may end before its worker is found
-        if tally.times < count:
-            found = _searched(place, tally, rng.uniform(0.2, 0.8) * took)
+    for place in places(root, 5 * count):
+        if (killed := tally.times) < count:
+            found = _searched(place, tally, rng.uniform(0, 0.8) * took)
             tally.wrong += found != reference
+            took *= 1 if tally.times > killed else 0.3  # it ended before: the machine has become faster
     return tally
 
 
