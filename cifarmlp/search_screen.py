@@ -96,12 +96,12 @@ def print_plan(state: Search, jobs: int) -> None:
     """What a search would do, and what that would take."""
     for stage in state.plan.stages:
         todo, trials = search.planned(state, stage)
-        expected = populations.estimate(todo, jobs)
         seeds = f", {state.plan.seeds} seeds each" if state.plan.seeds > 1 else ""
         click.echo(f"{stage}: {trials} trials{seeds} of {', '.join(state.values[1])}")
         if not todo:
             click.echo("  nothing left to train")
             continue
+        expected = populations.estimate(todo, jobs)
         click.echo(f"  {_populations(todo)}, {jobs} at a time")
         click.echo(f"  about {_duration(expected.seconds)}, {expected.bytes / 1e6:.0f} MB in each process")
 
