@@ -825,16 +825,17 @@ def workers_of(pid: int) -> Iterator[int]:
 def test_sixty_trials_killed_at_five_random_moments(jobs: int, tmp_path: Path) -> None:
     chance = random.Random(jobs)
     sixty = SEPARATE.replace("trials: 8", "trials: 60").replace("[1, 2, 3, 4]", f"{[*range(1, 31)]}")
+    sixty = sixty.replace("steps: 60", "steps: 400")  # so long that five kills never meet the end
     place = place_with(sixty, tmp_path)
     assert search("c.yaml", "--coarse", "--out", "whole", cwd=place).code == 0
     wanted = table(place / "whole" / "tiny-001")
     assert len(wanted) == 60
     for args in [["c.yaml", "--coarse"], *[["--resume", "runs/tiny-001"]] * 4]:
         with running(*args, "--jobs", str(jobs), cwd=place) as process:
-            least = ended(place) + chance.randrange(10)
+            least = ended(place) + chance.randrange(6)
             wait_for(lambda least=least: ended(place) >= least, process)
             wait_for((place / "runs" / "tiny-001" / "search.json").exists, process)
-            time.sleep(chance.random())
+            time.sleep(chance.random() / 5)
             assert process.poll() is None
             os.killpg(process.pid, signal.SIGKILL)
     assert 0 < ended(place) < 60
