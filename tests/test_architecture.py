@@ -17,12 +17,13 @@ HEAVY = {"numpy", "scipy", "matplotlib"}
 LAYERS = [
     {"cli"},
     {"report"},
+    {"page", "tables"},
     {"study"},
     {"screen", "search_screen"},
     {"search"},
     {"earlier", "search_summary", "course"},
     {"search_folder", "populations"},
-    {"ranking", "paired", "repeats"},
+    {"ranking", "paired", "repeats", "saved"},
     {"experiment"},
     {"checkpoint", "memory"},
     {"sampling", "workers", "plots", "runs", "train", "outcome"},
@@ -31,6 +32,7 @@ LAYERS = [
     {"data"},
     {"config"},
     {"errors"},
+    {"document"},
 ]
 NN_LAYERS = [
     {"nn.gradcheck"},
