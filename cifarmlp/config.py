@@ -6,7 +6,8 @@ Every fault is told at once in a ConfigError, a line each: `file:line:column: wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,20 @@ __all__ = [
 ]
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """The config in a file, with `KEY=VALUE` overrides (dotted keys) laid over it."""
+def load_config(
+    path: Path, overrides: Sequence[str] = (), changes: Iterable[tuple[str, Node]] = ()
+) -> Config:
+    """The config in a file, with `KEY=VALUE` overrides (dotted keys) laid over it.
+
+    changes: what another file, such as a study, sets by dotted keys; the overrides go over them.
+    """
     faults: list[Fault] = []
     tree = read_tree(Path(path), faults)
-    settings = parse_settings(overrides, faults)
+    layers = [assignments(changes), parse_settings(overrides, faults)]
     if tree is None:
         raise refusal(faults)
-    tree = _named(merge(tree, settings) if settings else tree, Path(path))
-    return _checked(tree, faults)
+    tree = reduce(merge, [layer for layer in layers if layer], tree)
+    return _checked(_named(tree, Path(path)), faults)
 
 
 def override_with(config: Config, values: Mapping[str, Any]) -> Config:
@@ -122,7 +128,7 @@ def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
 
 
 def _checked(tree: Node, faults: list[Fault]) -> Config:
-    config, found = check(tree)
+    config, found = check(tree, Config)
     told = {fault.place for fault in faults}
     faults = faults + [fault for fault in found if fault.place not in told]
     if config is None or faults:
