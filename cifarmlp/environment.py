@@ -1,8 +1,10 @@
 """Where a run was made: what one needs to know to get its numbers again."""
 
+import hashlib
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from cifarmlp import __version__
 from cifarmlp.data import Dataset
 
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
+DECISIVE = ("data", "experiment", "sampling", "synthetic", "train")
 
 
 def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
@@ -21,6 +24,7 @@ def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
     return {
         "cifarmlp": __version__,
         "git_commit": _git_commit(),
+        "code": code_digest(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
         "platform": platform.platform(),
@@ -34,6 +38,14 @@ def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
             "official": dataset.official,
         },
     }
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 of the modules that decide what a training comes to; the others may change without a trace."""
+    package = Path(__file__).parent
+    paths = [*sorted((package / "nn").glob("*.py")), *(package / f"{name}.py" for name in DECISIVE)]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def fingerprint(described: dict[str, Any], threads: int | None) -> dict[str, Any]:

@@ -89,6 +89,11 @@ def estimate(populations: Sequence[Sequence[Member]], jobs: int) -> Estimate:
     return Estimate(rounds, largest)
 
 
+def work_of(config: Config) -> float:
+    """Operations in the matrix products of a whole training."""
+    return _work(config) * _length(config)
+
+
 def _work(config: Config) -> float:
     """Operations in the matrix products of a step."""
     first, *others = (i * o for i, o in itertools.pairwise([3072, *config.network.hidden, 10]))

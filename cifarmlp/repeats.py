@@ -50,10 +50,15 @@ class Repeats:
 def claim(config: Config, seeds: int, out: Path) -> Repeats:
     """A new folder for them. Raises RunFolderError."""
     repeats = Repeats(runs.claim(out, config.name), config, seeds)
-    if seeds > 1:
-        _write_summary(repeats, [])  # first: with config.yaml alone, it would be the training of one seed
-    runs.write_text(repeats.folder / "config.yaml", to_yaml(config))
+    begin(repeats)
     return repeats
+
+
+def begin(repeats: Repeats) -> None:
+    """Write to their folder what is to be trained. Raises RunFolderError."""
+    if repeats.seeds > 1:
+        write_summary(repeats, [])  # first: with config.yaml alone, it would be the training of one seed
+    runs.write_text(repeats.folder / "config.yaml", to_yaml(repeats.config))
 
 
 def resumed(folder: Path, config: Config | None = None, seeds: int | None = None) -> Repeats:
@@ -139,13 +144,14 @@ def train_seeds(
                 outcomes.append(result)
         outcomes.sort(key=lambda outcome: outcome.seed)
         if repeats.seeds > 1:
-            _write_summary(repeats, [each for each in outcomes if each.status != "interrupted"])
+            write_summary(repeats, [each for each in outcomes if each.status != "interrupted"])
         if lost:
             raise _given_up(lost, repeats.folder, jobs)
         return outcomes
 
 
-def _write_summary(repeats: Repeats, outcomes: list[Outcome]) -> None:
+def write_summary(repeats: Repeats, outcomes: list[Outcome]) -> None:
+    """summary.json of several seeds: of those that have ended, and how many are planned."""
     runs.write_json(
         repeats.folder / "summary.json", {**outcome.summarise(outcomes), "planned": repeats.seeds}
     )

@@ -171,6 +171,11 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:80]
 
 
+def config_name(study: str, title: str) -> str:
+    """The name of the config of an experiment or a search in a study."""
+    return f"{study[:40]}-{slug(title)[:59]}"
+
+
 def _misfits(study: Study, tree: Node) -> Iterator[Fault]:
     """Names that are given twice, or that a comparison calls and nobody has."""
     for kind in ("title", "experiments", "gradcheck"):
@@ -208,7 +213,7 @@ def _resolved(study: Study, tree: Node, path: Path, overrides: Sequence[str]) ->
         for title, node in nodes:
             try:
                 config = _config(node, study, path, overrides)
-                found[title] = config.model_copy(update={"name": f"{name[:40]}-{slug(title)[:59]}"})
+                found[title] = config.model_copy(update={"name": config_name(name, title)})
             except ConfigError as error:
                 faults.append(str(error))
         return found

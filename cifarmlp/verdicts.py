@@ -13,12 +13,12 @@ from cifarmlp.document import Verdict
 from cifarmlp.paired import CONFIDENCE, interval
 
 RULE = (
-    "A reported accuracy of one run is inside the spread of our seeds if it lies in the 95 % prediction interval "
-    "for one more run, mean ± t s √(1 + 1/n), with t of Student's distribution with n − 1 degrees of freedom. "
-    "A reported mean over several runs is inside if the 95 % interval of the difference of both means (Welch) "
-    "holds zero, a reported standard deviation if the 95 % interval of the ratio of both (F) holds one. "
-    "Where all our seeds stay at chance level and the report's run does not, the verdict says that instead. "
-    "Of numbers that do hold, about one in twenty falls outside by chance."
+    "A reported accuracy of one run is inside the spread of our seeds if it lies in the 95 % prediction "
+    "interval for one more run, mean ± t s √(1 + 1/n), with t of Student's distribution with n − 1 degrees of "
+    "freedom. A reported mean over several runs is inside if the 95 % interval of the difference of both means "
+    "(Welch) holds zero, a reported standard deviation if the 95 % interval of the ratio of both (F) holds "
+    "one. Where all our seeds stay at chance level and the report's run does not, the verdict says that "
+    "instead. Of numbers that do hold, about one in twenty falls outside by chance."
 )
 
 
@@ -108,15 +108,15 @@ def _not_higher(high: float) -> str:
 
 
 def of_training(first: Sequence[bool], second: Sequence[bool]) -> Verdict:
-    """The conclusion that only the first trains; for each seed, whether it left chance level and stayed finite."""
+    """The conclusion that only the first trains; for each seed, whether it did: finite and above chance."""
     if all(first) and not any(second):
         return Verdict("holds with every seed", "good")
-    words = f"the first trains with {sum(first)} of {len(first)} seeds, the second with {sum(second)} of {len(second)}"
-    return Verdict(words, "bad")
+    counts = (f"{sum(trained)} of {len(trained)}" for trained in (first, second))
+    return Verdict("the first trains with {} seeds, the second with {}".format(*counts), "bad")
 
 
 def of_gradient(reported: float, obtained: float, right: float, limit: float) -> Verdict:
-    """A published difference of gradients: `right` is what a correct gradient stays below, in double precision."""
+    """A published difference of gradients; `right`: what that of a correct one stays below."""
     if not obtained < limit:
         return Verdict("ours is wrong", "bad")
     if reported < right:

@@ -1,0 +1,248 @@
+"""A study carried out: what was trained before is copied, what is left is trained on all cores."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cifarmlp import gradients, outcome, populations, repeats, reuse, runs, search, study_folder
+from cifarmlp.config import Config, override_with
+from cifarmlp.course import Course
+from cifarmlp.data import Dataset, load
+from cifarmlp.errors import ConfigError
+from cifarmlp.nn.gradcheck import Difference
+from cifarmlp.outcome import Outcome
+from cifarmlp.populations import Member
+from cifarmlp.ranking import Trial
+from cifarmlp.repeats import Repeats, Task
+from cifarmlp.search_folder import Search
+from cifarmlp.study import Loaded, StudySection, slug
+from cifarmlp.study_folder import Asked, Record, place_of
+from cifarmlp.workers import Lost, map_unordered
+
+NOWHERE = Path("not begun")
+
+
+@dataclass
+class Plan:
+    """What a study has to train. folder: NOWHERE before it has one. only: the sections wanted, by title.
+
+    copied: what was found made before, by the place where it goes.
+    """
+
+    loaded: Loaded
+    asked: Asked
+    folder: Path
+    record: Record
+    only: tuple[str, ...]
+    copied: dict[Path, Path] = field(default_factory=dict)
+
+    def sections(self) -> list[StudySection]:
+        """Those wanted."""
+        return [section for section in self.loaded.study.sections if section.title in self.only]
+
+    def experiments(self) -> list[Repeats]:
+        """Of those sections, and what their comparisons refer to."""
+        names = {name for section in self.sections() for pair in section.comparisons for name in pair.of}
+        names |= {experiment.name for section in self.sections() for experiment in section.experiments}
+        every = [each for section in self.loaded.study.sections for each in section.experiments]
+        return [
+            Repeats(
+                place_of(self.folder, each.name),
+                self.loaded.experiments[each.name],
+                self.asked.repeats or each.repeats or self.loaded.study.repeats,
+            )
+            for each in every
+            if each.name in names
+        ]
+
+    def searches(self) -> list[Config]:
+        """The configs of the searches of those sections, with as many trials as were asked for."""
+        configs = [self.loaded.searches[section.title] for section in self.sections() if section.search]
+        return [_with_trials(config, self.asked.trials) for config in configs]
+
+
+def plan(loaded: Loaded, asked: Asked, out: Path, only: Sequence[str]) -> Plan:
+    """What is to be done, in the newest folder where the same study was begun, or in none yet.
+
+    Raises ConfigError where `only` names no section.
+    """
+    folder = study_folder.find(out, asked)
+    record = study_folder.read_record(folder) if folder else Record(asked=asked)
+    titles = [section.title for section in loaded.study.sections]
+    wanted = [_title(word, titles) for word in only] or titles
+    return Plan(loaded, asked, folder or NOWHERE, record, tuple(dict.fromkeys(wanted)))
+
+
+def _title(word: str, titles: Sequence[str]) -> str:
+    found = [title for title in titles if slug(word) and slug(word) in slug(title)]
+    exact = [title for title in found if slug(title) == slug(word)]
+    if len(exact or found) != 1:
+        known = ", ".join(repr(title) for title in found or titles)
+        told = "several sections have this in their titles" if found else "no section has this in its title"
+        raise ConfigError(f"--only {word}: {told}; give one of {known}")
+    return (exact or found)[0]
+
+
+def _with_trials(config: Config, trials: int | None) -> Config:
+    stages = [stage for stage in ("coarse", "fine") if getattr(config.search, stage) is not None]
+    return override_with(config, {f"search.{stage}.trials": trials for stage in stages}) if trials else config
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is told of a study's progress; each of them gets what has just happened."""
+
+    begun: Callable[[Plan, Sequence[Task]], None]
+    trained: Callable[[Task, Outcome], None]
+    searched: Callable[[Course, list[Trial]], None]
+
+
+def run(
+    study: Plan,
+    out: Path,
+    data_dir: Path | None,
+    *,
+    jobs: int,
+    cores: int,
+    command: list[str],
+    progress: Progress,
+    cluster: Any = None,
+    stop: Callable[[], int] = lambda: 0,
+) -> dict[str, str]:
+    """Do what is left of a study. Returns what could not be trained, by name, with the reason.
+
+    cores: of a search's workers, which may be on a cluster. Raises DataError before anything is written,
+    RunFolderError where another process is at work in the folder or it can't be written.
+    """
+    datasets = {source: load(source, data_dir, download=True) for source in _sources(study)}
+    if study.folder == NOWHERE:
+        study.folder = runs.claim(out, study.asked.name)
+        study_folder.write_record(study.folder, study.record)
+    started, before = time.perf_counter(), study.record.seconds
+    with runs.own(study.folder):
+        _note(study, "running", before, command, jobs)
+        _take_over(study, out, datasets)
+        _check_gradients(study, datasets)
+        lost = _train(study, data_dir, jobs, progress, stop)
+        for config in study.searches():
+            if not stop():
+                lost |= _search(study, config, data_dir, cores, cluster, progress, stop)
+        ended = "interrupted" if stop() or lost else "finished"
+        _note(study, ended, before + time.perf_counter() - started, command, jobs)
+    return lost
+
+
+def _sources(study: Plan) -> set[str]:
+    configs = [each.config for each in study.experiments()] + study.searches()
+    checks = [study.loaded.checks[each.name] for section in study.sections() for each in section.gradcheck]
+    return {config.data.source for config in [*configs, *checks]}
+
+
+def _note(study: Plan, status: Any, seconds: float, command: list[str], jobs: int) -> None:
+    changes = {"status": status, "seconds": seconds, "command": command, "jobs": jobs}
+    study.record = study.record.model_copy(update=changes)
+    study_folder.write_record(study.folder, study.record)
+
+
+def _take_over(study: Plan, out: Path, datasets: dict[str, Dataset]) -> None:
+    """Copy what was trained before, with the same config, code and images, below `out`."""
+    wanted = found_before(study, out, datasets)
+    for place, source in wanted.items():
+        reuse.copy(source, place)
+    made = [outcome.read(place) for place in wanted]
+    study.record.copied += len(made)
+    study.record.copied_seconds += sum(each.seconds for each in made if each)
+
+
+def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[Path, Path]:
+    """Where what isn't there yet goes, and where there is one to copy."""
+    there = reuse.finished(out)
+    wanted = {place: config for each in study.experiments() for place, config in each.places().items()}
+    searches = {config: runs.folders(study.folder, config.name) for config in study.searches()}
+    wanted |= {study.folder / f"{config.name}-001": config for config, found in searches.items() if not found}
+    keys = {place: reuse.key_of(config, datasets[config.data.source]) for place, config in wanted.items()}
+    return {place: there[key] for place, key in keys.items() if key in there and not place.exists()}
+
+
+def _check_gradients(study: Plan, datasets: dict[str, Dataset]) -> None:
+    from threadpoolctl import threadpool_limits
+
+    names = [each.name for section in study.sections() for each in section.gradcheck]
+    todo = [name for name in names if name not in study.record.checks]
+    with threadpool_limits(1):
+        for name in todo:
+            config = study.loaded.checks[name]
+            check = gradients.check_of(config)
+            for _, differences in gradients.run([check], datasets[config.data.source]):
+                study.record.checks[name] = [asdict(difference) for difference in differences]
+    study_folder.write_record(study.folder, study.record)
+
+
+def left_to_train(study: Plan, data_dir: Path | None = None, jobs: int = 1) -> list[Task]:
+    """The seeds without an outcome, the longest first: the last ones to end should be short ones."""
+    places = [item for each in study.experiments() for item in each.places().items()]
+    todo = [(place, config) for place, config in places if outcome.read(place) is None]
+    threads = 1 if jobs > 1 else None
+    tasks = [Task(config, place, data_dir, threads, strict=False) for place, config in todo]
+    return sorted(tasks, key=lambda task: -populations.work_of(task.config))
+
+
+def _train(
+    study: Plan, data_dir: Path | None, jobs: int, progress: Progress, stop: Callable[[], int]
+) -> dict[str, str]:
+    lost = {}
+    for each in study.experiments():
+        runs.make_folder(each.folder)
+        repeats.begin(each)
+    tasks = left_to_train(study, data_dir, jobs)
+    progress.begun(study, tasks)
+    for task, result in map_unordered(repeats.train_task, tasks, min(jobs, max(1, len(tasks))), stop=stop):
+        if isinstance(result, Lost):
+            lost[str(task.folder)] = result.reason
+        else:
+            progress.trained(task, result)
+    for each in study.experiments():
+        if each.seeds > 1:
+            ended = [outcome.read(place) for place in each.places()]
+            repeats.write_summary(each, [result for result in ended if result])
+    return lost
+
+
+def _search(
+    study: Plan,
+    config: Config,
+    data_dir: Path | None,
+    jobs: int,
+    cluster: Any,
+    progress: Progress,
+    stop: Callable[[], int],
+) -> dict[str, str]:
+    state = begun_search(study, config, jobs)
+    search.run(state, study.folder, data_dir, jobs=jobs, cluster=cluster, stop=stop, watch=progress.searched)
+    return {f"{config.name}, trial {trial.trial}": trial.reason for trial in state.failed()}
+
+
+def begun_search(study: Plan, config: Config, cores: int) -> Search:
+    """The search of a config as far as it has come, or a new one."""
+    for folder in runs.folders(study.folder, config.name):
+        return search.resumed(folder, config, [], None)
+    return search.prepare(config, [], 1, cores, study.folder)
+
+
+def time_left(study: Plan, jobs: int, cores: int) -> tuple[float, float]:
+    """Seconds that the experiments and the searches will take, estimated by a few steps of each shape."""
+    shapes: dict[Any, list[list[Member]]] = {}
+    for task in left_to_train(study):
+        shape = (task.config.network.hidden, task.config.network.batch_norm)
+        shapes.setdefault(shape, []).append([Member(0, task.config)])
+    trained = sum(populations.estimate(alike, 1).seconds for alike in shapes.values()) / jobs
+    stages = [(begun_search(study, config, cores), config) for config in study.searches()]
+    plans = [search.planned(state, stage)[0] for state, _ in stages for stage in state.plan.stages]
+    return trained, sum(populations.estimate(todo, cores).seconds for todo in plans)
+
+
+def differences_of(record: Record, name: str) -> list[Difference]:
+    """What a gradient check found, by parameter; empty where it wasn't made."""
+    return [Difference(**values) for values in record.checks.get(name, [])]
