@@ -18,6 +18,7 @@ LAYERS = [
     {"cli"},
     {"report"},
     {"page", "tables"},
+    {"svg", "safe"},
     {"study"},
     {"screen", "search_screen"},
     {"search"},
