@@ -41,5 +41,10 @@ def _environment() -> Environment:
     )
     for name, kind in {**kinds, **cells}.items():
         environment.tests[name] = lambda value, kind=kind: isinstance(value, kind)
-    environment.filters |= {"href": safe.href, "numeric": document.numeric, "identity": id}
+    environment.filters |= {
+        "href": safe.href,
+        "numeric": document.numeric,
+        "words": document.words,
+        "identity": id,
+    }
     return environment
