@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp import __version__
+from cifarmlp import __version__, cli_report
 from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError, show_warnings_as_lines
 
 if TYPE_CHECKING:
@@ -358,6 +358,9 @@ def schema() -> None:
     from cifarmlp.config import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
+
+
+commands.add_command(cli_report.report)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 All text is plain: whoever prints it escapes it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -59,7 +60,15 @@ class Picture:
     alt: str
 
 
-Block = Text | Table | Picture
+@dataclass(frozen=True)
+class Listing:
+    """Lines of a file as they are, shown to who asks for them."""
+
+    caption: str
+    words: str
+
+
+Block = Text | Table | Picture | Listing
 
 
 @dataclass(frozen=True)
@@ -77,3 +86,26 @@ class Page:
     title: str
     summary: tuple[Block, ...]
     sections: tuple[Section, ...]
+
+
+NUMBER = re.compile(r"([-+−–±×~≈<%\d.,\s]|e[-+]?\d|\b(to|of|min|ms|s)\b|nan)*")
+
+
+def words(cell: Cell) -> str:
+    """What a cell says."""
+    return cell if isinstance(cell, str) else cell.words
+
+
+def numeric(table: Table) -> list[bool]:
+    """Of each column, whether its cells are numbers, to be set flush right."""
+    columns = list(zip(*table.rows, strict=True)) or [()] * len(table.header)
+    return [bool(column) and all(map(_is_number, column)) for column in columns]
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, str) and NUMBER.fullmatch(cell) is not None
+
+
+def blocks(page: Page) -> list[Block]:
+    """All of a page, in its order."""
+    return [*page.summary, *(block for section in page.sections for block in section.blocks)]

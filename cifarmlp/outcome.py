@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,15 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         values = {q: [o.metrics.get(part, {}).get(q, np.nan) for o in outcomes] for q in QUANTITIES}
         summary[part] = {quantity: _mean_and_std(numbers) for quantity, numbers in values.items()}
     return summary
+
+
+def as_read(statistics: Mapping[str, float]) -> str:
+    """A metric of `summarise` as people read it: `0.5373 ± 0.0038`, of one seed `0.5373`, of none `-`."""
+    if math.isnan(statistics["mean"]):
+        return "-"
+    if statistics["n"] == 1:
+        return f"{statistics['mean']:.4f}"
+    return f"{statistics['mean']:.4f} ± {statistics['std']:.4f}"
 
 
 def _mean_and_std(numbers: Sequence[float]) -> dict[str, float]:

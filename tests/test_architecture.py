@@ -16,9 +16,13 @@ HEAVY = {"numpy", "scipy", "matplotlib"}
 # From the top down; the modules of one line do not know each other, but for the parts of one thing.
 LAYERS = [
     {"cli"},
-    {"report"},
-    {"page", "tables"},
+    {"cli_report"},
+    {"report", "page", "tables"},
+    {"svg", "safe"},
+    {"report_comparison", "report_search"},
+    {"report_run"},
     {"study"},
+    {"figures"},
     {"screen", "search_screen"},
     {"search"},
     {"earlier", "search_summary", "course"},
@@ -30,6 +34,7 @@ LAYERS = [
     {"processes", "cluster"},
     {"tries"},
     {"data"},
+    {"config_words"},
     {"config"},
     {"errors"},
     {"document"},

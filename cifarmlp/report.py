@@ -1,0 +1,67 @@
+"""Run folders as one report: each training and search, and trainings compared with the first of them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cifarmlp import report_comparison, report_run, report_search, saved, search
+from cifarmlp.document import Page, Section, Text
+from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
+from cifarmlp.saved import Run
+from cifarmlp.search_folder import Search
+
+Entry = Run | Search
+
+
+def page_of(folders: Sequence[Path], beside: Path) -> Page:
+    """A report of the runs in these folders; its page will stand in the folder `beside`.
+
+    Raises RunFolderError where a folder holds no run or a damaged one, ConfigError for a study.
+    """
+    entries = dict(zip(titles(folders), map(_entry, folders), strict=True))
+    runs = {name: entry for name, entry in entries.items() if isinstance(entry, Run)}
+    compared = [report_comparison.section(runs)] if len(runs) > 1 else []
+    sections = [_section(name, entry, beside) for name, entry in entries.items()]
+    first = next(iter(entries))
+    title = first if len(entries) == 1 else f"{first} and {len(entries) - 1} more"
+    summary = tuple(Text(_sentence(name, entry, alone=len(entries) == 1)) for name, entry in entries.items())
+    return Page(title, summary, (*compared, *sections))
+
+
+def _entry(folder: Path) -> Entry:
+    what = saved.kind(folder)
+    if what == "study":
+        raise ConfigError(f"{folder}: the folder of a study, which has a report of its own")
+    if what == "search":
+        return _search(folder)
+    return saved.read(folder)
+
+
+def _search(folder: Path) -> Search:
+    try:
+        return search.resumed(folder, None, [], None)
+    except RunFolderError:
+        raise
+    except CifarmlpError as error:
+        raise RunFolderError(f"{folder}: damaged ({str(error).splitlines()[0]})") from error
+
+
+def titles(folders: Sequence[Path]) -> list[str]:
+    """The folders' names; where two have the same, their paths. A path given twice is numbered."""
+    names = [folder.resolve().name or str(folder) for folder in folders]
+    paths = [
+        name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)
+    ]
+    return [path if paths.count(path) == 1 else f"{path} ({i})" for i, path in enumerate(paths, 1)]
+
+
+def _section(name: str, entry: Entry, beside: Path) -> Section:
+    target = os.path.relpath(entry.folder.resolve(), beside.resolve())
+    if isinstance(entry, Run):
+        return report_run.section(entry, name, target)
+    return report_search.section(entry, name, target)
+
+
+def _sentence(name: str, entry: Entry, alone: bool) -> str:
+    told = report_run.sentence(entry) if isinstance(entry, Run) else report_search.sentence(entry)
+    return told if alone else f"{name}: {told}"
