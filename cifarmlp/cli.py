@@ -11,34 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp import __version__, cli_report
+from cifarmlp import __version__, cli_report, cli_study
+from cifarmlp.cli_options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET, THREADS
 from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError, show_warnings_as_lines
 
 if TYPE_CHECKING:
     from cifarmlp.search_folder import Stage
-
-INTERRUPTED = 128  # plus the signal's number, as shells have it
-
-ANY_PATH = click.Path(path_type=Path)
-DATA_DIR = click.option(
-    "--data-dir",
-    type=ANY_PATH,
-    help="CIFAR-10's folder or archive. [default: $CIFARMLP_DATA, the usual places]",
-)
-OUT = click.option(
-    "--out", type=ANY_PATH, default=Path("runs"), show_default=True, help="Where run folders go."
-)
-SET = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value by its dotted key."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-QUIET = click.option("--quiet", is_flag=True, help="Results only: no progress, no messages.")
-THREADS = click.option(
-    "--threads",
-    type=click.IntRange(1, 256),
-    envvar="CIFARMLP_THREADS",
-    help="BLAS threads. [default: 2 while the cores are idle; 1 a job]",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -361,6 +339,7 @@ def schema() -> None:
 
 
 commands.add_command(cli_report.report)
+commands.add_command(cli_study.study)
 
 
 def main() -> None:

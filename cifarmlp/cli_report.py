@@ -5,9 +5,9 @@ from typing import Literal
 
 import click
 
+from cifarmlp.cli_options import ANY_PATH
 from cifarmlp.errors import ConfigError
 
-ANY_PATH = click.Path(path_type=Path)
 NAME = "report.html"
 
 

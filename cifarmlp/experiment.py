@@ -12,7 +12,7 @@ from cifarmlp.checkpoint import Checkpoint, Keeper
 from cifarmlp.config import Config, Constant, to_yaml
 from cifarmlp.data import Dataset, Images, Split, pixel_statistics, split, standardiser
 from cifarmlp.errors import RunFolderError
-from cifarmlp.nn.diagnosis import first_not_finite, layer_health
+from cifarmlp.nn.diagnosis import first_not_finite, layer_health, pulls
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
 from cifarmlp.nn.schedules import Schedule, constant, cyclic
@@ -247,6 +247,28 @@ def _explain_chance(outcome: Outcome, training: Training, remedies: str) -> None
         *(f"  layer {h.layer}: {h.dead:.0%} dead, spread {h.spread:.2g}" for h in health),
         f"what usually helps: {remedies}",
     ]
+
+
+@np.errstate(all="ignore")
+def pulls_on_the_way(config: Config, dataset: Dataset, steps: Sequence[int]) -> list[dict[str, float]]:
+    """What pulls at the weights of each layer after so many steps, see `diagnosis.pulls`: a row a step and
+    layer, with the columns step, layer, gradient, decay. It ends early where the training diverges.
+    """
+    training = population([config], split_of(config, dataset))
+    training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
+    x = _sample(training)[: config.training.batch_size]
+    rows = []
+    for target in sorted(set(steps)):
+        training.stop = lambda target=target: training.step >= target  # type: ignore[misc]
+        if target and training.step < training.steps:
+            list(training.records())
+        found = pulls(training.network, x, training.train.labels[: len(x)], config.training.lam)
+        names = ("step", "layer", "gradient", "decay")
+        rows += [
+            dict(zip(names, (training.step, layer, *pair), strict=True))
+            for layer, pair in enumerate(found, 1)
+        ]
+    return rows
 
 
 def _sample(training: Training) -> Float:

@@ -102,8 +102,16 @@ def _work(config: Config) -> float:
 
 def _length(config: Config) -> float:
     """Steps; the evaluation of the training images takes as long as a third as many steps as an epoch has."""
-    images = Split(*(_images(config.data.training_images, columns=1),) * 3)
-    return total_steps(config, images) + steps_per_epoch(config, images) / 3
+    return steps_of(config) + steps_per_epoch(config, _split_like(config)) / 3
+
+
+def steps_of(config: Config) -> int:
+    """How many steps a training has."""
+    return total_steps(config, _split_like(config))
+
+
+def _split_like(config: Config) -> Split:
+    return Split(*(_images(config.data.training_images, columns=1),) * 3)
 
 
 def _seconds_per_step(members: Sequence[Member], seconds: float = 0.5) -> float:

@@ -41,7 +41,7 @@ def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
     yield from _advice(run)
     yield _results(run, title)
     if any(seed.rows() for seed in run.seeds):
-        yield _curves(run, title)
+        yield curves(run, title, title)
     yield _settings(run, title, target)
     places = [seed.folder for seed in run.seeds] or [run.folder]
     yield from origin(read_json(places[0] / "environment.json"), title)
@@ -98,14 +98,15 @@ def number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "-"
 
 
-def _curves(run: Run, title: str) -> Picture:
+def curves(run: Run, title: str, name: str) -> Picture:
+    """Cost, loss, accuracy and eta against steps; name: of the picture's file."""
     n = len([seed for seed in run.seeds if seed.rows()])
     spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
     caption = (
         f"{title}: cost, loss and accuracy of training and validation set, and eta, against steps.{spread}"
     )
     return Picture(
-        f"{title}-curves", caption, lambda: _drawn(run, title), f"Curves of a training. {sentence(run)}"
+        f"{name}-curves", caption, lambda: _drawn(run, title), f"Curves of a training. {sentence(run)}"
     )
 
 

@@ -45,7 +45,7 @@ class Reported(Section):
         (None, None, None), description="a list of three numbers: train, validation, test; null for none"
     )
     n: Count = 1
-    status: Literal["finished", "diverged"] = "finished"
+    status: Literal["finished", "diverged"] | None = None
 
     @model_validator(mode="after")
     def _a_std_is_of_several(self) -> Reported:
@@ -73,10 +73,12 @@ class Experiment(Varied):
 class GradientCheck(Varied):
     """A network whose gradients are checked, and differences that were published, by parameter (W1, b1, …).
 
-    measure: of those; relative is ||a - n|| / (||a|| + ||n||), distance is ||a - n||.
+    measure: of those; relative is ||a - n|| / (||a|| + ||n||), distance is ||a - n||. mistake: to be made on
+    purpose, to see which parameters it shows in.
     """
 
     name: Name
+    mistake: Literal["constant statistics"] | None = None
     measure: Literal["relative", "distance"] = "relative"
     reported: dict[str, NotNegative] = Field({}, description="a mapping of parameters to numbers")
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cifarmlp import runs, saved
 from cifarmlp.errors import CifarmlpError, RunFolderError
+from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
 from cifarmlp.study import Loaded, Study, config_name, slug
@@ -27,7 +28,8 @@ class Asked(BaseModel):
 
 class Record(BaseModel):
     """study.json. seconds: of work so far, all calls together; copied: runs that were there before, and
-    copied_seconds: what they took when they were made.
+    copied_seconds: what they took when they were made. checks: by gradient check, what was found of each
+    parameter. pulls: by experiment that stays at chance level, see `experiment.pulls_on_the_way`.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -40,6 +42,7 @@ class Record(BaseModel):
     copied_seconds: float = 0.0
     command: list[str] = []
     checks: dict[str, list[dict[str, Any]]] = {}
+    pulls: dict[str, list[dict[str, float]]] = {}
 
 
 @dataclass
@@ -53,7 +56,12 @@ class StudyFolder:
 
     @property
     def study(self) -> Study:
+        """What was to be done."""
         return self.record.asked.study
+
+    def differences(self, name: str) -> list[Difference]:
+        """What a gradient check found, by parameter; empty where it wasn't made."""
+        return [Difference(**values) for values in self.record.checks.get(name, [])]
 
 
 def asked(loaded: Loaded, repeats: int | None, overrides: list[str], trials: int | None) -> Asked:

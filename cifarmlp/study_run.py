@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from cifarmlp.config import Config, override_with
 from cifarmlp.course import Course
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import ConfigError
-from cifarmlp.nn.gradcheck import Difference
+from cifarmlp.experiment import pulls_on_the_way
 from cifarmlp.outcome import Outcome
 from cifarmlp.populations import Member
 from cifarmlp.ranking import Trial
@@ -22,6 +22,7 @@ from cifarmlp.study_folder import Asked, Record, place_of
 from cifarmlp.workers import Lost, map_unordered
 
 NOWHERE = Path("not begun")
+LOOKED_AT = (0, 100, 1000)  # steps at which the gradients of a network that doesn't learn are looked at
 
 
 @dataclass
@@ -126,6 +127,7 @@ def run(
         _take_over(study, out, datasets)
         _check_gradients(study, datasets)
         lost = _train(study, data_dir, jobs, progress, stop)
+        _explain(study, datasets)
         for config in study.searches():
             if not stop():
                 lost |= _search(study, config, data_dir, cores, cluster, progress, stop)
@@ -160,8 +162,8 @@ def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[P
     """Where what isn't there yet goes, and where there is one to copy."""
     there = reuse.finished(out)
     wanted = {place: config for each in study.experiments() for place, config in each.places().items()}
-    searches = {config: runs.folders(study.folder, config.name) for config in study.searches()}
-    wanted |= {study.folder / f"{config.name}-001": config for config, found in searches.items() if not found}
+    new = [config for config in study.searches() if not runs.folders(study.folder, config.name)]
+    wanted |= {study.folder / f"{config.name}-001": config for config in new}
     keys = {place: reuse.key_of(config, datasets[config.data.source]) for place, config in wanted.items()}
     return {place: there[key] for place, key in keys.items() if key in there and not place.exists()}
 
@@ -169,14 +171,13 @@ def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[P
 def _check_gradients(study: Plan, datasets: dict[str, Dataset]) -> None:
     from threadpoolctl import threadpool_limits
 
-    names = [each.name for section in study.sections() for each in section.gradcheck]
-    todo = [name for name in names if name not in study.record.checks]
+    checks = [each for section in study.sections() for each in section.gradcheck]
     with threadpool_limits(1):
-        for name in todo:
-            config = study.loaded.checks[name]
-            check = gradients.check_of(config)
+        for each in (each for each in checks if each.name not in study.record.checks):
+            config = study.loaded.checks[each.name]
+            check = replace(gradients.check_of(config), mistake=each.mistake)
             for _, differences in gradients.run([check], datasets[config.data.source]):
-                study.record.checks[name] = [asdict(difference) for difference in differences]
+                study.record.checks[each.name] = [asdict(difference) for difference in differences]
     study_folder.write_record(study.folder, study.record)
 
 
@@ -210,6 +211,18 @@ def _train(
     return lost
 
 
+def _explain(study: Plan, datasets: dict[str, Dataset]) -> None:
+    """Look into the experiments that stay at chance level, by their first such seed."""
+    for each in study.experiments():
+        ended = [(config, outcome.read(place)) for place, config in each.places().items()]
+        stuck = [config for config, result in ended if result and result.at_chance]
+        name = next(name for name, config in study.loaded.experiments.items() if config == each.config)
+        if stuck and name not in study.record.pulls:
+            dataset = datasets[each.config.data.source]
+            study.record.pulls[name] = pulls_on_the_way(stuck[0], dataset, LOOKED_AT)
+            study_folder.write_record(study.folder, study.record)
+
+
 def _search(
     study: Plan,
     config: Config,
@@ -231,18 +244,20 @@ def begun_search(study: Plan, config: Config, cores: int) -> Search:
     return search.prepare(config, [], 1, cores, study.folder)
 
 
-def time_left(study: Plan, jobs: int, cores: int) -> tuple[float, float]:
+def time_left(
+    study: Plan, tasks: Sequence[Task], searches: Sequence[Config], jobs: int, cores: int
+) -> tuple[float, float]:
     """Seconds that the experiments and the searches will take, estimated by a few steps of each shape."""
     shapes: dict[Any, list[list[Member]]] = {}
-    for task in left_to_train(study):
+    for task in tasks:
         shape = (task.config.network.hidden, task.config.network.batch_norm)
         shapes.setdefault(shape, []).append([Member(0, task.config)])
     trained = sum(populations.estimate(alike, 1).seconds for alike in shapes.values()) / jobs
-    stages = [(begun_search(study, config, cores), config) for config in study.searches()]
-    plans = [search.planned(state, stage)[0] for state, _ in stages for stage in state.plan.stages]
+    stages = [begun_search(study, config, cores) for config in searches]
+    plans = [search.planned(state, stage)[0] for state in stages for stage in state.plan.stages]
     return trained, sum(populations.estimate(todo, cores).seconds for todo in plans)
 
 
-def differences_of(record: Record, name: str) -> list[Difference]:
-    """What a gradient check found, by parameter; empty where it wasn't made."""
-    return [Difference(**values) for values in record.checks.get(name, [])]
+def steps_of(configs: Sequence[Config]) -> int:
+    """Mini-batch updates of all of them together."""
+    return sum(populations.steps_of(config) for config in configs)

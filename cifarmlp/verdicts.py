@@ -12,13 +12,21 @@ import numpy as np
 from cifarmlp.document import Verdict
 from cifarmlp.paired import CONFIDENCE, interval
 
-RULE = (
+RULES = (
     "A reported accuracy of one run is inside the spread of our seeds if it lies in the 95 % prediction "
-    "interval for one more run, mean ± t s √(1 + 1/n), with t of Student's distribution with n − 1 degrees of "
-    "freedom. A reported mean over several runs is inside if the 95 % interval of the difference of both means "
-    "(Welch) holds zero, a reported standard deviation if the 95 % interval of the ratio of both (F) holds "
-    "one. Where all our seeds stay at chance level and the report's run does not, the verdict says that "
-    "instead. Of numbers that do hold, about one in twenty falls outside by chance."
+    "interval for one more run, mean ± t s √(1 + 1/n), with t of Student's distribution with n − 1 degrees "
+    "of freedom.",
+    "A reported mean over several runs is inside if the 95 % interval of the difference of both means "
+    "(Welch) holds zero; a reported standard deviation if that of the ratio of both (F) holds one.",
+    "Where all our seeds stay at chance level (no better, by three standard errors, than always naming one "
+    "class) and the report's run does not, the verdict says that instead; so it does where ours diverge.",
+    "A trial of a search is judged by the five trials of ours nearest to its values, as one more run; the "
+    "best setting by whether their mean is within two standard errors of our own best.",
+    "A gradient is right where analytic and numeric ones differ by less than 1e-5, relative (ours: 1e-7), or "
+    "by less than 1e-3 where only a distance was printed.",
+    "A conclusion holds if the 95 % interval of the paired difference, seed by seed, lies on its side of "
+    "zero.",
+    "Of numbers that do hold, about one in twenty falls outside by chance.",
 )
 
 
@@ -116,9 +124,41 @@ def of_training(first: Sequence[bool], second: Sequence[bool]) -> Verdict:
 
 
 def of_gradient(reported: float, obtained: float, right: float, limit: float) -> Verdict:
-    """A published difference of gradients; `right`: what that of a correct one stays below."""
+    """A published difference of gradients; right: what that of a correct one stays below; limit: ours."""
     if not obtained < limit:
         return Verdict("ours is wrong", "bad")
     if reported < right:
         return Verdict("holds: both are right", "good")
     return Verdict("theirs is wrong, ours is right", "bad")
+
+
+def of_mistake(reported: float, obtained: float, right: float) -> Verdict:
+    """Whether a mistake that was made on purpose is seen in the same parameter as the reported one."""
+    wrong = "wrong" if obtained >= right else "right"
+    if (reported < right) == (obtained < right):
+        return Verdict(f"the same: {wrong}", "good")
+    return Verdict(f"not the same: {wrong} with this mistake", "bad")
+
+
+def of_setting(best: float, nearby: Sequence[float], noise: float) -> Verdict:
+    """A published best setting: the accuracies of our trials near it against our best trial's.
+
+    noise: standard deviation of a trial's accuracy.
+    """
+    worse = best - float(np.mean(nearby))
+    if worse <= 2 * noise * math.sqrt(1 + 1 / len(nearby)):
+        return Verdict("can't be told from our best", "good")
+    return Verdict(f"worse than our best by {worse:.4f}", "bad")
+
+
+def of_chance(ours: Sequence[bool], theirs: bool) -> Verdict | None:
+    """What there is to say where our seeds, or the report's run, are at chance level; None where none is."""
+    if theirs and all(ours):
+        return Verdict("holds: at chance level", "good")
+    if theirs and not any(ours):
+        return Verdict("ours is above chance level", "bad")
+    if all(ours):
+        return Verdict("ours stays at chance level", "bad")
+    if any(ours):
+        return Verdict(f"{sum(ours)} of {len(ours)} seeds of ours at chance level", "bad")
+    return None

@@ -1,0 +1,234 @@
+"""A study as a report: every table and figure, what was reported of it, what came of it, and verdicts."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from cifarmlp import judged, reasons, report_run, report_search, verdicts
+from cifarmlp.document import Block, Cell, Link, Page, Section, Table, Text, Tone, Verdict
+from cifarmlp.judged import Judged
+from cifarmlp.saved import Run
+from cifarmlp.study import Experiment, GradientCheck, StudySection
+from cifarmlp.study_folder import StudyFolder
+
+HEADER = ("of", "quantity", "reported", "obtained", "verdict")
+TONES: dict[Tone, str] = {"good": "hold", "bad": "do not hold", "open": "can't be told"}
+
+
+def page_of(studies: Sequence[StudyFolder], beside: Path) -> Page:
+    """The report of one or several studies; its page will stand in the folder `beside`."""
+    title = studies[0].study.title if len(studies) == 1 else "Published numbers, trained again"
+    summary = [block for state in studies for block in _summary(state, several=len(studies) > 1)]
+    sections = [section for state in studies for section in sections_of(state, beside, len(studies) > 1)]
+    return Page(title, tuple(summary), (_conclusions(studies), *sections, _rules(), *_made(studies, beside)))
+
+
+def sections_of(state: StudyFolder, beside: Path, several: bool) -> Iterator[Section]:
+    """The study's own sections."""
+    for section in state.study.sections:
+        name = f"{state.record.asked.name.replace('-', ' ').capitalize()}: " if several else ""
+        title = section.title[0].lower() + section.title[1:] if several else section.title
+        yield Section(f"{name}{title}", tuple(_blocks(state, section, beside)))
+
+
+def _summary(state: StudyFolder, several: bool) -> Iterator[Block]:
+    if several:
+        yield Text(f"{state.study.title}.")
+    yield Text(state.study.text)
+    counts = {kind: Counter(each.verdict.tone for each in found) for kind, found in all_judged(state).items()}
+    for kind, count in counts.items():
+        told = ", ".join(f"{count[tone]} {words}" for tone, words in TONES.items() if count[tone])
+        if told:
+            yield Text(f"Of {count.total()} {kind}, {told}.")
+    if state.record.status != "finished":
+        yield Text("This study has not ended; what is missing here was not trained yet.", "note")
+    yield Text(f"It took {report_run.duration(state.record.seconds)} in all{_copied(state)}.")
+
+
+def _copied(state: StudyFolder) -> str:
+    if not state.record.copied:
+        return ""
+    seconds = report_run.duration(state.record.copied_seconds)
+    return f", and {state.record.copied} runs, of {seconds}, were there from before"
+
+
+def all_judged(state: StudyFolder) -> dict[str, list[Judged]]:
+    """Every verdict: on reported numbers, on conclusions."""
+    sections = state.study.sections
+    return {
+        "reported numbers": [each for section in sections for each in judged.numbers(state, section)],
+        "conclusions": [each for section in sections for each in judged.conclusions(state, section)],
+    }
+
+
+def _conclusions(studies: Sequence[StudyFolder]) -> Section:
+    found = [each for state in studies for each in all_judged(state)["conclusions"]]
+    note = Text(
+        "Each conclusion is tested on our own runs, with the same seeds on both sides: the mean of the "
+        "paired differences with its 95 % interval."
+    )
+    header = ("conclusion", *HEADER[1:])
+    table = _table("conclusions", "What was concluded, and whether it holds.", found, header)
+    return Section("Conclusions", (note, table))
+
+
+def _table(name: str, caption: str, rows: Iterable[Judged], header: tuple[str, ...] = HEADER) -> Table:
+    cells = tuple((each.of, each.quantity, each.reported, each.obtained, each.verdict) for each in rows)
+    return Table(name, caption, header, cells)
+
+
+def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator[Block]:
+    name = f"{state.record.asked.name}-{section.title}"
+    if section.text:
+        yield Text(section.text)
+    for check in section.gradcheck:
+        yield _gradients(state, check, name)
+    if section.experiments:
+        yield from _experiments(state, section, name, beside)
+    if section.search:
+        yield from _search(state, section, name, beside)
+    found = list(judged.conclusions(state, section))
+    if found:
+        header = ("conclusion", *HEADER[1:])
+        yield _table(f"{name}-conclusions", f"{section.title}: conclusions.", found, header)
+
+
+def _gradients(state: StudyFolder, check: GradientCheck, name: str) -> Table:
+    measure = "||a − n|| / (||a|| + ||n||)" if check.measure == "relative" else "||a − n||"
+    verdict_of = {each.quantity: each for each in judged.gradients(check, state.differences(check.name))}
+    rows: list[tuple[Cell, ...]] = []
+    for difference in state.differences(check.name):
+        found = verdict_of.pop(difference.name, None)
+        numbers = (f"{difference.distance:.1e}", f"{difference.relative:.1e}", f"{difference.direction:.1e}")
+        rows.append((difference.name, found.reported if found else "-", *numbers, _of_gradient(check, found)))
+    rows += [(n, each.reported, "-", "-", "-", each.verdict) for n, each in verdict_of.items()]
+    header = ("parameter", f"reported, {measure}", "||a − n||", "relative", "along directions", "verdict")
+    caption = f"{check.name}: analytic (a) against numeric (n) gradients, float64."
+    return Table(f"{name}-{check.name}", caption, header, tuple(rows))
+
+
+def _of_gradient(check: GradientCheck, found: Judged | None) -> Cell:
+    if found:
+        return found.verdict
+    return "-" if check.mistake else Verdict("right", "good")
+
+
+def _experiments(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Iterator[Block]:
+    found = list(judged.numbers(state, section))
+    accuracies = [each for each in found if each.of in {e.name for e in section.experiments}]
+    if accuracies:
+        yield _table(f"{name}-numbers", f"{section.title}: accuracies (fractions of the images).", accuracies)
+    yield _results(state, section, name, beside)
+    for experiment in section.experiments:
+        yield from _experiment(state, section, experiment, name)
+
+
+def _results(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Table:
+    """What came of each experiment, whether or not it was reported, with links to its runs."""
+    rows = []
+    for experiment in section.experiments:
+        run = state.experiments.get(experiment.name)
+        cells = _result(run) if run else ("-", "-", "-", Verdict("not trained yet", "open"), "-")
+        target = os.path.relpath(run.folder.resolve(), beside.resolve()) if run else "."
+        rows.append((experiment.name, *cells, Link(run.folder.name, target) if run else "-"))
+    header = ("experiment", "train loss", "validation loss", "test accuracy", "state", "time", "runs")
+    return Table(
+        f"{name}-runs", f"{section.title}: all runs, mean ± std over the seeds.", header, tuple(rows)
+    )
+
+
+def _result(run: Run) -> tuple[Cell, ...]:
+    outcomes = run.outcomes()
+    losses = (
+        judged.mean_and_std([judged.metric(o, part, "loss") for o in outcomes])
+        for part in ("train", "validation")
+    )
+    accuracy = judged.mean_and_std([judged.metric(o, "test", "accuracy") for o in outcomes])
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    return (*losses, accuracy, state_of(run), report_run.duration(seconds))
+
+
+def state_of(run: Run) -> Verdict:
+    """How the seeds ended: the worst, and how many of them."""
+    outcomes = run.outcomes()
+    if not outcomes:
+        return Verdict("not trained yet", "open")
+    for words, those in (
+        ("diverged", [o for o in outcomes if o.status == "diverged"]),
+        ("at chance level", [o for o in outcomes if o.at_chance]),
+    ):
+        if those:
+            return Verdict(f"{len(those)} of {len(outcomes)} seeds {words}", "bad")
+    return Verdict("finished", "good")
+
+
+def _experiment(
+    state: StudyFolder, section: StudySection, experiment: Experiment, name: str
+) -> Iterator[Block]:
+    run = state.experiments.get(experiment.name)
+    if run is None or not run.outcomes():
+        return
+    if experiment.note:
+        yield Text(experiment.note)
+    if section.curves:
+        yield report_run.curves(run, experiment.name, f"{name}-{experiment.name}")
+    pulls = state.record.pulls.get(experiment.name, [])
+    yield from reasons.blocks(run, experiment.name, pulls, f"{name}-{experiment.name}")
+
+
+def _search(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Iterator[Block]:
+    search = state.searches.get(section.title)
+    if search is None or not search.trials():
+        yield Text("The search was not begun yet.", "note")
+        return
+    found = list(judged.trials(state, section))
+    if found:
+        yield _table(f"{name}-numbers", f"{section.title}: reported trials against our nearest ones.", found)
+    target = os.path.relpath(search.folder.resolve(), beside.resolve())
+    yield from report_search.section(search, name, target).blocks
+
+
+def _rules() -> Section:
+    return Section("The rules of the verdicts", tuple(Text(rule) for rule in verdicts.RULES))
+
+
+def _made(studies: Sequence[StudyFolder], beside: Path) -> Iterator[Section]:
+    blocks: list[Block] = []
+    for state in studies:
+        name, record = state.record.asked.name, state.record
+        blocks += [_time(state, beside)]
+        if record.command:
+            blocks += [Text("The command:"), Text(" ".join(record.command), "command")]
+        described = next((report_run.read_json(path) for path in _environments(state)), {})
+        blocks += [b for b in report_run.origin(described, name) if isinstance(b, Table)]
+    yield Section("How it was made", tuple(blocks))
+
+
+def _environments(state: StudyFolder) -> Iterator[Path]:
+    for run in state.experiments.values():
+        yield from (seed.folder / "environment.json" for seed in run.seeds if seed.outcome)
+    for search in state.searches.values():
+        yield search.folder / "environment.json"
+
+
+def _time(state: StudyFolder, beside: Path) -> Table:
+    """Where the time went, by section."""
+    rows: list[tuple[Cell, ...]] = []
+    for section in state.study.sections:
+        runs = [state.experiments[e.name] for e in section.experiments if e.name in state.experiments]
+        outcomes = [outcome for run in runs for outcome in run.outcomes()]
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        steps = sum(outcome.steps for outcome in outcomes)
+        if section.search and section.title in state.searches:
+            trials = state.searches[section.title].trials()
+            seconds += sum(trial.seconds for trial in trials if trial.seconds == trial.seconds)
+            outcomes += trials  # type: ignore[arg-type]
+        if outcomes:
+            rows.append((section.title, str(len(outcomes)), str(steps or "-"), report_run.duration(seconds)))
+    total = report_run.duration(state.record.seconds)
+    jobs = f"{state.record.jobs} side by side"
+    caption = f"{state.study.title}: time of the trainings, each by itself; {total} in all, {jobs}."
+    return Table(
+        f"{state.record.asked.name}-time", caption, ("section", "trainings", "steps", "time"), tuple(rows)
+    )
