@@ -68,13 +68,18 @@ def _conclusions(studies: Sequence[StudyFolder]) -> Section:
         "Each conclusion is tested on our own runs, with the same seeds on both sides: the mean of the "
         "paired differences with its 95 % interval."
     )
-    header = ("conclusion", *HEADER[1:])
-    table = _table("conclusions", "What was concluded, and whether it holds.", found, header)
+    table = _concluded("conclusions", "What was concluded, and whether it holds.", found)
     return Section("Conclusions", (note, table))
 
 
-def _table(name: str, caption: str, rows: Iterable[Judged], header: tuple[str, ...] = HEADER) -> Table:
+def _table(name: str, caption: str, rows: Iterable[Judged]) -> Table:
     cells = tuple((each.of, each.quantity, each.reported, each.obtained, each.verdict) for each in rows)
+    return Table(name, caption, HEADER, cells)
+
+
+def _concluded(name: str, caption: str, rows: Iterable[Judged]) -> Table:
+    header = ("conclusion", "verdict", "what was compared", "to be", "obtained")
+    cells = tuple((each.of, each.verdict, each.quantity, each.reported, each.obtained) for each in rows)
     return Table(name, caption, header, cells)
 
 
@@ -90,8 +95,7 @@ def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator
         yield from _search(state, section, name, beside)
     found = list(judged.conclusions(state, section))
     if found:
-        header = ("conclusion", *HEADER[1:])
-        yield _table(f"{name}-conclusions", f"{section.title}: conclusions.", found, header)
+        yield _concluded(f"{name}-conclusions", f"{section.title}: conclusions.", found)
 
 
 def _gradients(state: StudyFolder, check: GradientCheck, name: str) -> Table:
