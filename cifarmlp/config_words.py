@@ -1,6 +1,6 @@
 """A config in words, for people who read a report and not its YAML."""
 
-from cifarmlp.config import Config, Constant
+from cifarmlp.config import BatchNorm, Config, Constant
 
 
 def described(config: Config) -> dict[str, str]:
@@ -24,8 +24,15 @@ def network(config: Config) -> str:
     """Such as `3 layers (50-50), batch norm, He`."""
     hidden, init = config.network.hidden, config.network.init
     layers = f"{len(hidden) + 1} layers ({'-'.join(map(str, hidden))})" if hidden else "linear classifier"
-    norm = ", batch norm" if config.network.batch_norm else ""
-    return f"{layers}{norm}, {init.kind.capitalize() if init.sigma is None else f'sigma {init.sigma:g}'}"
+    drawn = init.kind.capitalize() if init.sigma is None else f"sigma {init.sigma:g}"
+    return f"{layers}{_batch_norm(config)}, {drawn}"
+
+
+def _batch_norm(config: Config) -> str:
+    norm = config.network.batch_norm
+    if norm is None or norm == BatchNorm():
+        return ", batch norm" if norm else ""
+    return f", batch norm (eps {norm.eps:g}, momentum {norm.momentum:g})"
 
 
 def images(config: Config) -> str:

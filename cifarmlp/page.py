@@ -16,17 +16,17 @@ def html(page: Page) -> str:
     """The whole file. The same page gives the same text."""
     anchors = safe.names(section.title for section in page.sections)
     parts = list(zip(anchors, page.sections, strict=True))
-    pictures = dict(_pictures(page))
-    inks = {ink: svg.night(ink) for ink in svg.inks("".join(pictures.values()))}
+    pictures = list(_pictures(page))
+    inks = {ink: svg.night(ink) for ink in svg.inks("".join(pictures))}
     template = _environment().get_template("page.html")
-    return template.render(page=page, parts=parts, pictures=pictures, inks=inks, version=__version__)
+    return template.render(page=page, parts=parts, pictures=iter(pictures), inks=inks, version=__version__)
 
 
-def _pictures(page: Page) -> Iterator[tuple[int, Markup]]:
-    """By the identity of their blocks: two pictures may have all the same words."""
+def _pictures(page: Page) -> Iterator[Markup]:
+    """In the order in which the template comes to them."""
     drawn = [block for block in document.blocks(page) if isinstance(block, Picture)]
     for number, picture in enumerate(drawn, 1):
-        yield id(picture), Markup(svg.inline(picture.draw(), f"f{number}", picture.alt))
+        yield Markup(svg.inline(picture.draw(), f"f{number}", picture.alt))
 
 
 def _environment() -> Environment:
@@ -45,6 +45,6 @@ def _environment() -> Environment:
         "href": safe.href,
         "numeric": document.numeric,
         "words": document.words,
-        "identity": id,
+        "next": next,
     }
     return environment

@@ -1,11 +1,11 @@
 """Run folders as one report: each training and search, and trainings compared with the first of them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cifarmlp import report_comparison, report_run, report_search, saved, search
-from cifarmlp.document import Page, Section, Text
+from cifarmlp.document import Block, Page, Section, Table, Text
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
@@ -22,10 +22,15 @@ def page_of(folders: Sequence[Path], beside: Path) -> Page:
     runs = {name: entry for name, entry in entries.items() if isinstance(entry, Run)}
     compared = [report_comparison.section(runs)] if len(runs) > 1 else []
     sections = [_section(name, entry, beside) for name, entry in entries.items()]
-    first = next(iter(entries))
-    title = first if len(entries) == 1 else f"{first} and {len(entries) - 1} more"
-    summary = tuple(Text(_sentence(name, entry, alone=len(entries) == 1)) for name, entry in entries.items())
-    return Page(title, summary, (*compared, *sections))
+    title = next(iter(entries)) if len(entries) == 1 else f"Report on {len(entries)} runs"
+    return Page(title, (_summary(entries),), (*compared, *sections))
+
+
+def _summary(entries: Mapping[str, Entry]) -> Block:
+    rows = tuple((name, _sentence(entry)) for name, entry in entries.items())
+    if len(rows) == 1:
+        return Text(rows[0][1])
+    return Table("summary", "What they came to.", ("run", "result"), rows)
 
 
 def _entry(folder: Path) -> Entry:
@@ -62,6 +67,5 @@ def _section(name: str, entry: Entry, beside: Path) -> Section:
     return report_search.section(entry, name, target)
 
 
-def _sentence(name: str, entry: Entry, alone: bool) -> str:
-    told = report_run.sentence(entry) if isinstance(entry, Run) else report_search.sentence(entry)
-    return told if alone else f"{name}: {told}"
+def _sentence(entry: Entry) -> str:
+    return report_run.sentence(entry) if isinstance(entry, Run) else report_search.sentence(entry)

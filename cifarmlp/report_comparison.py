@@ -2,17 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from cifarmlp import config_words, figures, paired
-from cifarmlp.config import flat
 from cifarmlp.document import Block, Cell, Picture, Section, Table, Text, Verdict
 from cifarmlp.outcome import PARTS, as_read, summarise
-from cifarmlp.report_run import state
+from cifarmlp.report_run import has_curves, state
 from cifarmlp.saved import Run
 
 Runs = Mapping[str, Run]
-FREE = ("name", "seed")  # what runs differ in that are the same experiment
 
 
 def section(runs: Runs) -> Section:
@@ -21,16 +18,16 @@ def section(runs: Runs) -> Section:
 
 
 def _blocks(runs: Runs) -> Iterator[Block]:
-    yield _results(runs)
-    if any(seed.rows() for run in runs.values() for seed in run.seeds):
-        yield _curves(runs)
     yield from _settings(runs)
+    yield _results(runs)
+    if any(has_curves(seed) for run in runs.values() for seed in run.seeds):
+        yield _curves(runs)
     yield from _differences(runs)
 
 
 def _results(runs: Runs) -> Table:
     rows = tuple(_result(name, run) for name, run in runs.items())
-    header = ("run", "network", "seeds", "state", *(f"{part} accuracy" for part in PARTS), "test loss")
+    header = ("run", "seeds", "state", *(f"{part} accuracy" for part in PARTS), "test loss")
     caption = "Accuracy (fraction of the images) and loss (nats) at the end, mean ± std over the seeds."
     return Table("comparison", caption, header, rows)
 
@@ -39,8 +36,7 @@ def _result(name: str, run: Run) -> tuple[Cell, ...]:
     outcomes = run.outcomes()
     summary = summarise(outcomes)
     accuracies = (as_read(summary[part]["accuracy"]) for part in PARTS)
-    network = config_words.network(run.config)
-    return (name, network, str(len(outcomes)), _state(run), *accuracies, as_read(summary["test"]["loss"]))
+    return (name, str(len(outcomes)), _state(run), *accuracies, as_read(summary["test"]["loss"]))
 
 
 def _state(run: Run) -> Verdict:
@@ -67,18 +63,14 @@ def _curves(runs: Runs) -> Picture:
 
 def _settings(runs: Runs) -> Iterator[Block]:
     """The settings that they do not all share."""
-    flats = {name: flat(run.config) for name, run in runs.items()}
-    every = dict.fromkeys(key for settings in flats.values() for key in settings)
-    keys = [key for key in every if key not in FREE and _differ(key, list(flats.values()))]
+    described = {name: config_words.described(run.config) for name, run in runs.items()}
+    every = dict.fromkeys(key for settings in described.values() for key in settings)
+    keys = [key for key in every if len({settings.get(key) for settings in described.values()}) > 1]
     if keys:
         rows = tuple(
-            (name, *(str(settings.get(key, "-")) for key in keys)) for name, settings in flats.items()
+            (name, *(settings.get(key, "-") for key in keys)) for name, settings in described.items()
         )
         yield Table("comparison-settings", "The settings in which they differ.", ("run", *keys), rows)
-
-
-def _differ(key: str, flats: list[dict[str, Any]]) -> bool:
-    return any(settings.get(key) != flats[0].get(key) for settings in flats)
 
 
 def _differences(runs: Runs) -> Iterator[Block]:

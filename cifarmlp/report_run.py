@@ -33,19 +33,26 @@ def sentence(run: Run) -> str:
     n = len(outcomes)
     over = f"mean ± std over n = {n} seeds" if n > 1 else f"seed {outcomes[0].seed}"
     accuracy = as_read(summarise(outcomes)["test"]["accuracy"])
-    return f"{config_words.network(run.config)}: test accuracy {accuracy} ({over})."
+    states = dict.fromkeys(found.words for found in map(state, outcomes) if found.tone == "bad")
+    told = ", ".join([*states, *([f"test accuracy {accuracy}"] if accuracy != "-" else [])])
+    return f"{config_words.network(run.config)}: {told} ({over})."
 
 
 def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
     yield from _unfinished(run)
     yield from _advice(run)
     yield _results(run, title)
-    if any(seed.rows() for seed in run.seeds):
+    if any(map(has_curves, run.seeds)):
         yield curves(run, title, title)
     yield _settings(run, title, target)
     places = [seed.folder for seed in run.seeds] or [run.folder]
     yield from origin(read_json(places[0] / "environment.json"), title)
     yield Listing("config.yaml, every default written out", to_yaml(run.config))
+
+
+def has_curves(seed: Seed) -> bool:
+    """Whether there are two points to draw a line between."""
+    return sum(math.isfinite(row.get("train_loss", math.nan)) for row in seed.rows()) > 1
 
 
 def _unfinished(run: Run) -> Iterator[Block]:
@@ -155,7 +162,7 @@ def origin(described: Mapping[str, Any], title: str) -> Iterator[Block]:
         yield Text(f"cifarmlp {shlex.join(map(str, command[1:]))}", "command")
     rows = tuple(_environment(described))
     if rows:
-        yield Table(f"{title}-environment", f"{title}: where it ran.", ("of", "value"), rows)
+        yield Table(f"{title}-environment", f"{title}: where it ran.", ("what", "value"), rows)
 
 
 def _environment(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -164,8 +171,9 @@ def _environment(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name.replace("_", " "), str(described[name])
     if isinstance(described.get("blas"), list):
         yield "blas", ", ".join(map(str, described["blas"]))
-    for name, version in _mapping(described.get("libraries")).items():
-        yield name, str(version)
+    libraries = _mapping(described.get("libraries"))
+    if libraries:
+        yield "libraries", ", ".join(f"{name} {version}" for name, version in libraries.items())
     images = _mapping(described.get("data"))
     if images:
         official = {True: "the official ones", False: "not the official ones"}.get(images.get("official"), "")  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def night(ink: str) -> str:
     """The colour rrggbb for a dark ground: with as much white as it takes to be seen there."""
     rgb = [int(ink[i : i + 2], 16) for i in (0, 2, 4)]
     while _luminance(rgb) < STRONG:
-        rgb = [round(part + 0.1 * (255 - part) + 0.5) for part in rgb]
+        rgb = [min(255, part + 1 + (255 - part) // 10) for part in rgb]
     return "".join(f"{part:02x}" for part in rgb)
 
 
@@ -75,7 +75,7 @@ def _rename(root: Element, prefix: str) -> None:
         name for each in root.iter() for value in each.attrib.values() for name in REFERENCE.findall(value)
     }
     used |= {each.get(XLINK, "")[1:] for each in root.iter()}
-    names = {name: f"{prefix}.{n}" for n, name in enumerate(filter(used.__contains__, ids), 1)}
+    names = {name: f"{prefix}.{n}" for n, name in enumerate(filter((used - {""}).__contains__, ids), 1)}
     for each in root.iter():
         each.tag = _name(each)
         target, own = each.attrib.pop(XLINK, ""), each.attrib.pop("id", "")
