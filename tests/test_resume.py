@@ -285,7 +285,7 @@ def test_in_the_same_environment_strict_goes_on(place: Path, through: Path) -> N
 def test_another_config_than_that_of_the_folder_is_refused_with_the_difference(place: Path) -> None:
     wide = ["--set", "network.hidden=[12, 9]"]
     told = refused(place, *WHOLE, *wide, "--resume", str(RUN), code=2)
-    assert told == f"{RUN} is the training of another config: network.hidden is (12, 8) there, (12, 9) here"
+    assert told == f"{RUN} is the training of another config: network.hidden is [12, 8] there, [12, 9] here"
 
 
 def test_the_same_config_can_be_named(place: Path, through: Path) -> None:

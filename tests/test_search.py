@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cifarmlp import cli, plots, populations, search_folder
+from cifarmlp import cli, plots, search_folder
 from cifarmlp import search as searches
 from cifarmlp.config import SearchConfig, load_config
 from cifarmlp.sampling import coarse_values, fine_values
@@ -698,7 +699,8 @@ def test_a_search_at_work_is_alone_in_its_folder_and_ends_at_once_by_sigterm(job
             wait_for(lambda: len([*workers_of(process.pid)]) == jobs, process)
         time.sleep(1)
         other = search("--resume", "runs/tiny-001", cwd=place)
-        assert_told(other, 4, "runs/tiny-001: another process is at work in it")
+        who = f"process {process.pid} on {socket.gethostname()}"
+        assert_told(other, 4, f"runs/tiny-001: {who} is at work in it since ")
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=120)
@@ -933,7 +935,7 @@ def test_the_coarse_stage_that_is_to_be_refined_must_have_finished(coarse: Path,
 def test_little_memory_makes_smaller_populations_and_the_same_table(
     place: Path, searched: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(populations, "free_memory", lambda: 0.0)
+    monkeypatch.setattr(searches, "free_memory", lambda: 0.0)
     assert search("c.yaml", "--coarse", "--trials", "3", cwd=place).code == 0
     found, both = trials(place / "runs" / "tiny-001"), trials(searched[0] / "runs" / "tiny-001")
     for number, row in found.items():
