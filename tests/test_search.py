@@ -14,17 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
+from here import Done, cifarmlp
 from matplotlib.figure import Figure
 
-from cifarmlp import cli, plots, search_folder
+from cifarmlp import plots, search_folder
 from cifarmlp import search as searches
 from cifarmlp.config import SearchConfig, load_config
 from cifarmlp.sampling import coarse_values, fine_values
@@ -78,32 +78,6 @@ search:
       training.lambda: {uniform_within: 0.001}
 """
 Table = dict[int, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-def cifarmlp(*args: str, cwd: Path, err: io.StringIO | None = None) -> Done:
-    """The command line in this process."""
-    out, err = io.StringIO(), err or io.StringIO()
-    code: Any = 0
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    command = mock.patch.object(sys, "argv", ["cifarmlp", *args])
-    try:
-        with chdir(cwd), redirect_stdout(out), redirect_stderr(err), command:
-            cli.main()
-    except SystemExit as end:
-        code = end.code
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 def search(*args: str, cwd: Path, jobs: int = 1) -> Done:
