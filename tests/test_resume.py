@@ -8,15 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import here
 import pytest
 import tiny
 from filelock import FileLock
-from here import Done
+from here import Done, held, until
 
 from cifarmlp import checkpoint, plots
 from cifarmlp.data import load
@@ -32,7 +31,6 @@ EPOCHS = 5  # of 100 steps
 AT_WORK, LAST_EVALUATIONS = "step 250", ("evaluation 11", "evaluation 12", "evaluation 13")
 WHOLE = ["train", "quickstart", *SMALL, "--set", f"training.steps={100 * EPOCHS}"]
 RUN = Path("runs") / "quickstart-001"
-HELD = Path(__file__).with_name("held.py")
 LIMIT = 20  # seconds from a signal to the end, on a machine that does much else; alone it takes less than 1
 
 
@@ -67,32 +65,6 @@ def refused(place: Path, *args: str, code: int) -> str:
     return line.removeprefix("error: ")
 
 
-@contextmanager
-def held(place: Path, *args: str, at: str = AT_WORK, processes: int = 1) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own that waits at some place, see held.py; killed in the end."""
-    for path in [*place.glob("held-*"), *place.glob("heard-*"), *place.glob("go")]:
-        path.unlink()
-    command, environment = [sys.executable, str(HELD), *args], {**os.environ, "HOLD": at}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=place, env=environment, stdout=pipe, stderr=pipe, text=True
-    ) as process:
-        try:
-            until(lambda: len(list(place.glob("held-*"))) >= processes, process)
-            yield process
-        finally:
-            process.kill()
-
-
-def until(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait until `what()`; fails where the process ends before, or after two minutes."""
-    deadline = time.monotonic() + 120
-    while not what():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def ends(process: subprocess.Popen[str], place: Path, number: int) -> tuple[str, str]:
     """Send a signal to a held process and let it go on to its end; what it printed."""
     started = time.monotonic()
@@ -125,7 +97,7 @@ def through(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A place with the folder of a training that a Ctrl-C ended in its third epoch."""
     place = tmp_path_factory.mktemp("interrupted")
-    with held(place, *WHOLE) as process:
+    with held(place, AT_WORK, *WHOLE) as process:
         ends(process, place, signal.SIGINT)
         assert process.returncode == 130
     return place
@@ -156,7 +128,7 @@ def test_the_folder_of_an_interrupted_training_says_so(interrupted: Path) -> Non
 
 @pytest.mark.parametrize("at", ["evaluation 2", "step 0", AT_WORK, *LAST_EVALUATIONS])
 def test_after_a_kill_the_training_goes_on_to_the_same_bits(at: str, tmp_path: Path, through: Path) -> None:
-    with held(tmp_path, *WHOLE, at=at) as process:
+    with held(tmp_path, at, *WHOLE) as process:
         process.kill()
         assert process.wait(60) == -signal.SIGKILL
     assert f"{RUN}/curves.png" in resumed(tmp_path).out
@@ -165,7 +137,7 @@ def test_after_a_kill_the_training_goes_on_to_the_same_bits(at: str, tmp_path: P
 
 def test_killed_again_and_again_it_comes_to_the_same_bits(place: Path, through: Path) -> None:
     for step in (251, 260, 450):
-        with held(place, "train", "--resume", str(RUN), at=f"step {step}") as process:
+        with held(place, f"step {step}", "train", "--resume", str(RUN)) as process:
             process.kill()
     resumed(place)
     assert tiny.results(place / RUN) == tiny.results(through)
@@ -175,7 +147,7 @@ def test_killed_again_and_again_it_comes_to_the_same_bits(place: Path, through: 
 def test_a_signal_leaves_a_checkpoint_of_that_very_step_and_the_command_to_go_on(
     number: int, tmp_path: Path, through: Path
 ) -> None:
-    with held(tmp_path, *WHOLE) as process:
+    with held(tmp_path, AT_WORK, *WHOLE) as process:
         out, _ = ends(process, tmp_path, number)
     assert process.returncode == 128 + number
     assert f"next:    cifarmlp train --resume {RUN}" in out
@@ -190,7 +162,9 @@ def test_a_signal_leaves_a_checkpoint_of_that_very_step_and_the_command_to_go_on
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(second: int, tmp_path: Path, through: Path) -> None:
-    with held(tmp_path, *WHOLE) as process:  # so that the first signal takes effect no sooner than the second
+    with held(
+        tmp_path, AT_WORK, *WHOLE
+    ) as process:  # so that the first signal takes effect no sooner than the second
         process.send_signal(signal.SIGINT)
         until(lambda: bool(list(tmp_path.glob("heard-*"))), process)
         started = time.monotonic()
@@ -207,7 +181,7 @@ def test_a_second_signal_ends_it_at_once(second: int, tmp_path: Path, through: P
 def test_a_signal_within_an_evaluation_stops_that_and_it_is_made_again(
     at: str, steps: int, tmp_path: Path, through: Path
 ) -> None:
-    with held(tmp_path, *WHOLE, at=at) as process:
+    with held(tmp_path, at, *WHOLE) as process:
         ends(process, tmp_path, signal.SIGTERM)
     assert process.returncode == 143
     result = result_of(tmp_path)
@@ -357,7 +331,7 @@ def test_the_folder_of_a_search_is_refused_with_the_command_for_it(place: Path) 
 
 
 def test_a_second_process_is_told_who_is_at_work(tmp_path: Path) -> None:
-    with held(tmp_path, *WHOLE) as process:
+    with held(tmp_path, AT_WORK, *WHOLE) as process:
         told = refused(tmp_path, "train", "--resume", str(RUN), code=4)
         assert told.startswith(
             f"{RUN}: process {process.pid} on {socket.gethostname()} is at work in it since "
@@ -365,7 +339,9 @@ def test_a_second_process_is_told_who_is_at_work(tmp_path: Path) -> None:
         assert process.poll() is None
         process.kill()
         process.wait(60)
-    with held(tmp_path, "train", "--resume", str(RUN)) as process:  # of whom nothing is left but files
+    with held(
+        tmp_path, AT_WORK, "train", "--resume", str(RUN)
+    ) as process:  # of whom nothing is left but files
         owner = json.loads((tmp_path / RUN / ".owner.json").read_text())
         assert owner["pid"] == process.pid
 
@@ -447,7 +423,7 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_several_seeds_side_by_side_go_on_to_the_same_summary(
     number: int, tmp_path: Path, repeated: Path
 ) -> None:
-    with held(tmp_path, *WHOLE, "--repeats", "3", "--jobs", "2", processes=2) as process:
+    with held(tmp_path, AT_WORK, *WHOLE, "--repeats", "3", "--jobs", "2", processes=2) as process:
         ends(process, tmp_path, number)
     assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
     assert refused(tmp_path, "train", "--resume", str(RUN), "--repeats", "2", code=2).endswith("--repeats")
@@ -512,18 +488,31 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.mark.parametrize("room", [0, 20_000, 200_000, 400_000, 500_000])
+ROOM_FOR = {
+    0: [],
+    20_000: [],
+    200_000: [checkpoint.NOW],
+    400_000: [checkpoint.NOW, checkpoint.PREVIOUS],
+    500_000: [checkpoint.NOW, checkpoint.PREVIOUS],  # and the model, but no curves
+}
+
+
+@pytest.mark.parametrize("room", ROOM_FOR)
 def test_a_full_disk_is_one_line_and_with_room_again_the_training_goes_on(
-    room: int, small_disk: Path, through: Path
+    room: int, small_disk: Path, through: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(checkpoint, "MOST_OF_TIME", 1e9)  # at every record, however long it takes
     (small_disk / "runs").mkdir()
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(600 * 1024 - room - 20_480))
     done = cifarmlp(*WHOLE, cwd=small_disk)
+    saved = [name for name in checkpoint.NAMES if (small_disk / RUN / name).exists()]
+    assert saved == ROOM_FOR[room]
     assert done.code == 4
     (line,) = [line for line in done.err.splitlines() if not line.startswith("quickstart, seed 1: ")]
     assert line.startswith("error: ")
     assert "No space left on device" in line
+    assert (small_disk / RUN / "model.npz").exists() == (room == 500_000)
     ballast.unlink()
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     assert not list(small_disk.glob("runs/*/.*.tmp"))

@@ -21,7 +21,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from here import Done, cifarmlp
+from here import Done, cifarmlp, held
 from matplotlib.figure import Figure
 
 from cifarmlp import plots, search_folder
@@ -77,6 +77,7 @@ search:
     space:
       training.lambda: {uniform_within: 0.001}
 """
+SECOND_POPULATION = "evaluation 6"  # of a process: a population has two at its beginning and two at its end
 Table = dict[int, tuple[str, ...]]
 
 
@@ -645,10 +646,11 @@ def test_what_was_killed_before_a_fine_trial_had_ended_is_resumed_or_refused(
 
 def test_ctrl_c_ends_a_search_in_good_order_and_it_can_be_resumed(tmp_path: Path, separate: Table) -> None:
     place = place_with(SEPARATE, tmp_path)
-    with running("c.yaml", "--jobs", "2", cwd=place) as process:
+    with held(place, SECOND_POPULATION, "search", "c.yaml", "--jobs", "2") as process:
         wait_for(lambda: ended(place) > 0, process)
         begun = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        (place / "go").touch()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert time.monotonic() - begun < 20
@@ -709,6 +711,16 @@ def test_files_that_are_missing_come_back(copied: Path) -> None:
     assert search("--resume", "runs/tiny-001", cwd=copied.parents[1]).code == 0
     assert [(copied / name).read_bytes() for name in names] == before
     assert (copied / "search.png").exists()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_torn_table_of_trials_is_whole_again_and_stray_files_are_gone(copied: Path) -> None:
+    before = (copied / "trials.csv").read_bytes()
+    (copied / "trials.csv").write_bytes(before[:-15])
+    (copied / ".trials.csv.x1y2.tmp").write_bytes(before[:100])
+    assert search("--resume", "runs/tiny-001", cwd=copied.parents[1]).code == 0
+    assert (copied / "trials.csv").read_bytes() == before
+    assert not list(copied.glob(".*.tmp"))
 
 
 def cut(data: bytes) -> bytes:
@@ -781,9 +793,11 @@ def test_a_damaged_folder_is_told(name: str, content: bytes | None, copied: Path
 
 def test_a_search_survives_its_workers(tmp_path: Path, separate: Table) -> None:
     place = place_with(SEPARATE, tmp_path)
-    with running("c.yaml", "--coarse", "--jobs", "2", cwd=place) as process:
+    with held(place, SECOND_POPULATION, "search", "c.yaml", "--coarse", "--jobs", "2") as process:
         wait_for(lambda: ended(place) > 0, process)
-        os.kill(next(workers_of(process.pid)), signal.SIGKILL)
+        worker = next(place.glob("held-*")).name.removeprefix("held-")
+        os.kill(int(worker), signal.SIGKILL)
+        (place / "go").touch()
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "Traceback" not in err
