@@ -393,6 +393,38 @@ def _damage(path: Path, rng: random.Random) -> None:
     path.write_bytes(content)
 
 
+# -------------------------------------------------------------------------------------------- whole commands
+
+LARGE = ["train", "report-2/figure-3", "--set", "data.source=synthetic"]
+
+
+def signals(count: int, rng: random.Random, root: Path) -> Tally:
+    """Ctrl-C or SIGTERM at a random moment of a training as large as the reports': how long it takes to end."""
+    tally, seconds = Tally("Ctrl-C or SIGTERM"), []
+    for place in places(root, count):
+        number = rng.choice([signal.SIGINT, signal.SIGTERM])
+        code, told, took = _signalled(place, number, rng.uniform(0, 5))
+        (folder,) = (place / "runs").iterdir()
+        tally.times += 1
+        tally.tracebacks += "Traceback" in told
+        tally.lost += code != 128 + number or checkpoint.load(folder)[0] is None
+        seconds.append(took)
+    tally.remark(f"{min(seconds):.2f} to {max(seconds):.2f} s")
+    return tally
+
+
+def _signalled(place: Path, number: int, after: float) -> tuple[int, str, float]:
+    command, pipe = [sys.executable, "-m", "cifarmlp", *LARGE], subprocess.PIPE
+    with subprocess.Popen(command, cwd=place, stdout=pipe, stderr=pipe, text=True) as run:
+        assert run.stderr is not None
+        run.stderr.readline()  # the first evaluation
+        time.sleep(after)
+        started = time.monotonic()
+        run.send_signal(number)
+        _, told = run.communicate(timeout=60)
+        return run.returncode, told, time.monotonic() - started
+
+
 # -------------------------------------------------------------------------------------------- hostile inputs
 
 CODE = ("os.", "subprocess.", "exec", "compile", "import", "open", "shutil.", "socket.", "pickle.", "ctypes.")
@@ -536,10 +568,10 @@ def _workers(pid: int) -> list[int]:
 
 # ------------------------------------------------------------------------------------------------------- all
 
-PARTS = ("kills", "saves", "faults", "starts", "damage", "pickles", "configs", "search")
-# faults: every so many-th; no search in the short form, as test_search.py has its kills
-SHORT = dict(zip(PARTS, (3, 5, 23, 10, 10, 200, 100, 0), strict=True))
-LONG = dict(zip(PARTS, (200, 10_000, 1, 100, 1000, 100_000, 10_000, 20), strict=True))
+PARTS = ("kills", "saves", "faults", "starts", "damage", "pickles", "configs", "signals", "search")
+# faults: every so many-th; the short form has no whole commands: test_resume.py and test_search.py have them
+SHORT = dict(zip(PARTS, (3, 5, 23, 10, 10, 200, 100, 0, 0), strict=True))
+LONG = dict(zip(PARTS, (200, 10_000, 1, 100, 1000, 100_000, 10_000, 20, 20), strict=True))
 
 
 def all_parts(counts: dict[str, int], seed: int, root: Path) -> Iterator[Tally]:
@@ -557,7 +589,7 @@ def all_parts(counts: dict[str, int], seed: int, root: Path) -> Iterator[Tally]:
         if count and name in trainings:
             yield trainings[name](count, rng, root, expected)
         elif count:
-            yield {**inputs, "search": search_kills}[name](count, rng, root)
+            yield {**inputs, "signals": signals, "search": search_kills}[name](count, rng, root)
 
 
 def main() -> int:
