@@ -18,6 +18,8 @@ from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderErro
 if TYPE_CHECKING:
     from cifarmlp.search_folder import Stage
 
+CLOSED_PIPE = INTERRUPTED + 13  # what shells have for `yes | head -1`, too
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="cifarmlp")
@@ -346,7 +348,10 @@ def main() -> None:
     """Entry point: a fault becomes one line on stderr and the exit code that goes with it."""
     show_warnings_as_lines()
     try:
-        commands.main(prog_name="cifarmlp", standalone_mode=False)
+        with commands.make_context("cifarmlp", sys.argv[1:]) as context:  # not its `main`, which hides EPIPE
+            commands.invoke(context)
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -355,7 +360,7 @@ def main() -> None:
     except CifarmlpError as error:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_as_by_sigpipe()
     except OSError as error:
         _fail(f"{error.filename or 'the disk'}: {error.strerror or error}", RunFolderError.exit_code)
     except MemoryError as error:
@@ -363,6 +368,13 @@ def main() -> None:
             f"out of memory: {f'{error}; ' if str(error) else ''}use a smaller network.hidden or batch_size",
             1,
         )
+
+
+def _end_as_by_sigpipe() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())  # else what is still to be written would be complained about
+    sys.exit(CLOSED_PIPE)
 
 
 def _fail(message: str, code: int) -> None:

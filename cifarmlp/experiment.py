@@ -156,10 +156,10 @@ def train_together(
     training.stop = stop
     BlasThreads(1, training.network.sizes, training.batch_size, CHUNK)
     started = time.perf_counter()
-    *_, last = training.records()
+    records = list(training.records())
     if not training.over:
         return []
-    seconds = (time.perf_counter() - started) / len(configs)
+    seconds, last = (time.perf_counter() - started) / len(configs), records[-1]
     return [_outcome_of_member(training, last, k, config.seed, seconds) for k, config in enumerate(configs)]
 
 

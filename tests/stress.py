@@ -86,15 +86,10 @@ class Ended:
         return "Traceback" in self.told
 
 
-class Figure:
-    def savefig(self, file: io.BytesIO, **_: object) -> None:
-        file.write(b"a picture")
-
-
 def replace_what_is_slow() -> None:
     dataset = tiny.dataset()
     data.load = repeats.load = lambda *_, **__: dataset  # type: ignore[assignment]
-    plots.curves = lambda *_: Figure()  # type: ignore[assignment, return-value]
+    plots.curves = lambda *_: tiny.Figure()  # type: ignore[assignment, return-value]
     environment._git_commit = lambda: None
     warnings.simplefilter("ignore", CifarmlpWarning)
 
@@ -312,6 +307,23 @@ def _judge_left(place: Path, tally: Tally) -> None:
     tally.wrong += bool(wrong) or ((place / RUN / checkpoint.NOW).exists() and found is None)
 
 
+def starts(count: int, rng: random.Random, root: Path, expected: dict[str, Any]) -> Tally:
+    """Trainings that begin at once, each in a folder of its own."""
+    tally = Tally("trainings begun at once")
+    for place in places(root, 1):
+        homes = [place / str(number) for number in range(count)]
+        for home in homes:
+            home.mkdir()
+        command = [*TRAIN, "--out", str(place / "runs")]
+        begun = [begin(home, command) for home in homes]
+        ended = [wait(home, pid) for home, pid in zip(homes, begun, strict=True)]
+        folders = list((place / "runs").iterdir())
+        tally.times, tally.tracebacks = count, sum(each.crashed for each in ended)
+        tally.lost = sum(each.code != 0 for each in ended) + count - len(folders)
+        tally.wrong = sum(tiny.results(folder) != expected for folder in folders)
+    return tally
+
+
 def damage(count: int, rng: random.Random, root: Path, expected: dict[str, Any]) -> Tally:
     """Damaged checkpoints, now and then both."""
     tally = Tally("damaged checkpoints")
@@ -379,6 +391,38 @@ def _damage(path: Path, rng: random.Random) -> None:
     else:
         content = bytearray(rng.choice([b"", b"\0", bytes(len(content))]))
     path.write_bytes(content)
+
+
+# -------------------------------------------------------------------------------------------- whole commands
+
+LARGE = ["train", "report-2/figure-3", "--set", "data.source=synthetic"]
+
+
+def signals(count: int, rng: random.Random, root: Path) -> Tally:
+    """Ctrl-C or SIGTERM at a random moment of a training as large as the reports': how long it takes to end."""
+    tally, seconds = Tally("Ctrl-C or SIGTERM"), []
+    for place in places(root, count):
+        number = rng.choice([signal.SIGINT, signal.SIGTERM])
+        code, told, took = _signalled(place, number, rng.uniform(0, 5))
+        (folder,) = (place / "runs").iterdir()
+        tally.times += 1
+        tally.tracebacks += "Traceback" in told
+        tally.lost += code != 128 + number or checkpoint.load(folder)[0] is None
+        seconds.append(took)
+    tally.remark(f"{min(seconds):.2f} to {max(seconds):.2f} s")
+    return tally
+
+
+def _signalled(place: Path, number: int, after: float) -> tuple[int, str, float]:
+    command, pipe = [sys.executable, "-m", "cifarmlp", *LARGE], subprocess.PIPE
+    with subprocess.Popen(command, cwd=place, stdout=pipe, stderr=pipe, text=True) as run:
+        assert run.stderr is not None
+        run.stderr.readline()  # the first evaluation
+        time.sleep(after)
+        started = time.monotonic()
+        run.send_signal(number)
+        _, told = run.communicate(timeout=60)
+        return run.returncode, told, time.monotonic() - started
 
 
 # -------------------------------------------------------------------------------------------- hostile inputs
@@ -524,9 +568,10 @@ def _workers(pid: int) -> list[int]:
 
 # ------------------------------------------------------------------------------------------------------- all
 
-PARTS = ("kills", "saves", "faults", "damage", "pickles", "configs", "search")
-SHORT = dict(zip(PARTS, (3, 5, 7, 10, 200, 100, 1), strict=True))  # faults: every so many-th
-LONG = dict(zip(PARTS, (200, 10_000, 1, 1000, 100_000, 10_000, 20), strict=True))
+PARTS = ("kills", "saves", "faults", "starts", "damage", "pickles", "configs", "signals", "search")
+# faults: every so many-th; the short form has no whole commands: test_resume.py and test_search.py have them
+SHORT = dict(zip(PARTS, (3, 5, 23, 10, 10, 200, 100, 0, 0), strict=True))
+LONG = dict(zip(PARTS, (200, 10_000, 1, 100, 1000, 100_000, 10_000, 20, 20), strict=True))
 
 
 def all_parts(counts: dict[str, int], seed: int, root: Path) -> Iterator[Tally]:
@@ -536,14 +581,15 @@ def all_parts(counts: dict[str, int], seed: int, root: Path) -> Iterator[Tally]:
     for place in places(root, 1):
         assert run(place, TRAIN).code == 0, (place / "told").read_text()
         expected = tiny.results(place / RUN)
-    trainings = {"kills": kills, "saves": kills_in_saves, "faults": faults, "damage": damage}
+    trainings = {"kills": kills, "saves": kills_in_saves, "faults": faults, "starts": starts}
+    trainings["damage"] = damage
     inputs = {"pickles": lambda n, rng, root: fuzzed_pickles(n, rng), "configs": fuzzed_configs}
     for name, count in counts.items():
         rng = random.Random(f"{seed} {name}")
         if count and name in trainings:
             yield trainings[name](count, rng, root, expected)
         elif count:
-            yield {**inputs, "search": search_kills}[name](count, rng, root)
+            yield {**inputs, "signals": signals, "search": search_kills}[name](count, rng, root)
 
 
 def main() -> int:

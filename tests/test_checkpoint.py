@@ -31,11 +31,7 @@ HERE = {"numpy": "2.0", "threads": None}
 
 @pytest.fixture(autouse=True)
 def _quick_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Figure:
-        def savefig(self, file: io.BytesIO, **_: object) -> None:
-            file.write(b"a picture")
-
-    monkeypatch.setattr(plots, "curves", lambda *_: Figure())
+    monkeypatch.setattr(plots, "curves", lambda *_: tiny.Figure())
 
 
 @pytest.fixture

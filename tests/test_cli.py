@@ -239,7 +239,17 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     assert [path.read_text() for path in sorted(tables.glob("*/metrics.csv"))] == before
 
 
-def test_a_closed_pipe_ends_quietly(tmp_path):
+@pytest.mark.parametrize("args", [["configs"], ["--help"], ["train", "--help"], ["configs", "schema"]])
+def test_a_closed_pipe_ends_it_quietly_and_as_sigpipe_would(args, tmp_path):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [sys.executable, "-m", "cifarmlp", *args]
+    done = subprocess.run(command, cwd=tmp_path, stdout=theirs, stderr=subprocess.PIPE, timeout=60)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_all_that_was_read_before_the_pipe_closed_is_there(tmp_path):
     line = f"{sys.executable} -m cifarmlp configs | head -1"
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
