@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,34 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp import __version__
+from cifarmlp import __version__, cli_runs
+from cifarmlp.cli_options import ANY_PATH, DATA_DIR, JSON, OUT, QUIET, SET, THREADS
 from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError, show_warnings_as_lines
+from cifarmlp.yaml_words import escaped, numbers_apart
 
 if TYPE_CHECKING:
     from cifarmlp.search_folder import Stage
 
 INTERRUPTED = 128  # plus the signal's number, as shells have it
-
-ANY_PATH = click.Path(path_type=Path)
-DATA_DIR = click.option(
-    "--data-dir",
-    type=ANY_PATH,
-    help="CIFAR-10's folder or archive. [default: $CIFARMLP_DATA, the usual places]",
-)
-OUT = click.option(
-    "--out", type=ANY_PATH, default=Path("runs"), show_default=True, help="Where run folders go."
-)
-SET = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value by its dotted key."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-QUIET = click.option("--quiet", is_flag=True, help="Results only: no progress, no messages.")
-THREADS = click.option(
-    "--threads",
-    type=click.IntRange(1, 256),
-    envvar="CIFARMLP_THREADS",
-    help="BLAS threads. [default: 2 while the cores are idle; 1 a job]",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -327,14 +307,9 @@ def configs(context: click.Context) -> None:
 
     if context.invoked_subcommand is None:
         shipped = shipped_configs()
-        for name in sorted(shipped, key=_numbers_apart):
+        for name in sorted(shipped, key=numbers_apart):
             first = shipped[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
             click.echo(f"{name:<24}{first}")
-
-
-def _numbers_apart(name: str) -> list[str | int]:
-    # figure-2 before figure-10
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 @configs.command()
@@ -358,6 +333,10 @@ def schema() -> None:
     from cifarmlp.config import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
+
+
+for command in (cli_runs.runs, cli_runs.compare, cli_runs.evaluate):
+    commands.add_command(command)
 
 
 def main() -> None:
@@ -385,5 +364,5 @@ def main() -> None:
 
 def _fail(message: str, code: int) -> None:
     for line in message.splitlines():
-        click.echo(f"error: {line}", err=True)
+        click.echo(f"error: {escaped(line)}", err=True)
     sys.exit(code)

@@ -18,7 +18,7 @@ from cifarmlp.bench import Row
 from cifarmlp.errors import ConfigError
 from cifarmlp.gradients import LIMIT, Check
 from cifarmlp.nn.gradcheck import Difference
-from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, summarise
+from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, summarise, written
 from cifarmlp.repeats import Repeats
 from cifarmlp.train import Record, Training
 
@@ -85,16 +85,8 @@ def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _table(outcomes: Sequence[Outcome]) -> str:
     summary = summarise(outcomes)
-    rows = [[part, *(_figure(summary[part][quantity]) for quantity in QUANTITIES)] for part in PARTS]
+    rows = [[part, *(written(summary[part][quantity]) for quantity in QUANTITIES)] for part in PARTS]
     return tabulate(rows, headers=["", *QUANTITIES], disable_numparse=True, stralign="right")
-
-
-def _figure(statistics: Mapping[str, float]) -> str:
-    if math.isnan(statistics["mean"]):
-        return "-"
-    if statistics["n"] == 1:
-        return f"{statistics['mean']:.4f}"
-    return f"{statistics['mean']:.4f} ± {statistics['std']:.4f}"
 
 
 def _print_state(outcome: Outcome, several: bool) -> None:

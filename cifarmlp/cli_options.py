@@ -1,0 +1,26 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+
+import click
+
+ANY_PATH = click.Path(path_type=Path)
+DATA_DIR = click.option(
+    "--data-dir",
+    type=ANY_PATH,
+    help="CIFAR-10's folder or archive. [default: $CIFARMLP_DATA, the usual places]",
+)
+OUT = click.option(
+    "--out", type=ANY_PATH, default=Path("runs"), show_default=True, help="Where run folders go."
+)
+SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value by its dotted key."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+QUIET = click.option("--quiet", is_flag=True, help="Results only: no progress, no messages.")
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    envvar="CIFARMLP_THREADS",
+    help="BLAS threads. [default: 2 while the cores are idle; 1 a job]",
+)
