@@ -213,13 +213,14 @@ def draw(report: Report) -> list[Path]:
     if not report.finite:
         return []
     suffix = "" if report.part == "test" else f"-{report.part}"
-    title = f"{report.folder.resolve().name}, {report.part} images"
-    seeds = f", mean over {len(report.finite)} seeds" if len(report.evaluations) > 1 else ""
-    figures = {f"confusion{suffix}": pictures.confusion(report.confusion(), report.names, title + seeds)}
-    if len(report.evaluations) == 1:
+    config, seeds = report.evaluations[0].seed.config, len(report.evaluations)
+    who = f"seed {config.seed}" if seeds == 1 else f"mean over {len(report.finite)} seeds"
+    name, title = f"{config.name}, {who}", f"{config.name}, {who}, {report.part} images"
+    figures = {f"confusion{suffix}": pictures.confusion(report.confusion(), report.names, title)}
+    if seeds == 1:
         one = report.evaluations[0]
-        units = () if one.seed.config.network.hidden else report.names
-        figures["weights"] = pictures.weights(one.W1, units, report.folder.resolve().name)
+        units = () if config.network.hidden else report.names
+        figures["weights"] = pictures.weights(one.W1, units, name)
         if len(one.mistakes()):
             figures[f"mistakes{suffix}"] = _mistakes(one, report.names, title)
     paths = {report.folder / f"{name}.png": figure for name, figure in figures.items()}

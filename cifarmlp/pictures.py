@@ -55,8 +55,8 @@ def overlaid(courses: Mapping[str, Course]) -> Figure:
 
 
 def _overlay(panel: Axes, courses: Sequence[Course], name: str) -> None:
-    styles = [(colour, dash) for dash in DASHES for colour in COLOURS]
-    for course, (colour, dash) in zip(courses, itertools.cycle(styles), strict=False):
+    styles = zip(itertools.cycle(COLOURS), itertools.cycle(DASHES), strict=False)  # 28 before one comes again
+    for course, (colour, dash) in zip(courses, styles, strict=False):
         mean = course.mean.get(name, np.empty(0))
         panel.plot(course.steps, mean, dash, color=colour, marker=".", markersize=4, linewidth=1.4)
         if name in course.std:
@@ -109,9 +109,9 @@ def weights(W1: Float, names: Sequence[str], title: str) -> Figure:
     """
     W1 = W1[:, :MOST_UNITS]
     width = W1.shape[1]
-    columns = max(5, min(20, math.ceil(math.sqrt(1.6 * width))))
+    columns = 20 if width > 100 else max(5, min(10, width))
     rows = math.ceil(width / columns)
-    figure = Figure(figsize=(9, 1.2 + 8.4 * rows / columns), layout="constrained")
+    figure = Figure(figsize=(9, 0.9 + 8.4 * rows / columns), layout="constrained")
     panel = figure.subplots()
     panel.imshow(_mosaic(W1, rows, columns), interpolation="nearest")
     if names:

@@ -20,6 +20,8 @@ from cifarmlp.yaml_words import escaped, one_line
 
 Rows = Sequence[Sequence[str]]
 
+MOST_COLUMNS = 3  # for what configs differ in; more are a table of their own
+
 
 def _print_table(headers: Sequence[str], rows: Rows, left: int = 1) -> None:
     """A table whose first `left` columns are text; the others are numbers, to the right."""
@@ -75,8 +77,13 @@ def print_comparison(found: Comparison, figure: Path | None, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(finite(_comparison_as_json(found, figure)), indent=2))
         return
-    _print_measured(found, "accuracy")
-    _print_measured(found, "loss")
+    keys = list(found.runs[0].values)
+    _print_measured(found, "accuracy", keys if len(keys) <= MOST_COLUMNS else [])
+    _print_measured(found, "loss", [])
+    if len(keys) > MOST_COLUMNS:
+        click.echo("\nwhat their configs differ in")
+        rows = [[key, *(_short(each.values[key]) for each in found.runs)] for key in keys]
+        _print_table(["", *(each.label for each in found.runs)], rows, left=1 + len(found.runs))
     for label, parts in found.paired.items():
         click.echo(f"\n{label} minus {found.runs[0].label}, seed by seed")
         _print_table(
@@ -91,8 +98,7 @@ def print_comparison(found: Comparison, figure: Path | None, as_json: bool) -> N
         click.echo(f"\ncurves:  {escaped(str(figure))}")
 
 
-def _print_measured(found: Comparison, quantity: str) -> None:
-    keys = list(found.runs[0].values) if quantity == "accuracy" else []
+def _print_measured(found: Comparison, quantity: str, keys: Sequence[str]) -> None:
     states = [each.state() for each in found.runs]
     if quantity == "loss" or set(states) == {"finished"}:
         states = []
@@ -188,6 +194,7 @@ def _report_as_json(report: Report) -> dict[str, Any]:
 
 def print_pictures(paths: Sequence[Path]) -> None:
     """Where the pictures are."""
-    click.echo()
-    for path in paths:
-        click.echo(f"{path.stem + ':':<12} {escaped(str(path))}")
+    width = max((len(path.stem) for path in paths), default=0) + 3
+    lines = [f"{path.stem + ':':<{width}}{escaped(str(path))}" for path in paths]
+    if lines:
+        click.echo("\n" + "\n".join(lines))
