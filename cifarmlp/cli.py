@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp import __version__, cli_report, cli_study
+from cifarmlp import __version__, cli_report, cli_runs, cli_study
 from cifarmlp.cli_options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET, THREADS
 from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError, show_warnings_as_lines
+from cifarmlp.yaml_words import escaped, numbers_apart
 
 if TYPE_CHECKING:
     from cifarmlp.search_folder import Stage
@@ -307,14 +307,9 @@ def configs(context: click.Context) -> None:
 
     if context.invoked_subcommand is None:
         shipped = shipped_configs()
-        for name in sorted(shipped, key=_numbers_apart):
+        for name in sorted(shipped, key=numbers_apart):
             first = shipped[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
             click.echo(f"{name:<24}{first}")
-
-
-def _numbers_apart(name: str) -> list[str | int]:
-    # figure-2 before figure-10
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 @configs.command()
@@ -340,8 +335,8 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-commands.add_command(cli_report.report)
-commands.add_command(cli_study.study)
+for command in (cli_runs.runs, cli_runs.compare, cli_runs.evaluate, cli_report.report, cli_study.study):
+    commands.add_command(command)
 
 
 def main() -> None:
@@ -379,5 +374,5 @@ def _end_as_by_sigpipe() -> None:
 
 def _fail(message: str, code: int) -> None:
     for line in message.splitlines():
-        click.echo(f"error: {line}", err=True)
+        click.echo(f"error: {escaped(line)}", err=True)
     sys.exit(code)

@@ -45,6 +45,7 @@ __all__ = [
     "SearchConfig",
     "TrainingConfig",
     "differences",
+    "dotted",
     "find_config",
     "json_schema",
     "load_config",
@@ -83,10 +84,15 @@ def _override_place(key: str, value: Any) -> Place:
 
 def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[str]:
     """What two configs differ in, but for the keys `free` and what is under them."""
-    old, new = (dict(_flat(_plain(config))) for config in (there, here))
+    old, new = (dotted(config) for config in (there, here))
     keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
     changed = [key for key in keys if old.get(key) != new.get(key)]
     return [f"{k} is {one_line(old.get(k))} there, {one_line(new.get(k))} here" for k in changed]
+
+
+def dotted(config: Config) -> dict[str, Any]:
+    """What the config's YAML says, every value by its dotted key."""
+    return dict(_flat(_plain(config)))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

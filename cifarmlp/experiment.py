@@ -1,7 +1,7 @@
 """Where data, engine and disk meet: configs become populations, trainings become run folders."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,17 @@ from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, model_checksum
 from cifarmlp.train import CHUNK, Metrics, Record, Stopped, Training
 
 
-def population(configs: Sequence[Config], images: Split, dtype: type[np.floating] = np.float32) -> Training:
+def population(
+    configs: Sequence[Config],
+    images: Split,
+    dtype: type[np.floating] = np.float32,
+    statistics: Sequence[Float] | None = None,
+) -> Training:
     """The training of K configs in lockstep, one member each.
 
     They may differ in seed (of the weights), init, lambda and the rates; everything else, and the order of
-    the mini-batches, is the first one's.
+    the mini-batches, is the first one's. statistics: mean and standard deviation of the pixels, (3072,)
+    each, where they are not to be those of the training images.
     """
     first, norm = configs[0], configs[0].network.batch_norm
     sizes = [images.train.pixels.shape[1], *first.network.hidden, 10]
@@ -33,7 +39,7 @@ def population(configs: Sequence[Config], images: Split, dtype: type[np.floating
     network = Network(
         sizes, generators, [_init(c) for c in configs], (norm.eps, norm.momentum) if norm else None, dtype
     )
-    mean, std = pixel_statistics(images.train.pixels)
+    mean, std = statistics or pixel_statistics(images.train.pixels)
     return Training(
         network=network,
         optimiser=SGD(network, first.training.optimiser.rho or 0.0),
@@ -302,3 +308,25 @@ def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
     arrays = {**network.parameters(), **network.running_averages()}
     members = {name: np.ascontiguousarray(array[member], np.float32) for name, array in arrays.items()}
     return {**members, "pixel_mean": training.mean, "pixel_std": training.std}
+
+
+def trained(config: Config, images: Split, model: Mapping[str, Float]) -> Training:
+    """The training whose network has the arrays of a model.npz, to evaluate it.
+
+    Raises ValueError where they are not those of such a network, by name, shape and type.
+    """
+    pixels = images.train.pixels.shape[1]
+    training = population([config], images, statistics=[np.zeros(pixels, np.float32)] * 2)
+    wanted = {name: _kind(array) for name, array in model_arrays(training).items()}
+    there = {name: _kind(array) for name, array in model.items()}
+    for name in {**wanted, **there}:
+        if wanted.get(name) != there.get(name):
+            raise ValueError(f"{name} is {there.get(name, 'missing')}, not {wanted.get(name, 'there')}")
+    for name, view in {**training.network.parameters(), **training.network.running_averages()}.items():
+        view[0] = model[name]
+    training.mean, training.std = model["pixel_mean"], model["pixel_std"]
+    return training
+
+
+def _kind(array: Float) -> str:
+    return f"{array.dtype} {array.shape}"

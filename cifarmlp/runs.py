@@ -96,6 +96,24 @@ def _whose(owner: Path) -> str:
         return "another process is at work in it"
 
 
+def at_work(folder: Path) -> bool:
+    """Whether a process is at work in a folder, by what it left there; one on another machine is believed."""
+    try:
+        owner = json.loads((folder / ".owner.json").read_bytes())
+        pid, host = int(owner["pid"]), owner["host"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    if os.name != "posix" or host != socket.gethostname():
+        return True
+    try:
+        os.kill(pid, 0)  # a signal that is none
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it is there, and somebody else's
+    return pid > 0
+
+
 @contextmanager
 def told(path: Path) -> Iterator[None]:
     """What goes wrong within, on the disk, as a RunFolderError about `path`."""

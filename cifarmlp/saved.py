@@ -9,8 +9,9 @@ from typing import Literal
 
 from cifarmlp import outcome
 from cifarmlp.config import Config, load_config, override_with
-from cifarmlp.errors import CifarmlpError, RunFolderError
+from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.outcome import Outcome
+from cifarmlp.yaml_words import escaped
 
 Kind = Literal["run", "search", "study"]
 
@@ -52,15 +53,28 @@ def kind(folder: Path) -> Kind | None:
 
 def read(folder: Path) -> Run:
     """A training or a repeated one. Raises RunFolderError where the folder is none, or is damaged."""
+    name = escaped(str(folder))
     if not (folder / "config.yaml").is_file():
-        raise RunFolderError(f"{folder}: not a run folder: it has no config.yaml")
+        raise RunFolderError(f"{name}: not a run folder: it has no config.yaml")
     try:
         config = load_config(folder / "config.yaml")
     except CifarmlpError as error:
-        raise RunFolderError(f"{folder}: damaged ({str(error).splitlines()[0]}); train it anew") from error
+        raise RunFolderError(f"{name}: damaged ({str(error).splitlines()[0]}); train it anew") from error
     if not (folder / "summary.json").is_file():
         return Run(folder, config, (Seed(folder, config, outcome.read(folder)),))
     return Run(folder, config, tuple(_seeds(folder, config)))
+
+
+def read_training(folder: Path) -> Run:
+    """As `read`, of what somebody named. Raises ConfigError too, where it is a search's or study's folder."""
+    name, found = escaped(str(folder)), kind(folder)
+    if found == "search":
+        raise ConfigError(f"{name}: the folder of a search; train its best.yaml, and name that run")
+    if found == "study":
+        raise ConfigError(f"{name}: the folder of a study; name the runs inside it")
+    if not folder.is_dir():
+        raise RunFolderError(f"{name}: no such folder; `cifarmlp runs` lists those that there are")
+    return read(folder)
 
 
 def _seeds(folder: Path, config: Config) -> Iterator[Seed]:

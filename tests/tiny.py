@@ -2,11 +2,16 @@
 
 import io
 import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
+from cifarmlp import cli, repeats
 from cifarmlp.config import Config, find_config, load_config
 from cifarmlp.data import Dataset, Images
 
@@ -52,3 +57,43 @@ def results(folder: Path) -> dict[str, Any]:
     result = json.loads((folder / "result.json").read_text())
     alike = {name: value for name, value in result.items() if name not in TIMES}
     return {"result": alike, **{name: (folder / name).read_bytes() for name in ("model.npz", "metrics.csv")}}
+
+
+def trained(out: Path, name: str, *settings: str, seeds: int = 1) -> Path:
+    """The folder of a training, or of one repeated, but for the picture of its curves."""
+    begun = repeats.claim(config(f"name={name}", *settings), seeds, out)
+    with mock.patch("cifarmlp.experiment._draw"):
+        repeats.train_seeds(begun, dataset(), None, threads=1)
+    return begun.folder
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, and the code that it ended with."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its results, of a command with --json that ended well."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+def cifarmlp(*words: object) -> Done:
+    """A command in this process, on the tiny data set; without a traceback."""
+    argv = ["cifarmlp", *map(str, words)]
+    code, out, err = 0, io.StringIO(), io.StringIO()
+    with (
+        redirect_stdout(out),
+        redirect_stderr(err),
+        mock.patch.object(sys, "argv", argv),
+        mock.patch("cifarmlp.data.load", dataset),
+    ):
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+    return Done(code, out.getvalue(), err.getvalue())
