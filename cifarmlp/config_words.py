@@ -41,11 +41,11 @@ def images(config: Config) -> str:
     if config.data.validation is not None:
         return f"{source}, the last {config.data.validation} training images for validation"
     train, validation = config.data.train_batches or (), config.data.validation_batches or ()
-    return f"{source}, files {_list(train)} for training, {_list(validation)} for validation"
+    return f"{source}, {_files(train)} for training, {_files(validation)} for validation"
 
 
-def _list(numbers: tuple[int, ...]) -> str:
-    return " and ".join(map(str, numbers))
+def _files(numbers: tuple[int, ...]) -> str:
+    return f"file{'s' * (len(numbers) > 1)} {' and '.join(map(str, numbers))}"
 
 
 def learning_rate(config: Config) -> str:

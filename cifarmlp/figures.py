@@ -79,10 +79,11 @@ def _line(
         panel.fill_between(steps, mean - std, mean + std, color=colour, alpha=0.2, linewidth=0)
 
 
+@np.errstate(all="ignore")  # of what grows without bounds there is no deviation
 def mean_and_std(trainings: Sequence[Sequence[Row]], column: str) -> tuple[Curve, Curve, Curve]:
     """Steps, and over the seeds that got there the mean of a column and its std (n - 1; nan for one)."""
     found: dict[float, list[float]] = {}
-    for row in (row for rows in trainings for row in rows if "step" in row):
+    for row in (row for rows in trainings for row in rows):
         found.setdefault(row["step"], []).append(row.get(column, math.nan))
     steps = sorted(found)
     mean = [float(np.mean(found[step])) for step in steps]

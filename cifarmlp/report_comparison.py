@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from cifarmlp import config_words, figures, paired
 from cifarmlp.document import Block, Cell, Picture, Section, Table, Text, Verdict
 from cifarmlp.outcome import PARTS, as_read, summarise
-from cifarmlp.report_run import has_curves, state
+from cifarmlp.report_run import has_curves, rows_of, state
 from cifarmlp.saved import Run
 
 Runs = Mapping[str, Run]
@@ -56,7 +56,7 @@ def _curves(runs: Runs) -> Picture:
     return Picture(
         "comparison-accuracy",
         caption,
-        lambda: figures.compared({name: [seed.rows() for seed in run.seeds] for name, run in runs.items()}),
+        lambda: figures.compared({name: [rows_of(seed) for seed in run.seeds] for name, run in runs.items()}),
         f"Training and validation accuracy of {', '.join(runs)} against steps.",
     )
 

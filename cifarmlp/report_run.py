@@ -52,7 +52,12 @@ def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
 
 def has_curves(seed: Seed) -> bool:
     """Whether there are two points to draw a line between."""
-    return sum(math.isfinite(row.get("train_loss", math.nan)) for row in seed.rows()) > 1
+    return sum(math.isfinite(row.get("train_loss", math.nan)) for row in rows_of(seed)) > 1
+
+
+def rows_of(seed: Seed) -> list[dict[str, float]]:
+    """The rows of metrics.csv that say which step they are of."""
+    return [row for row in seed.rows() if math.isfinite(row.get("step", math.nan))]
 
 
 def _unfinished(run: Run) -> Iterator[Block]:
@@ -70,7 +75,8 @@ def _advice(run: Run) -> Iterator[Block]:
     if advised:
         others = ", ".join(str(outcome.seed) for outcome in advised[1:])
         likewise = [f"likewise: seed{'s' * (len(advised) > 2)} {others}"] if others else []
-        yield Text("\n".join([f"seed {advised[0].seed}:", *advised[0].advice, *likewise]), "note")
+        who = [f"seed {advised[0].seed}:"] if len(run.seeds) > 1 else []
+        yield Text("\n".join([*who, *advised[0].advice, *likewise]), "note")
 
 
 def _results(run: Run, title: str) -> Table:
@@ -107,7 +113,7 @@ def number(value: float) -> str:
 
 def curves(run: Run, title: str, name: str) -> Picture:
     """Cost, loss, accuracy and eta against steps; name: of the picture's file."""
-    n = len([seed for seed in run.seeds if seed.rows()])
+    n = sum(map(has_curves, run.seeds))
     spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
     caption = (
         f"{title}: cost, loss and accuracy of training and validation set, and eta, against steps.{spread}"
@@ -118,13 +124,13 @@ def curves(run: Run, title: str, name: str) -> Picture:
 
 
 def _drawn(run: Run, title: str) -> Figure:
-    return figures.seeds([seed.rows() for seed in run.seeds], eta_by_step(run), title)
+    return figures.seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title)
 
 
 @np.errstate(all="ignore")
 def eta_by_step(run: Run) -> dict[int, float]:
     """The learning rate over the steps that were trained."""
-    last = max((seed.rows()[-1] for seed in run.seeds if seed.rows()), key=lambda row: row["step"])
+    last = max((row for seed in run.seeds for row in rows_of(seed)), key=lambda row: row["step"])
     epoch = round(last["step"] / last["epoch"]) if last.get("epoch") else 1
     schedule = schedule_of([run.config], max(1, epoch))
     steps = np.unique(np.linspace(0, last["step"], 401).astype(int))

@@ -115,10 +115,12 @@ def test_one_folder_twice_and_two_of_one_name_are_told_apart(tmp_path: Path) -> 
 def test_damaged_rows_and_files_leave_a_report(place: Path, tmp_path: Path) -> None:
     folder = tmp_path / "plain-001"
     shutil.copytree(place / "plain-001", folder)
-    (folder / "seed-1" / "metrics.csv").write_text("step,train_loss\n0,2.3\n20,oops\n40\n")
+    (folder / "seed-1" / "metrics.csv").write_text("step,train_loss\n0,2.3\n20,oops\n40\n60,inf\n")
+    (folder / "seed-2" / "metrics.csv").write_text("stp,train_loss\n0,2.3\n20,2.2\n")
     (folder / "seed-1" / "environment.json").write_text('{"command": 3, "data": [], "libraries": 1')
     (folder / "summary.json").write_text("[1, 2]")
-    page = report.page_of([folder], tmp_path)
+    page = report.page_of([folder, place / "plain-001"], tmp_path)
+    assert "plain-001" in page.sections[1].title
     for block in document.blocks(page):
         if isinstance(block, Picture):
             block.draw().savefig(tmp_path / "drawn.png")
