@@ -92,9 +92,9 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return summary
 
 
-def written(statistics: Mapping[str, float]) -> str:
-    """`0.5373 ± 0.0038`, of one seed `0.5373`, and `-` where there is no number."""
-    if not math.isfinite(statistics["mean"]):
+def as_read(statistics: Mapping[str, float]) -> str:
+    """A metric of `summarise` as people read it: `0.5373 ± 0.0038`, of one seed `0.5373`, of none `-`."""
+    if math.isnan(statistics["mean"]):
         return "-"
     if statistics["n"] == 1:
         return f"{statistics['mean']:.4f}"

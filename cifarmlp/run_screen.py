@@ -14,7 +14,7 @@ from cifarmlp.comparison import ABSENT, Comparison
 from cifarmlp.config import dotted
 from cifarmlp.evaluation import Report
 from cifarmlp.listing import NOTHING, Entry
-from cifarmlp.outcome import PARTS, written
+from cifarmlp.outcome import PARTS, as_read
 from cifarmlp.runs import finite
 from cifarmlp.yaml_words import escaped, one_line
 
@@ -50,7 +50,7 @@ def print_listing(folder: Path, found: Sequence[Entry], of: int, as_json: bool) 
 
 def _row(entry: Entry) -> list[str]:
     seeds = f"{entry.seeds}" if entry.seeds == entry.planned else f"{entry.seeds} of {entry.planned}"
-    figures = [written(entry.accuracy.get(part, NOTHING)) for part in ("validation", "test")]
+    figures = [as_read(entry.accuracy.get(part, NOTHING)) for part in ("validation", "test")]
     words = [entry.folder.name, entry.kind or "-", entry.status or "-", entry.fault or entry.about]
     seconds = f"{entry.seconds:.1f}" if math.isfinite(entry.seconds) else "-"
     told = [seeds if entry.planned else "-", *figures, seconds, _minute(entry.when)]
@@ -105,7 +105,7 @@ def _print_measured(found: Comparison, quantity: str, keys: Sequence[str]) -> No
     rows = []
     for n, each in enumerate(found.runs):
         values = [_short(each.values[key]) for key in keys]
-        figures = [written(each.summary[part][quantity]) for part in PARTS]
+        figures = [as_read(each.summary[part][quantity]) for part in PARTS]
         rows.append([each.label, *values, *states[n : n + 1], f"{each.summary['n']}", *figures])
     headers = ["run", *keys, *(["status"] if states else [])]
     click.echo(f"\n{quantity}" if quantity == "loss" else quantity)
@@ -150,7 +150,7 @@ def print_report(report: Report, as_json: bool) -> None:
         click.echo(json.dumps(finite(_report_as_json(report)), indent=2))
         return
     metrics = report.metrics()
-    _print_table(["", *metrics], [[report.part, *(written(each) for each in metrics.values())]])
+    _print_table(["", *metrics], [[report.part, *(as_read(each) for each in metrics.values())]])
     images, n = len(report.evaluations[0].images), len(report.evaluations)
     click.echo(f"\n{images} images" + (f", n = {n} seeds, mean ± std" if n > 1 else ""))
     for each in report.evaluations:
@@ -162,7 +162,7 @@ def print_report(report: Report, as_json: bool) -> None:
 
 def _print_classes(report: Report) -> None:
     click.echo()
-    rows = [[c["name"], f"{c['images']}", written(c["accuracy"])] for c in report.classes()]
+    rows = [[c["name"], f"{c['images']}", as_read(c["accuracy"])] for c in report.classes()]
     _print_table(["class", "images", "accuracy"], rows)
     over = f", mean over {len(report.finite)} seeds" if len(report.finite) > 1 else ""
     click.echo(f"\nimages by true class (rows) and predicted class (columns){over}")

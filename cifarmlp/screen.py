@@ -18,7 +18,7 @@ from cifarmlp.bench import Row
 from cifarmlp.errors import ConfigError
 from cifarmlp.gradients import LIMIT, Check
 from cifarmlp.nn.gradcheck import Difference
-from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, summarise, written
+from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, as_read, summarise
 from cifarmlp.repeats import Repeats
 from cifarmlp.train import Record, Training
 
@@ -85,7 +85,7 @@ def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _table(outcomes: Sequence[Outcome]) -> str:
     summary = summarise(outcomes)
-    rows = [[part, *(written(summary[part][quantity]) for quantity in QUANTITIES)] for part in PARTS]
+    rows = [[part, *(as_read(summary[part][quantity]) for quantity in QUANTITIES)] for part in PARTS]
     return tabulate(rows, headers=["", *QUANTITIES], disable_numparse=True, stralign="right")
 
 
