@@ -13,7 +13,7 @@ from cifarmlp.errors import ConfigError
 from cifarmlp.outcome import PARTS, summarise
 from cifarmlp.pictures import Course
 from cifarmlp.saved import Run, Seed
-from cifarmlp.yaml_words import escaped
+from cifarmlp.yaml_words import escaped, one_line
 
 ASIDE = ("name", "search")  # of a config; they change nothing in a training
 ABSENT = ""
@@ -30,6 +30,15 @@ class Compared:
     run: Run
     values: Mapping[str, Any]
     summary: Mapping[str, Any]
+
+    def differs(self) -> dict[str, Any]:
+        """`values`, with None for those that its config has not."""
+        return {key: None if value == ABSENT else value for key, value in self.values.items()}
+
+    def told(self, key: str) -> str:
+        """Its value of a key that differs, as YAML on a short line; `-` where its config has none."""
+        text = "-" if self.values[key] == ABSENT else escaped(one_line(self.values[key]))
+        return text if len(text) <= 60 else f"{text[:59]}…"
 
     def state(self) -> str:
         """`finished`, or how many seeds of how many are something else."""

@@ -156,10 +156,15 @@ def _best(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def _study(folder: Path) -> Entry:
-    told = _json(folder / "study.json").get("status")
-    status = "running" if runs.at_work(folder) else told if told in STATUS[:3] else ""
+    study = _json(folder / "study.json")
+    told, seconds = study.get("status"), study.get("seconds")
+    status = "running" if runs.at_work(folder) else "unfinished" if told == "running" else told
     inside = sum(saved.kind(path) == "run" for path in folder.iterdir() if path.is_dir())
-    return Entry(folder, "study", status, _when(folder), about=f"{inside} run{'s' * (inside != 1)} inside")
+    return Entry(
+        folder, "study", status if isinstance(status, str) and status in STATUS else "", _when(folder),
+        about=f"{inside} run{'s' * (inside != 1)} inside",
+        seconds=seconds if isinstance(seconds, float) else math.nan,
+    )  # fmt: skip
 
 
 READERS: Mapping[str | None, Callable[[Path], Entry]] = {

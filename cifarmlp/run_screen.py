@@ -5,18 +5,20 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from tabulate import tabulate
 
-from cifarmlp.comparison import ABSENT, Comparison
 from cifarmlp.config import dotted
-from cifarmlp.evaluation import Report
 from cifarmlp.listing import NOTHING, Entry
 from cifarmlp.outcome import PARTS, as_read
 from cifarmlp.runs import finite
-from cifarmlp.yaml_words import escaped, one_line
+from cifarmlp.yaml_words import escaped
+
+if TYPE_CHECKING:  # a listing needs none of what these bring, and is to be there at once
+    from cifarmlp.comparison import Comparison
+    from cifarmlp.evaluation import Report
 
 Rows = Sequence[Sequence[str]]
 
@@ -72,7 +74,7 @@ def _entry_as_json(entry: Entry) -> dict[str, Any]:
 # Side by side
 
 
-def print_comparison(found: Comparison, figure: Path | None, as_json: bool) -> None:
+def print_comparison(found: "Comparison", figure: Path | None, as_json: bool) -> None:
     """What the runs came to, what they differ in, and the differences seed by seed."""
     if as_json:
         click.echo(json.dumps(finite(_comparison_as_json(found, figure)), indent=2))
@@ -82,7 +84,7 @@ def print_comparison(found: Comparison, figure: Path | None, as_json: bool) -> N
     _print_measured(found, "loss", [])
     if len(keys) > MOST_COLUMNS:
         click.echo("\nwhat their configs differ in")
-        rows = [[key, *(_short(each.values[key]) for each in found.runs)] for key in keys]
+        rows = [[key, *(each.told(key) for each in found.runs)] for key in keys]
         _print_table(["", *(each.label for each in found.runs)], rows, left=1 + len(found.runs))
     for label, parts in found.paired.items():
         click.echo(f"\n{label} minus {found.runs[0].label}, seed by seed")
@@ -98,13 +100,13 @@ def print_comparison(found: Comparison, figure: Path | None, as_json: bool) -> N
         click.echo(f"\ncurves:  {escaped(str(figure))}")
 
 
-def _print_measured(found: Comparison, quantity: str, keys: Sequence[str]) -> None:
+def _print_measured(found: "Comparison", quantity: str, keys: Sequence[str]) -> None:
     states = [each.state() for each in found.runs]
     if quantity == "loss" or set(states) == {"finished"}:
         states = []
     rows = []
     for n, each in enumerate(found.runs):
-        values = [_short(each.values[key]) for key in keys]
+        values = [each.told(key) for key in keys]
         figures = [as_read(each.summary[part][quantity]) for part in PARTS]
         rows.append([each.label, *values, *states[n : n + 1], f"{each.summary['n']}", *figures])
     headers = ["run", *keys, *(["status"] if states else [])]
@@ -112,19 +114,14 @@ def _print_measured(found: Comparison, quantity: str, keys: Sequence[str]) -> No
     _print_table([*headers, "seeds", *PARTS], rows, left=len(headers))
 
 
-def _short(value: Any) -> str:
-    text = "-" if value == ABSENT else one_line(value)
-    return escaped(text if len(text) <= 60 else f"{text[:59]}…")
-
-
-def _comparison_as_json(found: Comparison, figure: Path | None) -> dict[str, Any]:
+def _comparison_as_json(found: "Comparison", figure: Path | None) -> dict[str, Any]:
     return {
         "runs": [
             {
                 "run": str(each.run.folder),
                 "label": each.label,
                 "status": each.state(),
-                "differs": {key: None if value == ABSENT else value for key, value in each.values.items()},
+                "differs": each.differs(),
                 **each.summary,
             }
             for each in found.runs
@@ -135,7 +132,7 @@ def _comparison_as_json(found: Comparison, figure: Path | None) -> dict[str, Any
     }
 
 
-def print_notes(found: Comparison) -> None:
+def print_notes(found: "Comparison") -> None:
     """What else the reader should know, on stderr."""
     for note in found.notes:
         click.echo(note, err=True)
@@ -144,7 +141,7 @@ def print_notes(found: Comparison) -> None:
 # A model evaluated
 
 
-def print_report(report: Report, as_json: bool) -> None:
+def print_report(report: "Report", as_json: bool) -> None:
     """Cost, loss and accuracy; accuracy by class, the confusion matrix and the commonest mistakes."""
     if as_json:
         click.echo(json.dumps(finite(_report_as_json(report)), indent=2))
@@ -160,7 +157,7 @@ def print_report(report: Report, as_json: bool) -> None:
         _print_classes(report)
 
 
-def _print_classes(report: Report) -> None:
+def _print_classes(report: "Report") -> None:
     click.echo()
     rows = [[c["name"], f"{c['images']}", as_read(c["accuracy"])] for c in report.classes()]
     _print_table(["class", "images", "accuracy"], rows)
@@ -175,7 +172,7 @@ def _print_classes(report: Report) -> None:
         _print_table(["true → predicted", "images", "of the true class"], rows)
 
 
-def _report_as_json(report: Report) -> dict[str, Any]:
+def _report_as_json(report: "Report") -> dict[str, Any]:
     found: dict[str, Any] = {
         "run": str(report.folder),
         "part": report.part,

@@ -114,6 +114,7 @@ def test_sorted_by_seconds_the_longest_is_first(out: Path) -> None:
         (["training.schedule=constant"], {"lost-001"}),
         (["training.schedule.eta=1e30"], {"lost-001"}),
         (["training.schedule={kind: cyclic, n_s: 20}"], {"plain-001", "normal-001"}),
+        (["training.schedule={kind: cyclic, n_s: 21}"], set()),
         (["training.steps=null"], {"plain-001", "normal-001", "lost-001"}),
         (["status=diverged"], {"lost-001"}),
         (["kind=repeated"], {"normal-001"}),
@@ -218,6 +219,14 @@ def test_an_interrupted_one_says_so(copy: Path) -> None:
     assert {entries[name]["status"] for name in ("plain-001", "normal-001")} == {"interrupted"}
 
 
+def test_a_repeated_training_has_diverged_where_one_of_its_seeds_has(copy: Path) -> None:
+    path = copy / "normal-001" / "seed-2" / "result.json"
+    nothing = {part: dict.fromkeys(("cost", "loss", "accuracy")) for part in ("train", "validation", "test")}
+    path.write_text(json.dumps({**result(path.parent), "status": "diverged", **nothing}))
+    entry = listed(copy)["normal-001"]
+    assert (entry["status"], entry["seeds"], entry["accuracy"]["test"]["mean"]) == ("diverged", 2, None)
+
+
 # Searches and studies
 
 
@@ -249,9 +258,11 @@ def test_a_study_is_listed_with_the_runs_inside(copy: Path) -> None:
     study = copy / "study-001"
     (study / "a").mkdir(parents=True)
     shutil.copy(copy / "plain-001" / "config.yaml", study / "a")
-    (study / "study.json").write_text('{"status": "finished"}')
-    entry = listed(copy)["study-001"]
-    assert (entry["kind"], entry["status"], entry["about"]) == ("study", "finished", "1 run inside")
+    for status, seen in (("finished", "finished"), ("running", "unfinished"), ([1], ""), ("odd", "")):
+        (study / "study.json").write_text(json.dumps({"status": status, "seconds": 12.5}))
+        entry = listed(copy)["study-001"]
+        assert (entry["kind"], entry["status"], entry["about"]) == ("study", seen, "1 run inside")
+        assert entry["seconds"] == 12.5
 
 
 # Damage
