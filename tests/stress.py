@@ -399,7 +399,7 @@ LARGE = ["train", "report-2/figure-3", "--set", "data.source=synthetic"]
 
 
 def signals(count: int, rng: random.Random, root: Path) -> Tally:
-    """Ctrl-C or SIGTERM at a random moment of a training as large as the reports': how long it takes to end."""
+    """Ctrl-C or SIGTERM at a random moment of a training as large as a report's: how long it takes to end."""
     tally, seconds = Tally("Ctrl-C or SIGTERM"), []
     for place in places(root, count):
         number = rng.choice([signal.SIGINT, signal.SIGTERM])
