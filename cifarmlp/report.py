@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cifarmlp import report_comparison, report_run, report_search, saved, search
+from cifarmlp import report_comparison, report_run, report_search, report_study, saved, search, study_folder
 from cifarmlp.document import Block, Page, Section, Table, Text
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
+from cifarmlp.study_folder import StudyFolder
 
 Entry = Run | Search
 
@@ -16,8 +17,10 @@ Entry = Run | Search
 def page_of(folders: Sequence[Path], beside: Path) -> Page:
     """A report of the runs in these folders; its page will stand in the folder `beside`.
 
-    Raises RunFolderError where a folder holds no run or a damaged one, ConfigError for a study.
+    Raises RunFolderError where a folder holds no run or a damaged one, ConfigError for studies among others.
     """
+    if any(saved.kind(folder) == "study" for folder in folders):
+        return report_study.page_of([_study(folder) for folder in folders], beside)
     entries = dict(zip(titles(folders), map(_entry, folders), strict=True))
     runs = {name: entry for name, entry in entries.items() if isinstance(entry, Run)}
     compared = [report_comparison.section(runs)] if len(runs) > 1 else []
@@ -33,10 +36,14 @@ def _summary(entries: Mapping[str, Entry]) -> Block:
     return Table("summary", "What they came to.", ("run", "result"), rows)
 
 
+def _study(folder: Path) -> StudyFolder:
+    if saved.kind(folder) != "study":
+        raise ConfigError(f"{folder}: not a study's folder; studies and other runs make two reports")
+    return study_folder.read(folder)
+
+
 def _entry(folder: Path) -> Entry:
     what = saved.kind(folder)
-    if what == "study":
-        raise ConfigError(f"{folder}: the folder of a study, which has a report of its own")
     if what == "search":
         return _search(folder)
     return saved.read(folder)
