@@ -28,10 +28,10 @@ def runs(directory: Path | None, sort: str, filters: tuple[str, ...], out: Path,
 
     Accuracies are mean ± std over seeds; a search's is that of its best trial.
     """
-    from cifarmlp import listing, run_screen
+    from cifarmlp import listing, run_screen, selection
 
     folder = directory or out
-    wanted = [listing.filter_of(text) for text in filters]
+    wanted = [selection.filter_of(text) for text in filters]
     nothing_yet = directory is None and not out.exists()
     found = [] if nothing_yet else listing.entries(folder)
     kept = [entry for entry in found if all(keep(entry) for keep in wanted)]

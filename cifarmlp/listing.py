@@ -1,23 +1,20 @@
-"""What is in a folder of runs: an entry for each, sorted and filtered. Models are not looked at."""
+"""What is in a folder of runs: an entry for each, sorted. Models are not looked at."""
 
 import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from cifarmlp import outcome, runs, saved, search_folder
-from cifarmlp.config import Config, dotted, load_config
-from cifarmlp.config_fields import dotted_fields
-from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
+from cifarmlp.config import Config, load_config
+from cifarmlp.errors import CifarmlpError, RunFolderError
 from cifarmlp.outcome import Outcome, mean_and_std
-from cifarmlp.strict_yaml import Source, parse, plain
-from cifarmlp.yaml_words import escaped, numbers_apart, shown
+from cifarmlp.yaml_words import escaped, numbers_apart
 
+KINDS = ("training", "repeated", "search", "study")
 STATUS = ("finished", "diverged", "interrupted", "running", "unfinished", "damaged")
 PARTS = ("validation", "test")
 DATED = ("config.yaml", "metrics.csv", "result.json", "search.json", "study.json", "summary.json")
@@ -241,65 +238,3 @@ SORTS: Mapping[str, Callable[[Entry], Any]] = {
 def arranged(found: Sequence[Entry], key: str) -> list[Entry]:
     """Sorted by one of SORTS: newest, largest or longest first; of equals, by name."""
     return sorted(sorted(found, key=SORTS["name"]), key=SORTS[key])
-
-
-# Filtered
-
-Filter = Callable[[Entry], bool]
-
-
-def filter_of(text: str) -> Filter:
-    """`KEY=VALUE` -> whether an entry is such a one.
-
-    KEY: status, kind, name (of folder or config, with a shell's wildcards), or a config's dotted key. A
-    section is `true` where it is there (`network.batch_norm=true`) and goes by its kind (`network.init=he`).
-    Raises ConfigError.
-    """
-    key, equals, wanted = text.partition("=")
-    if not equals or not key:
-        raise _refused(text, "write KEY=VALUE, as in network.batch_norm=true")
-    if key == "name":
-        return lambda entry: any(fnmatchcase(name, wanted) for name in _names(entry))
-    if key in WORDS:
-        if wanted not in WORDS[key]:
-            raise _refused(text, f"{key} is one of {', '.join(WORDS[key])}")
-        return lambda entry: getattr(entry, key) == wanted
-    if key not in dotted_fields(Config):
-        near = get_close_matches(key[:100], [*WORDS, "name", *dotted_fields(Config)], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ": status, kind, name or a config's dotted key"
-        raise _refused(text, f"unknown key {shown(key)}{hint}")
-    value = _value(text, wanted)
-    return lambda entry: entry.config is not None and _holds(dotted(entry.config), key, value)
-
-
-WORDS = {"status": STATUS, "kind": ("training", "repeated", "search", "study")}
-
-
-def _refused(text: str, why: str) -> ConfigError:
-    return ConfigError(f"--filter {escaped(text[:80])}: {why}")
-
-
-def _names(entry: Entry) -> list[str]:
-    return [entry.folder.name, *([entry.config.name] if entry.config else [])]
-
-
-def _value(text: str, wanted: str) -> Any:
-    node, faults = parse(wanted, Source(0, "--filter", whole=True))
-    if faults:
-        raise _refused(text, faults[0].message)
-    return None if node is None else plain(node)
-
-
-def _holds(values: Mapping[str, Any], key: str, wanted: Any) -> bool:
-    inside = {name[len(key) + 1 :]: value for name, value in values.items() if name.startswith(f"{key}.")}
-    if not inside:
-        return _same(values.get(key), wanted)
-    if isinstance(wanted, dict):
-        return all(_holds(inside, name, value) for name, value in wanted.items())
-    return wanted is True or (wanted is not None and inside.get("kind") == wanted)
-
-
-def _same(there: Any, wanted: Any) -> bool:
-    if isinstance(there, list | tuple):
-        return isinstance(wanted, list) and list(there) == wanted
-    return bool(there == wanted) and isinstance(there, bool) == isinstance(wanted, bool)
