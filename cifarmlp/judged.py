@@ -184,7 +184,8 @@ def conclusion(comparison: Comparison, first: Sequence[Outcome], second: Sequenc
     pairs = [metric(o, part, quantity) - before[o.seed] for o in first if o.seed in before]
     known = [difference for difference in pairs if math.isfinite(difference)]
     mean, low, high = paired.interval(known)
-    obtained = f"{mean:+.4f} [{low:+.4f}, {high:+.4f}] (n = {len(known)})" if known else "-"
+    interval = f" [{low:+.4f}, {high:+.4f}]" if len(known) > 1 else ""
+    obtained = f"{mean:+.4f}{interval} (n = {len(known)})" if known else "-"
     verdict = verdicts.of_difference(known, comparison.expected)
     return Judged(
         comparison.claim,
