@@ -78,8 +78,10 @@ def _table(name: str, caption: str, rows: Iterable[Judged]) -> Table:
 
 
 def _concluded(name: str, caption: str, rows: Iterable[Judged]) -> Table:
-    header = ("conclusion", "verdict", "what was compared", "to be", "obtained")
-    cells = tuple((each.of, each.verdict, each.quantity, each.reported, each.obtained) for each in rows)
+    header = ("conclusion", "verdict", "what was compared", "obtained")
+    cells = tuple(
+        (each.of, each.verdict, f"{each.quantity}: {each.reported}", each.obtained) for each in rows
+    )
     return Table(name, caption, header, cells)
 
 
@@ -87,6 +89,9 @@ def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator
     name = f"{state.record.asked.name}-{section.title}"
     if section.text:
         yield Text(section.text)
+    if not _is_begun(state, section):
+        yield Text("Nothing of this section has been run yet.", "note")
+        return
     for check in section.gradcheck:
         yield _gradients(state, check, name)
     if section.experiments:
@@ -96,6 +101,14 @@ def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator
     found = list(judged.conclusions(state, section))
     if found:
         yield _concluded(f"{name}-conclusions", f"{section.title}: conclusions.", found)
+
+
+def _is_begun(state: StudyFolder, section: StudySection) -> bool:
+    names = [experiment.name for experiment in section.experiments]
+    names += [name for comparison in section.comparisons for name in comparison.of]
+    trained = any(name in state.experiments for name in names)
+    checked = any(state.differences(check.name) for check in section.gradcheck)
+    return trained or checked or section.title in state.searches
 
 
 def _gradients(state: StudyFolder, check: GradientCheck, name: str) -> Table:
@@ -135,7 +148,7 @@ def _results(state: StudyFolder, section: StudySection, name: str, beside: Path)
         run = state.experiments.get(experiment.name)
         cells = _result(run) if run else ("-", "-", "-", Verdict("not trained yet", "open"), "-")
         target = os.path.relpath(run.folder.resolve(), beside.resolve()) if run else "."
-        rows.append((experiment.name, *cells, Link(run.folder.name, target) if run else "-"))
+        rows.append((experiment.name, *cells, Link("folder", target) if run else "-"))
     header = ("experiment", "train loss", "validation loss", "test accuracy", "state", "time", "runs")
     return Table(
         f"{name}-runs", f"{section.title}: all runs, mean ± std over the seeds.", header, tuple(rows)
