@@ -142,17 +142,24 @@ def _experiments(state: StudyFolder, section: StudySection, name: str, beside: P
 
 
 def _results(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Table:
-    """What came of each experiment, whether or not it was reported, with links to its runs."""
+    """What came of each experiment, whether or not it was reported, with links to its runs and config."""
     rows = []
     for experiment in section.experiments:
         run = state.experiments.get(experiment.name)
         cells = _result(run) if run else ("-", "-", "-", Verdict("not trained yet", "open"), "-")
-        target = os.path.relpath(run.folder.resolve(), beside.resolve()) if run else "."
-        rows.append((experiment.name, *cells, Link("folder", target) if run else "-"))
-    header = ("experiment", "train loss", "validation loss", "test accuracy", "state", "time", "runs")
+        rows.append((experiment.name, *cells, *_links(run, beside)))
+    losses = ("train loss", "validation loss")
+    header = ("experiment", *losses, "test accuracy", "state", "time", "runs", "config")
     return Table(
         f"{name}-runs", f"{section.title}: all runs, mean ± std over the seeds.", header, tuple(rows)
     )
+
+
+def _links(run: Run | None, beside: Path) -> tuple[Cell, Cell]:
+    if run is None:
+        return "-", "-"
+    target = os.path.relpath(run.folder.resolve(), beside.resolve())
+    return Link("folder", target), Link("config", f"{target}/config.yaml")
 
 
 def _result(run: Run) -> tuple[Cell, ...]:

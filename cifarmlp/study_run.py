@@ -122,6 +122,7 @@ def run(
         study.folder = runs.claim(out, study.asked.name)
         study_folder.write_record(study.folder, study.record)
     started, before = time.perf_counter(), study.record.seconds
+    idle = study.record.status == "finished" and not left_to_train(study)  # what follows is no work of it
     with runs.own(study.folder):
         _note(study, "running", before, command, jobs)
         _take_over(study, out, datasets)
@@ -132,7 +133,8 @@ def run(
             if not stop():
                 lost |= _search(study, config, data_dir, cores, cluster, progress, stop)
         ended = "interrupted" if stop() or lost else "finished"
-        _note(study, ended, before + time.perf_counter() - started, command, jobs)
+        spent = 0 if idle else time.perf_counter() - started
+        _note(study, ended, before + spent, command, jobs)
     return lost
 
 

@@ -13,13 +13,14 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from cifarmlp import judged, report_run, study_run
+from cifarmlp.config_files import shipped_studies
 from cifarmlp.course import Course
 from cifarmlp.judged import Judged, metric
 from cifarmlp.outcome import Outcome
 from cifarmlp.ranking import Trial
 from cifarmlp.repeats import Task
 from cifarmlp.search_screen import SearchProgress
-from cifarmlp.study import Study
+from cifarmlp.study import load_study
 from cifarmlp.study_folder import StudyFolder
 from cifarmlp.study_run import Plan, Progress
 
@@ -63,11 +64,12 @@ def progress(quiet: bool) -> Progress:
     return Progress(trainings.begun, trainings.trained, search)
 
 
-def print_studies(studies: dict[str, tuple[Path, Study]]) -> None:
-    """The shipped studies, and how to run one."""
-    for name, (_, study) in studies.items():
-        click.echo(f"{name:<12}{study.title}")
-    click.echo(f"\nnext:       cifarmlp study {' '.join(studies)} --dry-run")
+def print_studies() -> None:
+    """The shipped studies, and how to run them."""
+    shipped = shipped_studies()
+    for name, path in shipped.items():
+        click.echo(f"{name:<12}{load_study(path).study.title}")
+    click.echo(f"\nnext:       cifarmlp study {' '.join(shipped)} --dry-run")
 
 
 def print_plan(plan: Plan, data_dir: Path | None, out: Path, jobs: int, cores: int) -> None:
