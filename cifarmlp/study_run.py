@@ -123,18 +123,24 @@ def run(
         study_folder.write_record(study.folder, study.record)
     started, before = time.perf_counter(), study.record.seconds
     idle = study.record.status == "finished" and not left_to_train(study)  # what follows is no work of it
+
+    def note(status: Any = "running") -> None:
+        seconds = before + (0 if idle else time.perf_counter() - started)
+        changes = {"status": status, "seconds": seconds, "command": command, "jobs": jobs}
+        study.record = study.record.model_copy(update=changes)
+        study_folder.write_record(study.folder, study.record)
+
     with runs.own(study.folder):
-        _note(study, "running", before, command, jobs)
+        note()
         _take_over(study, out, datasets)
-        _check_gradients(study, datasets)
-        lost = _train(study, data_dir, jobs, progress, stop)
-        _explain(study, datasets)
+        _check_gradients(study, datasets, stop)
+        lost = _train(study, data_dir, jobs, progress, stop, note)
+        _explain(study, datasets, stop)
         for config in study.searches():
             if not stop():
                 lost |= _search(study, config, data_dir, cores, cluster, progress, stop)
-        ended = "interrupted" if stop() or lost else "finished"
-        spent = 0 if idle else time.perf_counter() - started
-        _note(study, ended, before + spent, command, jobs)
+                note()
+        note("interrupted" if stop() or lost else "finished")
     return lost
 
 
@@ -142,12 +148,6 @@ def _sources(study: Plan) -> set[str]:
     configs = [each.config for each in study.experiments()] + study.searches()
     checks = [study.loaded.checks[each.name] for section in study.sections() for each in section.gradcheck]
     return {config.data.source for config in [*configs, *checks]}
-
-
-def _note(study: Plan, status: Any, seconds: float, command: list[str], jobs: int) -> None:
-    changes = {"status": status, "seconds": seconds, "command": command, "jobs": jobs}
-    study.record = study.record.model_copy(update=changes)
-    study_folder.write_record(study.folder, study.record)
 
 
 def _take_over(study: Plan, out: Path, datasets: dict[str, Dataset]) -> None:
@@ -170,12 +170,14 @@ def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[P
     return {place: there[key] for place, key in keys.items() if key in there and not place.exists()}
 
 
-def _check_gradients(study: Plan, datasets: dict[str, Dataset]) -> None:
+def _check_gradients(study: Plan, datasets: dict[str, Dataset], stop: Callable[[], int]) -> None:
     from threadpoolctl import threadpool_limits
 
     checks = [each for section in study.sections() for each in section.gradcheck]
     with threadpool_limits(1):
         for each in (each for each in checks if each.name not in study.record.checks):
+            if stop():
+                return
             config = study.loaded.checks[each.name]
             check = replace(gradients.check_of(config), mistake=each.mistake)
             for _, differences in gradients.run([check], datasets[config.data.source]):
@@ -193,7 +195,12 @@ def left_to_train(study: Plan, data_dir: Path | None = None, jobs: int = 1) -> l
 
 
 def _train(
-    study: Plan, data_dir: Path | None, jobs: int, progress: Progress, stop: Callable[[], int]
+    study: Plan,
+    data_dir: Path | None,
+    jobs: int,
+    progress: Progress,
+    stop: Callable[[], int],
+    note: Callable[[], None],
 ) -> dict[str, str]:
     lost = {}
     for each in study.experiments():
@@ -206,6 +213,7 @@ def _train(
             lost[str(task.folder)] = result.reason
         else:
             progress.trained(task, result)
+            note()
     for each in study.experiments():
         if each.seeds > 1:
             ended = [outcome.read(place) for place in each.places()]
@@ -213,7 +221,7 @@ def _train(
     return lost
 
 
-def _explain(study: Plan, datasets: dict[str, Dataset]) -> None:
+def _explain(study: Plan, datasets: dict[str, Dataset], stop: Callable[[], int]) -> None:
     """Look into the experiments that stay at chance level, by their first such seed."""
     for each in study.experiments():
         ended = [(config, outcome.read(place)) for place, config in each.places().items()]
@@ -221,7 +229,10 @@ def _explain(study: Plan, datasets: dict[str, Dataset]) -> None:
         name = next(name for name, config in study.loaded.experiments.items() if config == each.config)
         if stuck and name not in study.record.pulls:
             dataset = datasets[each.config.data.source]
-            study.record.pulls[name] = pulls_on_the_way(stuck[0], dataset, LOOKED_AT)
+            pulls = pulls_on_the_way(stuck[0], dataset, LOOKED_AT, lambda: bool(stop()))
+            if stop():
+                return
+            study.record.pulls[name] = pulls
             study_folder.write_record(study.folder, study.record)
 
 
