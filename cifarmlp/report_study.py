@@ -35,7 +35,8 @@ def sections_of(state: StudyFolder, beside: Path, several: bool) -> Iterator[Sec
 def _summary(state: StudyFolder, several: bool) -> Iterator[Block]:
     if several:
         yield Text(f"{state.study.title}.")
-    yield Text(state.study.text)
+    if state.study.text:
+        yield Text(state.study.text)
     counts = {kind: Counter(each.verdict.tone for each in found) for kind, found in all_judged(state).items()}
     for kind, count in counts.items():
         told = ", ".join(f"{count[tone]} {words}" for tone, words in TONES.items() if count[tone])
@@ -89,7 +90,7 @@ def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator
     name = f"{state.record.asked.name}-{section.title}"
     if section.text:
         yield Text(section.text)
-    if not _is_begun(state, section):
+    if _has_work(section) and not _is_begun(state, section):
         yield Text("Nothing of this section has been run yet.", "note")
         return
     for check in section.gradcheck:
@@ -101,6 +102,10 @@ def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator
     found = list(judged.conclusions(state, section))
     if found:
         yield _concluded(f"{name}-conclusions", f"{section.title}: conclusions.", found)
+
+
+def _has_work(section: StudySection) -> bool:
+    return bool(section.experiments or section.comparisons or section.gradcheck or section.search)
 
 
 def _is_begun(state: StudyFolder, section: StudySection) -> bool:
@@ -132,8 +137,8 @@ def _of_gradient(check: GradientCheck, found: Judged | None) -> Cell:
 
 
 def _experiments(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Iterator[Block]:
-    found = list(judged.numbers(state, section))
-    accuracies = [each for each in found if each.of in {e.name for e in section.experiments}]
+    trained = [each for each in section.experiments if each.name in state.experiments]
+    accuracies = [row for each in trained for row in judged.accuracies(state, each)]
     if accuracies:
         yield _table(f"{name}-numbers", f"{section.title}: accuracies (fractions of the images).", accuracies)
     yield _results(state, section, name, beside)
@@ -188,7 +193,7 @@ def _experiment(
         return
     if experiment.note:
         yield Text(experiment.note)
-    if section.curves:
+    if section.curves and any(map(report_run.has_curves, run.seeds)):
         yield report_run.curves(run, experiment.name, f"{name}-{experiment.name}")
     pulls = state.record.pulls.get(experiment.name, [])
     yield from reasons.blocks(run, experiment.name, pulls, f"{name}-{experiment.name}")

@@ -6,7 +6,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cifarmlp import gradients, outcome, populations, repeats, reuse, runs, search, study_folder
+from cifarmlp import (
+    gradients,
+    outcome,
+    populations,
+    repeats,
+    reuse,
+    runs,
+    search,
+    search_folder,
+    study_folder,
+)
 from cifarmlp.config import Config, override_with
 from cifarmlp.course import Course
 from cifarmlp.data import Dataset, load
@@ -127,11 +137,11 @@ def run(
         _take_over(study, out, datasets)
         _check_gradients(study, datasets)
         lost = _train(study, data_dir, jobs, progress, stop)
-        _explain(study, datasets)
+        _explain(study, datasets, stop)
         for config in study.searches():
             if not stop():
                 lost |= _search(study, config, data_dir, cores, cluster, progress, stop)
-        ended = "interrupted" if stop() or lost else "finished"
+        ended = "interrupted" if stop() or lost else "finished" if is_finished(study) else "unfinished"
         _note(study, ended, before + time.perf_counter() - started, command, jobs)
     return lost
 
@@ -163,8 +173,12 @@ def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[P
     there = reuse.finished(out)
     wanted = {place: config for each in study.experiments() for place, config in each.places().items()}
     new = [config for config in study.searches() if not runs.folders(study.folder, config.name)]
-    wanted |= {study.folder / f"{config.name}-001": config for config in new}
+    searches = {study.folder / f"{config.name}-001": config for config in new}
     keys = {place: reuse.key_of(config, datasets[config.data.source]) for place, config in wanted.items()}
+    keys |= {
+        place: reuse.key_of(config, datasets[config.data.source], searched=True)
+        for place, config in searches.items()
+    }
     return {place: there[key] for place, key in keys.items() if key in there and not place.exists()}
 
 
@@ -190,6 +204,23 @@ def left_to_train(study: Plan, data_dir: Path | None = None, jobs: int = 1) -> l
     return sorted(tasks, key=lambda task: -populations.work_of(task.config))
 
 
+def left_to_search(study: Plan) -> list[Config]:
+    """The searches that have not come to their end."""
+
+    def has_ended(config: Config) -> bool:
+        found = runs.folders(study.folder, config.name)
+        return bool(found) and search_folder.read(found[0]).plan.status == "finished"
+
+    return [config for config in study.searches() if not has_ended(config)]
+
+
+def is_finished(study: Plan) -> bool:
+    """Whether nothing is left of any section, wanted now or not."""
+    whole = replace(study, only=tuple(section.title for section in study.loaded.study.sections))
+    checked = set(study.loaded.checks) <= set(study.record.checks)
+    return checked and not left_to_train(whole) and not left_to_search(whole)
+
+
 def _train(
     study: Plan, data_dir: Path | None, jobs: int, progress: Progress, stop: Callable[[], int]
 ) -> dict[str, str]:
@@ -211,13 +242,13 @@ def _train(
     return lost
 
 
-def _explain(study: Plan, datasets: dict[str, Dataset]) -> None:
+def _explain(study: Plan, datasets: dict[str, Dataset], stop: Callable[[], int]) -> None:
     """Look into the experiments that stay at chance level, by their first such seed."""
     for each in study.experiments():
         ended = [(config, outcome.read(place)) for place, config in each.places().items()]
         stuck = [config for config, result in ended if result and result.at_chance]
         name = next(name for name, config in study.loaded.experiments.items() if config == each.config)
-        if stuck and name not in study.record.pulls:
+        if stuck and name not in study.record.pulls and not stop():
             dataset = datasets[each.config.data.source]
             study.record.pulls[name] = pulls_on_the_way(stuck[0], dataset, LOOKED_AT)
             study_folder.write_record(study.folder, study.record)
