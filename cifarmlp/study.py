@@ -44,8 +44,10 @@ def _one_line(text: str) -> str:
 Words = Annotated[str, Field(max_length=10_000), AfterValidator(_can_be_shown)]
 Line = Annotated[Words, AfterValidator(_one_line)]
 Name = Annotated[
-    Line,
+    str,
     Field(min_length=1, max_length=100, pattern=r"[A-Za-z0-9]", description="text with a letter or a digit"),
+    AfterValidator(_can_be_shown),
+    AfterValidator(_one_line),
 ]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 Expected = Literal["higher", "lower", "not higher", "only the first trains"]
@@ -236,7 +238,7 @@ def _resolved(study: Study, tree: Node, path: Path, overrides: Sequence[str]) ->
         found = {}
         for title, node in nodes:
             try:
-                config = _config(node, study, path, overrides)
+                config = _config(node, tree, path, overrides)
                 found[title] = config.model_copy(update={"name": config_name(name, title)})
             except ConfigError as error:
                 faults.append(str(error))
@@ -253,8 +255,8 @@ def _resolved(study: Study, tree: Node, path: Path, overrides: Sequence[str]) ->
 
 def _searches(tree: Node) -> Iterator[tuple[str, Node]]:
     for section in tree.value["sections"].value:
-        search = section.value.get("search")
-        if search is not None and search.value is not None:
+        search = _given(section, "search")
+        if search is not None:
             yield section.value["title"].value, search
 
 
@@ -290,18 +292,22 @@ def _why_never_drawn(key: str, value: float, space: Mapping[str, Draw]) -> str |
     return None
 
 
-def _config(node: Node, study: Study, path: Path, overrides: Sequence[str]) -> Config:
-    named = node.value.get("config")
-    named = None if named is None or named.value is None else named
-    base = named.value if named else study.base
-    if base is None:
+def _config(node: Node, tree: Node, path: Path, overrides: Sequence[str]) -> Config:
+    named = _given(node, "config") or _given(tree, "base")
+    if named is None:
         raise ConfigError(f"{node.place}: which config? Name one here, as config, or the study's base")
     changes = node.value["set"].value if "set" in node.value else {}
     try:
-        found = find_beside(base, path)
+        found = find_beside(named.value, path)
     except ConfigError as error:
-        raise ConfigError(f"{named.place if named else path}: {error}") from error
+        raise ConfigError(f"{named.place}: {error}") from error
     return load_config(found, overrides, changes.items())
+
+
+def _given(node: Node, key: str) -> Node | None:
+    """What a mapping says of a key, unless it is null."""
+    found: Node | None = node.value.get(key)
+    return None if found is None or found.value is None else found
 
 
 def chance(part: str, config: Config) -> float:
