@@ -26,3 +26,12 @@ THREADS = click.option(
     envvar="CIFARMLP_THREADS",
     help="BLAS threads. [default: 2 while the cores are idle; 1 a job]",
 )
+TABLES = click.option(
+    "--tables",
+    "form",
+    type=click.Choice(["md", "tex"]),
+    help="Also each table as Markdown or LaTeX, in tables/ beside the page.",
+)
+FIGURES = click.option(
+    "--figures", is_flag=True, help="Also each figure as SVG and PDF, in figures/ beside the page."
+)

@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from cifarmlp.cli_options import DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET
+from cifarmlp.cli_options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
+from cifarmlp.cli_report import NAME
 from cifarmlp.errors import CifarmlpError
+
+if TYPE_CHECKING:
+    from cifarmlp.study_run import Plan
 
 
 @click.command()
@@ -21,8 +25,8 @@ from cifarmlp.errors import CifarmlpError
 @click.option("--jobs", type=click.IntRange(1, 256), help="Trainings side by side. [default: one a core]")
 @click.option("--dask", metavar="ADDRESS", help="Search on a Dask cluster, such as tcp://host:8786.")
 @click.option("--dry-run", is_flag=True, help="Only say what there is to train, and how long it takes.")
-@click.option("--tables", "form", type=click.Choice(["md", "tex"]), help="Also each table, beside the page.")
-@click.option("--figures", is_flag=True, help="Also each figure as SVG and PDF, beside the page.")
+@TABLES
+@FIGURES
 @OUT
 @DATA_DIR
 @QUIET
@@ -48,28 +52,12 @@ def study(
     STUDY is a file or a shipped study; without one, the shipped ones are listed. The same command again goes
     on where it was interrupted, and copies what was trained before with the same config and code.
     """
-    from cifarmlp import (
-        blas,
-        config_files,
-        interrupts,
-        page,
-        report_study,
-        runs,
-        study_folder,
-        study_run,
-        study_screen,
-        tables,
-        workers,
-    )
-    from cifarmlp import study as studies
+    from cifarmlp import blas, interrupts, report, study_folder, study_run, study_screen, workers
 
     if not names:
-        shipped = config_files.shipped_studies()
-        study_screen.print_studies({n: (p, studies.load_study(p).study) for n, p in shipped.items()})
+        study_screen.print_studies()
         return
-    loaded = [studies.load_study(config_files.find_study(name), overrides) for name in names]
-    asked = [study_folder.asked(each, repeats, [*overrides], trials) for each in loaded]
-    plans = [study_run.plan(each, wanted, out, only) for each, wanted in zip(loaded, asked, strict=True)]
+    plans = [_plan(name, overrides, repeats, trials, out, only) for name in names]
     cluster = workers.connect(dask) if dask is not None else None
     jobs = jobs or blas.cores()
     cores = workers.size(cluster) if cluster else jobs
@@ -88,14 +76,24 @@ def study(
         if stop():
             study_screen.print_interrupted(command)
             sys.exit(INTERRUPTED + stop())
-    states = [study_folder.read(plan.folder) for plan in plans]
-    target = (plans[0].folder if len(plans) == 1 else out) / "report.html"
-    document = report_study.page_of(states, target.parent)
-    runs.write_text(target, page.html(document))
-    if form:
-        tables.write_tables(document, target.parent, form)
-    if figures:
-        tables.write_figures(document, target.parent)
-    study_screen.print_verdicts(states, target, as_json)
+    folders = [plan.folder for plan in plans]
+    target = (folders[0] if len(folders) == 1 else out) / NAME
+    report.write(report.page_of(folders, target.parent), target, form, figures)
+    study_screen.print_verdicts([study_folder.read(folder) for folder in folders], target, as_json)
     if lost:
         raise CifarmlpError(f"not trained after two tries: {'; '.join(f'{k}: {v}' for k, v in lost.items())}")
+
+
+def _plan(
+    name: str,
+    overrides: tuple[str, ...],
+    repeats: int | None,
+    trials: int | None,
+    out: Path,
+    only: tuple[str, ...],
+) -> "Plan":
+    from cifarmlp import config_files, study_folder, study_run
+    from cifarmlp import study as studies
+
+    loaded = studies.load_study(config_files.find_study(name), overrides)
+    return study_run.plan(loaded, study_folder.asked(loaded, repeats, [*overrides], trials), out, only)

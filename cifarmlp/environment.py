@@ -18,9 +18,6 @@ DECISIVE = ("data", "experiment", "sampling", "synthetic", "train")
 
 def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
     """Versions, git commit, processor, BLAS and its threads, command line, and which images."""
-    from threadpoolctl import threadpool_info
-
-    blas = [(pool["internal_api"], pool.get("version")) for pool in threadpool_info()]
     return {
         "cifarmlp": __version__,
         "git_commit": _git_commit(),
@@ -29,7 +26,7 @@ def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
         "libraries": {name: version(name) for name in LIBRARIES},
         "platform": platform.platform(),
         "cpu": processor(),
-        "blas": sorted({f"{name} {number}" for name, number in blas}),
+        "blas": _blas(),
         "blas_threads": threads,
         "command": sys.argv,
         "data": {
@@ -46,6 +43,15 @@ def code_digest() -> str:
     package = Path(__file__).parent
     paths = [*sorted((package / "nn").glob("*.py")), *(package / f"{name}.py" for name in DECISIVE)]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def _blas() -> list[str]:
+    """NumPy's: SciPy brings one of its own, which no training uses, and which is loaded at times only."""
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    numpys = [pool for pool in pools if not {"scipy", "scipy.libs"} & {*Path(pool["filepath"]).parts}]
+    return sorted({f"{pool['internal_api']} {pool.get('version')}" for pool in numpys})
 
 
 def fingerprint(described: dict[str, Any], threads: int | None) -> dict[str, Any]:

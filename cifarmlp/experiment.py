@@ -256,16 +256,19 @@ def _explain_chance(outcome: Outcome, training: Training, remedies: str) -> None
 
 
 @np.errstate(all="ignore")
-def pulls_on_the_way(config: Config, dataset: Dataset, steps: Sequence[int]) -> list[dict[str, float]]:
+def pulls_on_the_way(
+    config: Config, dataset: Dataset, steps: Sequence[int], stop: Callable[[], bool] = lambda: False
+) -> list[dict[str, float]]:
     """What pulls at the weights of each layer after so many steps, see `diagnosis.pulls`: a row a step and
-    layer, with the columns step, layer, gradient, decay. It ends early where the training diverges.
+    layer, with the columns step, layer, gradient, decay. It ends early where the training diverges, or is
+    stopped.
     """
     training = population([config], split_of(config, dataset))
     training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
     x = _sample(training)[: config.training.batch_size]
     rows = []
     for target in sorted(set(steps)):
-        training.stop = lambda target=target: training.step >= target  # type: ignore[misc]
+        training.stop = lambda target=target: training.step >= target or stop()  # type: ignore[misc]
         if target and training.step < training.steps:
             list(training.records())
         found = pulls(training.network, x, training.train.labels[: len(x)], config.training.lam)

@@ -1,4 +1,4 @@
-"""Trainings over their seeds, and several trainings, as figures. Nothing here saves a file or holds state."""
+"""A training over its seeds as a figure. Nothing here saves a file or holds state."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +13,6 @@ from cifarmlp.plots import COLOURS, DASHES, QUANTITIES
 Row = Mapping[str, float]
 Curve = NDArray[np.float64]
 STEP = "step (mini-batch updates)"
-SERIES = ("#7b3fa0", "#1b8a5a", "#b5357a", "#8a6d00", "#00808a", "#a3402a")  # not those of the data's parts
-LINES = ("-", "--", "-.", ":")
 
 
 def seeds(trainings: Sequence[Sequence[Row]], eta: Mapping[int, float], title: str) -> Figure:
@@ -32,24 +30,6 @@ def seeds(trainings: Sequence[Sequence[Row]], eta: Mapping[int, float], title: s
     panels[3].set_ylabel("eta (learning rate)")
     _name(figure, panels, panels[2:])
     figure.suptitle(written(title), x=0.01, ha="left", fontsize="large")
-    return figure
-
-
-def compared(runs: Mapping[str, Sequence[Sequence[Row]]]) -> Figure:
-    """Accuracy against steps of several runs: training images on the left, validation images on the right.
-
-    runs: by the names that they are to have, the rows of each seed.
-    """
-    figure = Figure(figsize=(9, 4 + 0.22 * math.ceil(len(runs) / 3)), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for number, (name, trainings) in enumerate(runs.items()):
-        colour = SERIES[number % len(SERIES)]
-        dash = LINES[(number + number // len(SERIES)) % len(LINES)]
-        for panel, part in zip(panels, COLOURS, strict=True):
-            _line(panel, trainings, f"{part}_accuracy", name, colour, dash)
-            panel.set_title(f"{part}", loc="left", fontsize="medium")
-    panels[0].set_ylabel(QUANTITIES["accuracy"])
-    _name(figure, panels, panels)
     return figure
 
 

@@ -15,8 +15,8 @@ from cifarmlp.nn.types import Float
 
 SETS = {"train": "training set", "validation": "validation set"}
 COMPARED = {"loss": "loss (nats)", "accuracy": "accuracy (fraction)"}
-# Told apart by the colour-blind, and in print by the dashes.
-COLOURS = ("#1f5fa8", "#d9730d", "#2a8c6a", "#a8327d", "#111111", "#56a5d6", "#8a6d1a")
+# Of runs, so not those of the parts of the data; told apart in print by the dashes.
+COLOURS = ("#7b3fa0", "#1b8a5a", "#b5357a", "#8a6d00", "#00808a", "#a3402a", "#444444")
 DASHES = ("-", "--", "-.", ":")
 MOST_UNITS = 400
 WIDE = 30  # a loss this many times as large as another asks for a logarithmic axis

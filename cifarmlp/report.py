@@ -4,7 +4,18 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cifarmlp import report_comparison, report_run, report_search, report_study, saved, search, study_folder
+from cifarmlp import (
+    page,
+    report_comparison,
+    report_run,
+    report_search,
+    report_study,
+    saved,
+    search,
+    study_folder,
+    tables,
+)
+from cifarmlp import runs as run_folders
 from cifarmlp.document import Block, Page, Section, Table, Text
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.saved import Run
@@ -34,6 +45,17 @@ def _summary(entries: Mapping[str, Entry]) -> Block:
     if len(rows) == 1:
         return Text(rows[0][1])
     return Table("summary", "What they came to.", ("run", "result"), rows)
+
+
+def write(document: Page, output: Path, form: tables.Form | None, figures: bool) -> list[Path]:
+    """The page as one HTML file; where asked for, its tables and figures beside it. Returns what was written.
+
+    Raises RunFolderError where that can't be.
+    """
+    run_folders.write_text(output, page.html(document))
+    written = tables.write_tables(document, output.parent, form) if form else []
+    written += tables.write_figures(document, output.parent) if figures else []
+    return [output, *written]
 
 
 def _study(folder: Path) -> StudyFolder:

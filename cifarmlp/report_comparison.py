@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from cifarmlp import config_words, figures, paired
+from cifarmlp import comparison, config_words, paired, pictures
 from cifarmlp.document import Block, Cell, Picture, Section, Table, Text, Verdict
 from cifarmlp.outcome import PARTS, as_read, summarise
-from cifarmlp.report_run import has_curves, rows_of, state
+from cifarmlp.report_run import has_curves, state
 from cifarmlp.saved import Run
 
 Runs = Mapping[str, Run]
@@ -52,12 +52,12 @@ def _state(run: Run) -> Verdict:
 
 
 def _curves(runs: Runs) -> Picture:
-    caption = "Accuracy against steps, mean over the seeds; bands: ± one standard deviation."
+    caption = "Loss and accuracy against steps, mean over the seeds; bands: ± one standard deviation."
     return Picture(
-        "comparison-accuracy",
+        "comparison-curves",
         caption,
-        lambda: figures.compared({name: [rows_of(seed) for seed in run.seeds] for name, run in runs.items()}),
-        f"Training and validation accuracy of {', '.join(runs)} against steps.",
+        lambda: pictures.overlaid({name: comparison.course(run) for name, run in runs.items()}),
+        f"Loss and accuracy on training and validation set of {', '.join(runs)} against steps.",
     )
 
 

@@ -1,6 +1,7 @@
 """A study as a report: every table and figure, what was reported of it, what came of it, and verdicts."""
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,9 +20,10 @@ TONES: dict[Tone, str] = {"good": "hold", "bad": "do not hold", "open": "can't b
 def page_of(studies: Sequence[StudyFolder], beside: Path) -> Page:
     """The report of one or several studies; its page will stand in the folder `beside`."""
     title = studies[0].study.title if len(studies) == 1 else "Published numbers, trained again"
-    summary = [block for state in studies for block in _summary(state, several=len(studies) > 1)]
     sections = [section for state in studies for section in sections_of(state, beside, len(studies) > 1)]
-    return Page(title, tuple(summary), (_conclusions(studies), *sections, _rules(), *_made(studies, beside)))
+    return Page(
+        title, tuple(_summary(studies)), (_conclusions(studies), *sections, _rules(), *_made(studies, beside))
+    )
 
 
 def sections_of(state: StudyFolder, beside: Path, several: bool) -> Iterator[Section]:
@@ -32,26 +34,42 @@ def sections_of(state: StudyFolder, beside: Path, several: bool) -> Iterator[Sec
         yield Section(f"{name}{title}", tuple(_blocks(state, section, beside)))
 
 
-def _summary(state: StudyFolder, several: bool) -> Iterator[Block]:
-    if several:
-        yield Text(f"{state.study.title}.")
-    if state.study.text:
-        yield Text(state.study.text)
-    counts = {kind: Counter(each.verdict.tone for each in found) for kind, found in all_judged(state).items()}
-    for kind, count in counts.items():
-        told = ", ".join(f"{count[tone]} {words}" for tone, words in TONES.items() if count[tone])
+def _summary(studies: Sequence[StudyFolder]) -> Iterator[Block]:
+    for state in studies:
+        told = f"{state.study.title}. {state.study.text}" if len(studies) > 1 else state.study.text
         if told:
-            yield Text(f"Of {count.total()} {kind}, {told}.")
-    if state.record.status != "finished":
-        yield Text("This study has not ended; what is missing here was not trained yet.", "note")
-    yield Text(f"It took {report_run.duration(state.record.seconds)} in all{_copied(state)}.")
+            yield Text(told)
+    header = ("study", "of", *(words for words in TONES.values()), "time")
+    rows = tuple(row for state in studies for row in _counts(state))
+    yield Table("summary", "What was reported and concluded, and how much of it holds.", header, rows)
+    if any(state.record.status != "finished" for state in studies):
+        yield Text("A study has not ended; what is missing here was not trained yet.", "note")
+    images = [report_run.read_json(path).get("data", {}) for s in studies for path in _environments(s)]
+    if any(each.get("source") == "cifar10" and not each.get("official") for each in images):
+        yield Text(
+            "The images that this was trained on do not have the official CIFAR-10's checksum: the "
+            "accuracies are those of this copy.",
+            "note",
+        )
+
+
+def _counts(state: StudyFolder) -> Iterator[tuple[Cell, ...]]:
+    name = state.record.asked.name.replace("-", " ").capitalize()
+    for kind, found in all_judged(state).items():
+        tones = Counter(each.verdict.tone for each in found)
+        time = (
+            f"{report_run.duration(state.record.seconds)}{_copied(state)}"
+            if kind == "reported numbers"
+            else ""
+        )
+        yield (name, f"{len(found)} {kind}", *(str(tones[tone]) for tone in TONES), time)
 
 
 def _copied(state: StudyFolder) -> str:
     if not state.record.copied:
         return ""
     seconds = report_run.duration(state.record.copied_seconds)
-    return f", and {state.record.copied} runs, of {seconds}, were there from before"
+    return f", and {seconds} of {state.record.copied} runs that were there before"
 
 
 def all_judged(state: StudyFolder) -> dict[str, list[Judged]]:
@@ -117,15 +135,17 @@ def _is_begun(state: StudyFolder, section: StudySection) -> bool:
 
 
 def _gradients(state: StudyFolder, check: GradientCheck, name: str) -> Table:
-    measure = "||a − n|| / (||a|| + ||n||)" if check.measure == "relative" else "||a − n||"
+    measure = "relative" if check.measure == "relative" else "||a − n||"
     verdict_of = {each.quantity: each for each in judged.gradients(check, state.differences(check.name))}
     rows: list[tuple[Cell, ...]] = []
     for difference in state.differences(check.name):
         found = verdict_of.pop(difference.name, None)
         numbers = (f"{difference.distance:.1e}", f"{difference.relative:.1e}", f"{difference.direction:.1e}")
-        rows.append((difference.name, found.reported if found else "-", *numbers, _of_gradient(check, found)))
-    rows += [(n, each.reported, "-", "-", "-", each.verdict) for n, each in verdict_of.items()]
-    header = ("parameter", f"reported, {measure}", "||a − n||", "relative", "along directions", "verdict")
+        reported = ((found.reported if found else "-"),) if check.reported else ()
+        rows.append((difference.name, *numbers, *reported, _of_gradient(check, found)))
+    rows += [(n, "-", "-", "-", each.reported, each.verdict) for n, each in verdict_of.items()]
+    columns = (f"reported, {measure}",) if check.reported else ()
+    header = ("parameter", "||a − n||", "relative", "along directions", *columns, "verdict")
     caption = f"{check.name}: analytic (a) against numeric (n) gradients, float64."
     return Table(f"{name}-{check.name}", caption, header, tuple(rows))
 
@@ -147,17 +167,24 @@ def _experiments(state: StudyFolder, section: StudySection, name: str, beside: P
 
 
 def _results(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Table:
-    """What came of each experiment, whether or not it was reported, with links to its runs."""
+    """What came of each experiment, whether or not it was reported, with links to its runs and config."""
     rows = []
     for experiment in section.experiments:
         run = state.experiments.get(experiment.name)
         cells = _result(run) if run else ("-", "-", "-", Verdict("not trained yet", "open"), "-")
-        target = os.path.relpath(run.folder.resolve(), beside.resolve()) if run else "."
-        rows.append((experiment.name, *cells, Link("folder", target) if run else "-"))
-    header = ("experiment", "train loss", "validation loss", "test accuracy", "state", "time", "runs")
+        rows.append((experiment.name, *cells, *_links(run, beside)))
+    losses = ("train loss", "validation loss")
+    header = ("experiment", *losses, "test accuracy", "state", "time", "runs", "config")
     return Table(
         f"{name}-runs", f"{section.title}: all runs, mean ± std over the seeds.", header, tuple(rows)
     )
+
+
+def _links(run: Run | None, beside: Path) -> tuple[Cell, Cell]:
+    if run is None:
+        return "-", "-"
+    target = os.path.relpath(run.folder.resolve(), beside.resolve())
+    return Link("folder", target), Link("config", f"{target}/config.yaml")
 
 
 def _result(run: Run) -> tuple[Cell, ...]:
@@ -221,7 +248,7 @@ def _made(studies: Sequence[StudyFolder], beside: Path) -> Iterator[Section]:
         name, record = state.record.asked.name, state.record
         blocks += [_time(state, beside)]
         if record.command:
-            blocks += [Text("The command:"), Text(" ".join(record.command), "command")]
+            blocks += [Text("The command:"), Text(shlex.join(record.command), "command")]
         described = next((report_run.read_json(path) for path in _environments(state)), {})
         blocks += [b for b in report_run.origin(described, name) if isinstance(b, Table)]
     yield Section("How it was made", tuple(blocks))

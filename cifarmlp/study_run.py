@@ -20,7 +20,7 @@ from cifarmlp import (
 from cifarmlp.config import Config, override_with
 from cifarmlp.course import Course
 from cifarmlp.data import Dataset, load
-from cifarmlp.errors import ConfigError
+from cifarmlp.errors import ConfigError, DataError
 from cifarmlp.experiment import pulls_on_the_way
 from cifarmlp.outcome import Outcome
 from cifarmlp.populations import Member
@@ -30,6 +30,7 @@ from cifarmlp.search_folder import Search
 from cifarmlp.study import Loaded, StudySection, slug
 from cifarmlp.study_folder import Asked, Record, place_of
 from cifarmlp.workers import Lost, map_unordered
+from cifarmlp.yaml_words import escaped
 
 NOWHERE = Path("not begun")
 LOOKED_AT = (0, 100, 1000)  # steps at which the gradients of a network that doesn't learn are looked at
@@ -132,17 +133,30 @@ def run(
         study.folder = runs.claim(out, study.asked.name)
         study_folder.write_record(study.folder, study.record)
     started, before = time.perf_counter(), study.record.seconds
+    idle = study.record.status == "finished" and not left_to_train(study)  # what follows is no work of it
+
+    def note(status: Any = "running") -> None:
+        seconds = before + (0 if idle else time.perf_counter() - started)
+        changes = {
+            "status": status,
+            "seconds": seconds,
+            "command": [escaped(word) for word in command],
+            "jobs": jobs,
+        }
+        study.record = study.record.model_copy(update=changes)
+        study_folder.write_record(study.folder, study.record)
+
     with runs.own(study.folder):
-        _note(study, "running", before, command, jobs)
+        note()
         _take_over(study, out, datasets)
-        _check_gradients(study, datasets)
-        lost = _train(study, data_dir, jobs, progress, stop)
+        _check_gradients(study, datasets, stop)
+        lost = _train(study, data_dir, jobs, progress, stop, note)
         _explain(study, datasets, stop)
         for config in study.searches():
             if not stop():
                 lost |= _search(study, config, data_dir, cores, cluster, progress, stop)
-        ended = "interrupted" if stop() or lost else "finished" if is_finished(study) else "unfinished"
-        _note(study, ended, before + time.perf_counter() - started, command, jobs)
+                note()
+        note("interrupted" if stop() or lost else "finished" if is_finished(study) else "unfinished")
     return lost
 
 
@@ -150,12 +164,6 @@ def _sources(study: Plan) -> set[str]:
     configs = [each.config for each in study.experiments()] + study.searches()
     checks = [study.loaded.checks[each.name] for section in study.sections() for each in section.gradcheck]
     return {config.data.source for config in [*configs, *checks]}
-
-
-def _note(study: Plan, status: Any, seconds: float, command: list[str], jobs: int) -> None:
-    changes = {"status": status, "seconds": seconds, "command": command, "jobs": jobs}
-    study.record = study.record.model_copy(update=changes)
-    study_folder.write_record(study.folder, study.record)
 
 
 def _take_over(study: Plan, out: Path, datasets: dict[str, Dataset]) -> None:
@@ -171,23 +179,35 @@ def _take_over(study: Plan, out: Path, datasets: dict[str, Dataset]) -> None:
 def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[Path, Path]:
     """Where what isn't there yet goes, and where there is one to copy."""
     there = reuse.finished(out)
-    wanted = {place: config for each in study.experiments() for place, config in each.places().items()}
     new = [config for config in study.searches() if not runs.folders(study.folder, config.name)]
-    searches = {study.folder / f"{config.name}-001": config for config in new}
-    keys = {place: reuse.key_of(config, datasets[config.data.source]) for place, config in wanted.items()}
-    keys |= {
-        place: reuse.key_of(config, datasets[config.data.source], searched=True)
-        for place, config in searches.items()
+    wanted = [
+        (place, config, False) for each in study.experiments() for place, config in each.places().items()
+    ]
+    wanted += [(study.folder / f"{config.name}-001", config, True) for config in new]
+    keys = {
+        place: reuse.key_of(config, datasets[config.data.source], searched)
+        for place, config, searched in wanted
+        if not place.exists()
     }
-    return {place: there[key] for place, key in keys.items() if key in there and not place.exists()}
+    return {place: there[key] for place, key in keys.items() if key in there}
 
 
-def _check_gradients(study: Plan, datasets: dict[str, Dataset]) -> None:
+def there_before(study: Plan, out: Path, data_dir: Path | None) -> dict[Path, Path]:
+    """As `found_before`; nothing where the images aren't there, without which nothing can be told the same."""
+    try:
+        return found_before(study, out, {source: load(source, data_dir) for source in _sources(study)})
+    except DataError:
+        return {}
+
+
+def _check_gradients(study: Plan, datasets: dict[str, Dataset], stop: Callable[[], int]) -> None:
     from threadpoolctl import threadpool_limits
 
     checks = [each for section in study.sections() for each in section.gradcheck]
     with threadpool_limits(1):
         for each in (each for each in checks if each.name not in study.record.checks):
+            if stop():
+                return
             config = study.loaded.checks[each.name]
             check = replace(gradients.check_of(config), mistake=each.mistake)
             for _, differences in gradients.run([check], datasets[config.data.source]):
@@ -222,7 +242,12 @@ def is_finished(study: Plan) -> bool:
 
 
 def _train(
-    study: Plan, data_dir: Path | None, jobs: int, progress: Progress, stop: Callable[[], int]
+    study: Plan,
+    data_dir: Path | None,
+    jobs: int,
+    progress: Progress,
+    stop: Callable[[], int],
+    note: Callable[[], None],
 ) -> dict[str, str]:
     lost = {}
     for each in study.experiments():
@@ -235,6 +260,7 @@ def _train(
             lost[str(task.folder)] = result.reason
         else:
             progress.trained(task, result)
+            note()
     for each in study.experiments():
         if each.seeds > 1:
             ended = [outcome.read(place) for place in each.places()]
@@ -250,7 +276,10 @@ def _explain(study: Plan, datasets: dict[str, Dataset], stop: Callable[[], int])
         name = next(name for name, config in study.loaded.experiments.items() if config == each.config)
         if stuck and name not in study.record.pulls and not stop():
             dataset = datasets[each.config.data.source]
-            study.record.pulls[name] = pulls_on_the_way(stuck[0], dataset, LOOKED_AT)
+            pulls = pulls_on_the_way(stuck[0], dataset, LOOKED_AT, lambda: bool(stop()))
+            if stop():
+                return
+            study.record.pulls[name] = pulls
             study_folder.write_record(study.folder, study.record)
 
 

@@ -13,13 +13,14 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from cifarmlp import judged, report_run, study_run
+from cifarmlp.config_files import shipped_studies
 from cifarmlp.course import Course
 from cifarmlp.judged import Judged, metric
 from cifarmlp.outcome import Outcome
 from cifarmlp.ranking import Trial
 from cifarmlp.repeats import Task
 from cifarmlp.search_screen import SearchProgress
-from cifarmlp.study import Study
+from cifarmlp.study import load_study
 from cifarmlp.study_folder import StudyFolder
 from cifarmlp.study_run import Plan, Progress
 
@@ -63,20 +64,18 @@ def progress(quiet: bool) -> Progress:
     return Progress(trainings.begun, trainings.trained, search)
 
 
-def print_studies(studies: dict[str, tuple[Path, Study]]) -> None:
-    """The shipped studies, and how to run one."""
-    for name, (_, study) in studies.items():
-        click.echo(f"{name:<12}{study.title}")
-    click.echo(f"\nnext:       cifarmlp study {' '.join(studies)} --dry-run")
+def print_studies() -> None:
+    """The shipped studies, and how to run them."""
+    shipped = shipped_studies()
+    for name, path in shipped.items():
+        click.echo(f"{name:<12}{load_study(path).study.title}")
+    click.echo(f"\nnext:       cifarmlp study {' '.join(shipped)} --dry-run")
 
 
 def print_plan(plan: Plan, data_dir: Path | None, out: Path, jobs: int, cores: int) -> None:
     """What a study would do, and what that would take."""
-    from cifarmlp.data import load
-
     tasks = study_run.left_to_train(plan)
-    sources = {task.config.data.source for task in tasks} | {c.data.source for c in plan.searches()}
-    before = study_run.found_before(plan, out, {source: load(source, data_dir) for source in sources})
+    before = study_run.there_before(plan, out, data_dir)
     tasks = [task for task in tasks if task.folder not in before]
     searches = [c for c in study_run.left_to_search(plan) if plan.folder / f"{c.name}-001" not in before]
     trained, searched = study_run.time_left(plan, tasks, searches, jobs, cores)

@@ -15,7 +15,7 @@ from cifarmlp.paired import CONFIDENCE, interval
 RULES = (
     "A reported accuracy of one run is inside the spread of our seeds if it lies in the 95 % prediction "
     "interval for one more run, mean ± t s √(1 + 1/n), with t of Student's distribution with n − 1 degrees "
-    "of freedom.",
+    "of freedom. With three seeds that is wide, five times their standard deviation to each side.",
     "A reported mean over several runs is inside if the 95 % interval of the difference of both means "
     "(Welch) holds zero; a reported standard deviation if that of the ratio of both (F) holds one.",
     "Where all our seeds stay at chance level (no better, by three standard errors, than always naming one "

@@ -16,7 +16,8 @@ HEAVY = {"numpy", "scipy", "matplotlib"}
 # From the top down; the modules of one line do not know each other, but for the parts of one thing.
 LAYERS = [
     {"cli"},
-    {"cli_report", "cli_study", "cli_runs"},
+    {"cli_study"},
+    {"cli_report", "cli_runs"},
     {"study_screen", "cli_options"},
     {"report"},
     {"page", "tables", "report_study"},

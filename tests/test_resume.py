@@ -262,6 +262,13 @@ def test_in_the_same_environment_strict_goes_on(place: Path, through: Path) -> N
     assert tiny.results(place / RUN) == tiny.results(through)
 
 
+def test_a_blas_that_another_library_brought_makes_no_other_environment(place: Path, through: Path) -> None:
+    import scipy.linalg  # noqa: F401  # as a comparison of configs does, before the next of them is trained
+
+    assert "warning" not in resumed(place, "--strict").err
+    assert tiny.results(place / RUN) == tiny.results(through)
+
+
 # ----------------------------------------------------------------------------------------- what is not right
 
 
