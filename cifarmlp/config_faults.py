@@ -36,6 +36,9 @@ _ALLOWED = {
     "less_than_equal": "at most {le:.10g}",
     "less_than": "less than {lt:.10g}",
     "literal_error": "{expected}",
+    "string_unicode": "text that can be shown",
+    "string_too_short": "at least {min_length} letter long",
+    "string_too_long": "at most {max_length} letters long",
     "too_short": "at least {min_length} item long",
     "too_long": "at most {max_length} items long",
 }

@@ -277,6 +277,8 @@ def pulls_on_the_way(
             dict(zip(names, (training.step, layer, *pair), strict=True))
             for layer, pair in enumerate(found, 1)
         ]
+        if training.step < target:  # it has ended before, or diverged
+            break
     return rows
 
 

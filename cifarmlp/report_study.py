@@ -1,6 +1,7 @@
 """A study as a report: every table and figure, what was reported of it, what came of it, and verdicts."""
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -38,7 +39,9 @@ def sections_of(state: StudyFolder, beside: Path, several: bool) -> Iterator[Sec
 
 def _summary(studies: Sequence[StudyFolder]) -> Iterator[Block]:
     for state in studies:
-        yield Text(f"{state.study.title}. {state.study.text}" if len(studies) > 1 else state.study.text)
+        told = f"{state.study.title}. {state.study.text}" if len(studies) > 1 else state.study.text
+        if told:
+            yield Text(told)
     header = ("study", "of", *(words for words in TONES.values()), "time")
     rows = tuple(row for state in studies for row in _counts(state))
     yield Table("summary", "What was reported and concluded, and how much of it holds.", header, rows)
@@ -108,7 +111,7 @@ def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator
     name = f"{state.record.asked.name}-{section.title}"
     if section.text:
         yield Text(section.text)
-    if not _is_begun(state, section):
+    if _has_work(section) and not _is_begun(state, section):
         yield Text("Nothing of this section has been run yet.", "note")
         return
     for check in section.gradcheck:
@@ -120,6 +123,10 @@ def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator
     found = list(judged.conclusions(state, section))
     if found:
         yield _concluded(f"{name}-conclusions", f"{section.title}: conclusions.", found)
+
+
+def _has_work(section: StudySection) -> bool:
+    return bool(section.experiments or section.comparisons or section.gradcheck or section.search)
 
 
 def _is_begun(state: StudyFolder, section: StudySection) -> bool:
@@ -153,8 +160,8 @@ def _of_gradient(check: GradientCheck, found: Judged | None) -> Cell:
 
 
 def _experiments(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Iterator[Block]:
-    found = list(judged.numbers(state, section))
-    accuracies = [each for each in found if each.of in {e.name for e in section.experiments}]
+    trained = [each for each in section.experiments if each.name in state.experiments]
+    accuracies = [row for each in trained for row in judged.accuracies(state, each)]
     if accuracies:
         yield _table(f"{name}-numbers", f"{section.title}: accuracies (fractions of the images).", accuracies)
     yield _results(state, section, name, beside)
@@ -213,7 +220,7 @@ def _experiment(
         return
     if experiment.note:
         yield Text(experiment.note)
-    if section.curves:
+    if section.curves and any(map(report_run.has_curves, run.seeds)):
         yield report_run.curves(run, experiment.name, f"{name}-{experiment.name}")
     pulls = state.record.pulls.get(experiment.name, [])
     yield from reasons.blocks(run, experiment.name, pulls, f"{name}-{experiment.name}")
@@ -266,7 +273,7 @@ def _made(studies: Sequence[StudyFolder], beside: Path) -> Iterator[Section]:
         name, record = state.record.asked.name, state.record
         blocks += [_time(state, beside)]
         if record.command:
-            blocks += [Text("The command:"), Text(" ".join(record.command), "command")]
+            blocks += [Text("The command:"), Text(shlex.join(record.command), "command")]
         described = next((report_run.read_json(path) for path in _environments(state)), {})
         blocks += [b for b in report_run.origin(described, name) if isinstance(b, Table)]
     yield Section("How it was made", tuple(blocks))

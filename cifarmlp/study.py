@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from cifarmlp.config import Config, load_config
+from cifarmlp.config import Config, Draw, load_config
 from cifarmlp.config_faults import check, refusal
 from cifarmlp.config_files import find_beside, read_tree
 from cifarmlp.config_sections import Count, NotNegative, Section, conflict
@@ -24,8 +25,30 @@ from cifarmlp.outcome import PARTS
 from cifarmlp.strict_yaml import Fault, Node, Place
 from cifarmlp.yaml_words import shown
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"[A-Za-z0-9]")]
-Words = Annotated[str, Field(max_length=10_000)]
+LONGEST_SLUG = 59  # so that a study's name of 40 letters and a slug make a config's name
+
+
+def _can_be_shown(text: str) -> str:
+    bad = next((c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"), None)
+    if bad is not None:
+        raise conflict(f"the character {shown(bad)} can't be shown in {shown(text)}: remove it")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise conflict(f"{shown(text)} must be one line, without tabs")
+    return text
+
+
+Words = Annotated[str, Field(max_length=10_000), AfterValidator(_can_be_shown)]
+Line = Annotated[Words, AfterValidator(_one_line)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=100, pattern=r"[A-Za-z0-9]", description="text with a letter or a digit"),
+    AfterValidator(_can_be_shown),
+    AfterValidator(_one_line),
+]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 Expected = Literal["higher", "lower", "not higher", "only the first trains"]
 Quantity = Literal["train loss", "validation loss", "test loss",
@@ -80,13 +103,13 @@ class GradientCheck(Varied):
     name: Name
     mistake: Literal["constant statistics"] | None = None
     measure: Literal["relative", "distance"] = "relative"
-    reported: dict[str, NotNegative] = Field({}, description="a mapping of parameters to numbers")
+    reported: dict[Line, NotNegative] = Field({}, description="a mapping of parameters to numbers")
 
 
 class Found(Section):
     """A trial that was published: the values of the searched fields, its accuracies."""
 
-    values: dict[str, float] = Field(description="a mapping of searched fields to numbers")
+    values: dict[str, float] = Field(description="a mapping of searched fields to numbers", min_length=1)
     train: Accuracy | None = None
     validation: Accuracy | None = None
 
@@ -112,7 +135,7 @@ class Comparison(Section):
     expected: how the first one's quantity is to be against the second one's, or that it alone trains.
     """
 
-    claim: Words
+    claim: Line
     of: Annotated[tuple[str, ...], Field(strict=False, min_length=2, max_length=2)] = Field(
         description="a list of two experiments' names"
     )
@@ -170,12 +193,12 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> Loaded:
 
 def slug(name: str) -> str:
     """A name as part of a path: letters, digits and hyphens."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:80]
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:LONGEST_SLUG]
 
 
 def config_name(study: str, title: str) -> str:
     """The name of the config of an experiment or a search in a study."""
-    return f"{study[:40]}-{slug(title)[:59]}"
+    return f"{study[:40]}-{slug(title)}"
 
 
 def _misfits(study: Study, tree: Node) -> Iterator[Fault]:
@@ -191,7 +214,8 @@ def _misfits(study: Study, tree: Node) -> Iterator[Fault]:
         for name in node.value["of"].value:
             if name.value not in names:
                 words = f"no experiment of this study is called {shown(name.value)}"
-                yield Fault(name.place, f"{words}; there are {', '.join(sorted(names)) or 'none'}")
+                known = ", ".join(map(shown, sorted(names))) or "none"
+                yield Fault(name.place, f"{words}; there are {known}")
 
 
 def _names(tree: Node, kind: str) -> Iterator[tuple[str, Place]]:
@@ -214,7 +238,7 @@ def _resolved(study: Study, tree: Node, path: Path, overrides: Sequence[str]) ->
         found = {}
         for title, node in nodes:
             try:
-                config = _config(node, study, path, overrides)
+                config = _config(node, tree, path, overrides)
                 found[title] = config.model_copy(update={"name": config_name(name, title)})
             except ConfigError as error:
                 faults.append(str(error))
@@ -223,6 +247,7 @@ def _resolved(study: Study, tree: Node, path: Path, overrides: Sequence[str]) ->
     experiments = configs((node.value["name"].value, node) for node in _nodes(tree, "experiments"))
     checks = configs((node.value["name"].value, node) for node in _nodes(tree, "gradcheck"))
     searches = configs(_searches(tree))
+    faults += map(str, _not_searched(tree, searches))
     if faults:
         raise ConfigError("\n".join(dict.fromkeys("\n".join(faults).splitlines())))
     return Loaded(name, study, experiments, checks, searches)
@@ -230,21 +255,59 @@ def _resolved(study: Study, tree: Node, path: Path, overrides: Sequence[str]) ->
 
 def _searches(tree: Node) -> Iterator[tuple[str, Node]]:
     for section in tree.value["sections"].value:
-        if "search" in section.value:
-            yield section.value["title"].value, section.value["search"]
+        search = _given(section, "search")
+        if search is not None:
+            yield section.value["title"].value, search
 
 
-def _config(node: Node, study: Study, path: Path, overrides: Sequence[str]) -> Config:
-    named = node.value.get("config")
-    base = named.value if named else study.base
-    if base is None:
+def _not_searched(tree: Node, searches: dict[str, Config]) -> Iterator[str]:
+    """The searches whose config has none, and the reported values that it does not draw."""
+    for title, node in _searches(tree):
+        config = searches.get(title)
+        if config is None:
+            continue
+        if config.search is None:
+            yield f"{node.value['config'].place}: this config has no section `search`: name one that has"
+            continue
+        for key, value in _reported_values(node):
+            told = _why_never_drawn(key, value.value, config.search.coarse.space)
+            if told:
+                yield f"{value.key}: {told}"
+
+
+def _reported_values(search: Node) -> Iterator[tuple[str, Node]]:
+    reported = search.value["reported"].value if "reported" in search.value else {}
+    for stage in ("coarse", "fine"):
+        for found in reported[stage].value if stage in reported else ():
+            yield from found.value["values"].value.items()
+    if "best" in reported:
+        yield from reported["best"].value.items()
+
+
+def _why_never_drawn(key: str, value: float, space: Mapping[str, Draw]) -> str | None:
+    if key not in space:
+        return f"the search does not draw {shown(key)}; it draws {', '.join(space)}"
+    if space[key].log_uniform and value <= 0:
+        return f"{key} is {value:g}; the search draws its logarithm: it must be greater than 0"
+    return None
+
+
+def _config(node: Node, tree: Node, path: Path, overrides: Sequence[str]) -> Config:
+    named = _given(node, "config") or _given(tree, "base")
+    if named is None:
         raise ConfigError(f"{node.place}: which config? Name one here, as config, or the study's base")
     changes = node.value["set"].value if "set" in node.value else {}
     try:
-        found = find_beside(base, path)
+        found = find_beside(named.value, path)
     except ConfigError as error:
-        raise ConfigError(f"{named.place if named else path}: {error}") from error
+        raise ConfigError(f"{named.place}: {error}") from error
     return load_config(found, overrides, changes.items())
+
+
+def _given(node: Node, key: str) -> Node | None:
+    """What a mapping says of a key, unless it is null."""
+    found: Node | None = node.value.get(key)
+    return None if found is None or found.value is None else found
 
 
 def chance(part: str, config: Config) -> float:

@@ -1,21 +1,29 @@
 """The folder of a study: what was asked for, what has been trained, and what came of it."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cifarmlp import runs, saved
+from cifarmlp import environment, outcome, runs, saved
+from cifarmlp.config import to_yaml
 from cifarmlp.errors import CifarmlpError, RunFolderError
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
 from cifarmlp.study import Loaded, Study, config_name, slug
 
+# as `runs.write_json` writes it: nan is null
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+
 
 class Asked(BaseModel):
-    """What makes two calls of a study the same one. repeats: None for the study's own numbers."""
+    """What makes two calls of a study the same one. repeats: None for the study's own numbers.
+
+    made_of: SHA-256 of what decides the numbers, see `digest`.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -24,25 +32,27 @@ class Asked(BaseModel):
     repeats: int | None = None
     overrides: list[str] = []
     trials: int | None = None
+    made_of: str = ""
 
 
 class Record(BaseModel):
-    """study.json. seconds: of work so far, all calls together; copied: runs that were there before, and
-    copied_seconds: what they took when they were made. checks: by gradient check, what was found of each
-    parameter. pulls: by experiment that stays at chance level, see `experiment.pulls_on_the_way`.
+    """study.json. status: unfinished where sections were left out. seconds: of work so far, of all calls;
+    copied: runs that were there before, and copied_seconds: what they took when they were made. checks: by
+    gradient check, what was found of each parameter. pulls: by experiment that stays at chance level, see
+    `experiment.pulls_on_the_way`.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     asked: Asked
-    status: Literal["running", "interrupted", "finished"] = "running"
+    status: Literal["running", "interrupted", "unfinished", "finished"] = "running"
     seconds: float = Field(0.0, ge=0)
     jobs: int = 1
     copied: int = 0
     copied_seconds: float = 0.0
     command: list[str] = []
-    checks: dict[str, list[dict[str, Any]]] = {}
-    pulls: dict[str, list[dict[str, float]]] = {}
+    checks: dict[str, list[dict[str, str | int | Number]]] = {}
+    pulls: dict[str, list[dict[str, Number]]] = {}
 
 
 @dataclass
@@ -61,12 +71,26 @@ class StudyFolder:
 
     def differences(self, name: str) -> list[Difference]:
         """What a gradient check found, by parameter; empty where it wasn't made."""
-        return [Difference(**values) for values in self.record.checks.get(name, [])]
+        return [Difference(**values) for values in self.record.checks.get(name, [])]  # type: ignore[arg-type]
 
 
 def asked(loaded: Loaded, repeats: int | None, overrides: list[str], trials: int | None) -> Asked:
     """What was typed."""
-    return Asked(name=loaded.name, study=loaded.study, repeats=repeats, overrides=overrides, trials=trials)
+    return Asked(
+        name=loaded.name,
+        study=loaded.study,
+        repeats=repeats,
+        overrides=overrides,
+        trials=trials,
+        made_of=digest(loaded),
+    )
+
+
+def digest(loaded: Loaded) -> str:
+    """SHA-256 of every config of a study, which are files that may change, and of the code."""
+    kinds = (loaded.experiments, loaded.checks, loaded.searches)
+    texts = [f"{name}\n{to_yaml(config)}" for configs in kinds for name, config in configs.items()]
+    return outcome.checksum("\0".join([environment.code_digest(), *texts]).encode())
 
 
 def find(out: Path, wanted: Asked) -> Path | None:

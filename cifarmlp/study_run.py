@@ -6,11 +6,21 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cifarmlp import gradients, outcome, populations, repeats, reuse, runs, search, study_folder
+from cifarmlp import (
+    gradients,
+    outcome,
+    populations,
+    repeats,
+    reuse,
+    runs,
+    search,
+    search_folder,
+    study_folder,
+)
 from cifarmlp.config import Config, override_with
 from cifarmlp.course import Course
 from cifarmlp.data import Dataset, load
-from cifarmlp.errors import ConfigError
+from cifarmlp.errors import ConfigError, DataError
 from cifarmlp.experiment import pulls_on_the_way
 from cifarmlp.outcome import Outcome
 from cifarmlp.populations import Member
@@ -20,6 +30,7 @@ from cifarmlp.search_folder import Search
 from cifarmlp.study import Loaded, StudySection, slug
 from cifarmlp.study_folder import Asked, Record, place_of
 from cifarmlp.workers import Lost, map_unordered
+from cifarmlp.yaml_words import escaped
 
 NOWHERE = Path("not begun")
 LOOKED_AT = (0, 100, 1000)  # steps at which the gradients of a network that doesn't learn are looked at
@@ -126,7 +137,12 @@ def run(
 
     def note(status: Any = "running") -> None:
         seconds = before + (0 if idle else time.perf_counter() - started)
-        changes = {"status": status, "seconds": seconds, "command": command, "jobs": jobs}
+        changes = {
+            "status": status,
+            "seconds": seconds,
+            "command": [escaped(word) for word in command],
+            "jobs": jobs,
+        }
         study.record = study.record.model_copy(update=changes)
         study_folder.write_record(study.folder, study.record)
 
@@ -140,7 +156,7 @@ def run(
             if not stop():
                 lost |= _search(study, config, data_dir, cores, cluster, progress, stop)
                 note()
-        note("interrupted" if stop() or lost else "finished")
+        note("interrupted" if stop() or lost else "finished" if is_finished(study) else "unfinished")
     return lost
 
 
@@ -163,11 +179,25 @@ def _take_over(study: Plan, out: Path, datasets: dict[str, Dataset]) -> None:
 def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[Path, Path]:
     """Where what isn't there yet goes, and where there is one to copy."""
     there = reuse.finished(out)
-    wanted = {place: config for each in study.experiments() for place, config in each.places().items()}
     new = [config for config in study.searches() if not runs.folders(study.folder, config.name)]
-    wanted |= {study.folder / f"{config.name}-001": config for config in new}
-    keys = {place: reuse.key_of(config, datasets[config.data.source]) for place, config in wanted.items()}
-    return {place: there[key] for place, key in keys.items() if key in there and not place.exists()}
+    wanted = [
+        (place, config, False) for each in study.experiments() for place, config in each.places().items()
+    ]
+    wanted += [(study.folder / f"{config.name}-001", config, True) for config in new]
+    keys = {
+        place: reuse.key_of(config, datasets[config.data.source], searched)
+        for place, config, searched in wanted
+        if not place.exists()
+    }
+    return {place: there[key] for place, key in keys.items() if key in there}
+
+
+def there_before(study: Plan, out: Path, data_dir: Path | None) -> dict[Path, Path]:
+    """As `found_before`; nothing where the images aren't there, without which nothing can be told the same."""
+    try:
+        return found_before(study, out, {source: load(source, data_dir) for source in _sources(study)})
+    except DataError:
+        return {}
 
 
 def _check_gradients(study: Plan, datasets: dict[str, Dataset], stop: Callable[[], int]) -> None:
@@ -192,6 +222,23 @@ def left_to_train(study: Plan, data_dir: Path | None = None, jobs: int = 1) -> l
     threads = 1 if jobs > 1 else None
     tasks = [Task(config, place, data_dir, threads, strict=False) for place, config in todo]
     return sorted(tasks, key=lambda task: -populations.work_of(task.config))
+
+
+def left_to_search(study: Plan) -> list[Config]:
+    """The searches that have not come to their end."""
+
+    def has_ended(config: Config) -> bool:
+        found = runs.folders(study.folder, config.name)
+        return bool(found) and search_folder.read(found[0]).plan.status == "finished"
+
+    return [config for config in study.searches() if not has_ended(config)]
+
+
+def is_finished(study: Plan) -> bool:
+    """Whether nothing is left of any section, wanted now or not."""
+    whole = replace(study, only=tuple(section.title for section in study.loaded.study.sections))
+    checked = set(study.loaded.checks) <= set(study.record.checks)
+    return checked and not left_to_train(whole) and not left_to_search(whole)
 
 
 def _train(
@@ -227,7 +274,7 @@ def _explain(study: Plan, datasets: dict[str, Dataset], stop: Callable[[], int])
         ended = [(config, outcome.read(place)) for place, config in each.places().items()]
         stuck = [config for config, result in ended if result and result.at_chance]
         name = next(name for name, config in study.loaded.experiments.items() if config == each.config)
-        if stuck and name not in study.record.pulls:
+        if stuck and name not in study.record.pulls and not stop():
             dataset = datasets[each.config.data.source]
             pulls = pulls_on_the_way(stuck[0], dataset, LOOKED_AT, lambda: bool(stop()))
             if stop():

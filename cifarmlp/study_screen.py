@@ -74,13 +74,10 @@ def print_studies() -> None:
 
 def print_plan(plan: Plan, data_dir: Path | None, out: Path, jobs: int, cores: int) -> None:
     """What a study would do, and what that would take."""
-    from cifarmlp.data import load
-
     tasks = study_run.left_to_train(plan)
-    sources = {task.config.data.source for task in tasks} | {c.data.source for c in plan.searches()}
-    before = study_run.found_before(plan, out, {source: load(source, data_dir) for source in sources})
+    before = study_run.there_before(plan, out, data_dir)
     tasks = [task for task in tasks if task.folder not in before]
-    searches = [c for c in plan.searches() if plan.folder / f"{c.name}-001" not in before]
+    searches = [c for c in study_run.left_to_search(plan) if plan.folder / f"{c.name}-001" not in before]
     trained, searched = study_run.time_left(plan, tasks, searches, jobs, cores)
     wanted = sum(each.seeds for each in plan.experiments())
     steps = study_run.steps_of([task.config for task in tasks])

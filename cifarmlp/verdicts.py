@@ -70,11 +70,11 @@ def of_std(reported: float, n: int, obtained: Sequence[float]) -> Verdict:
 
     m = len(obtained)
     ours = float(np.std(obtained, ddof=1)) if m > 1 else math.nan
-    if not ours > 0:
+    if math.isnan(ours):
         return _inside(0.0, math.nan)
     tail = (1 - CONFIDENCE) / 2
     low, high = (float(fdtri(n - 1, m - 1, p)) for p in (tail, 1 - tail))
-    inside = low <= (reported / ours) ** 2 <= high
+    inside = low * ours**2 <= reported**2 <= high * ours**2
     return Verdict("inside the spread", "good") if inside else Verdict("outside the spread", "bad")
 
 
@@ -134,7 +134,7 @@ def of_gradient(reported: float, obtained: float, right: float, limit: float) ->
 
 def of_mistake(reported: float, obtained: float, right: float) -> Verdict:
     """Whether a mistake that was made on purpose is seen in the same parameter as the reported one."""
-    wrong = "wrong" if obtained >= right else "right"
+    wrong = "right" if obtained < right else "wrong"
     if (reported < right) == (obtained < right):
         return Verdict(f"the same: {wrong}", "good")
     return Verdict(f"not the same: {wrong} with this mistake", "bad")
