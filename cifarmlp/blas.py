@@ -35,7 +35,8 @@ class BlasThreads:
         """sizes: [in, hidden..., out]; batch, chunk: images a step and at a time in an evaluation."""
         self.controller = ThreadpoolController()
         self.most = fixed or min(MOST, cores())
-        self.adapts = fixed is None and self.most > 1 and self._same_bits(sizes, batch, chunk)
+        self.same_bits = self._same_bits(sizes, batch, chunk)
+        self.adapts = fixed is None and self.most > 1 and self.same_bits
         self._use(self.most if fixed or self.adapts else 1)
 
     def adapt(self) -> None:
@@ -70,7 +71,7 @@ class BlasThreads:
 
     def _agrees(self, product: Callable[[], Float]) -> bool:
         results = []
-        for count in (1, self.most):
+        for count in (1, max(self.most, min(MOST, cores()))):
             with self.controller.limit(limits=count):
                 results.append(product())
         return bool(np.array_equal(results[0], results[1]))

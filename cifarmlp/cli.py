@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,34 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp import __version__
-from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError
+from cifarmlp import __version__, cli_report, cli_runs, cli_study
+from cifarmlp.cli_options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET, THREADS
+from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError, show_warnings_as_lines
+from cifarmlp.yaml_words import escaped, numbers_apart
 
 if TYPE_CHECKING:
     from cifarmlp.search_folder import Stage
 
-INTERRUPTED = 128  # plus the signal's number, as shells have it
-
-ANY_PATH = click.Path(path_type=Path)
-DATA_DIR = click.option(
-    "--data-dir",
-    type=ANY_PATH,
-    help="CIFAR-10's folder or archive. [default: $CIFARMLP_DATA, the usual places]",
-)
-OUT = click.option(
-    "--out", type=ANY_PATH, default=Path("runs"), show_default=True, help="Where run folders go."
-)
-SET = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value by its dotted key."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-QUIET = click.option("--quiet", is_flag=True, help="Results only: no progress, no messages.")
-THREADS = click.option(
-    "--threads",
-    type=click.IntRange(1, 256),
-    envvar="CIFARMLP_THREADS",
-    help="BLAS threads. [default: 2 while the cores are idle; 1 a job]",
-)
+CLOSED_PIPE = INTERRUPTED + 13  # what shells have for `yes | head -1`, too
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -51,12 +31,12 @@ def commands() -> None:
 
 
 @commands.command()
-@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...")
+@click.argument("configs", nargs=-1, metavar="CONFIG...")
 @SET
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the config's seed.")
-@click.option(
-    "--repeats", type=click.IntRange(1, 10_000), default=1, help="Train so many seeds: mean and std."
-)
+@click.option("--repeats", type=click.IntRange(1, 10_000), help="Train so many seeds: mean and std.")
+@click.option("--resume", type=ANY_PATH, metavar="RUN", help="Go on with the training in this folder.")
+@click.option("--strict", is_flag=True, help="Resume only where the same bits will come out.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Train so many seeds side by side.")
 @THREADS
 @OUT
@@ -67,33 +47,44 @@ def train(
     configs: tuple[str, ...],
     overrides: tuple[str, ...],
     seed: int | None,
+    repeats: int | None,
+    resume: Path | None,
+    out: Path,
+    data_dir: Path | None,
     as_json: bool,
     quiet: bool,
-    data_dir: Path | None,
     **options: Any,
 ) -> None:
     """Train the network of each CONFIG: a file, or a shipped config by name.
 
     Each training leaves a run folder with its curves, accuracies and model. Several configs with --repeats
-    are compared with the first, seed by seed.
+    are compared with the first, seed by seed. With --resume, CONFIG may be left out.
     """
-    from cifarmlp import config, interrupts, paired, repeats, screen
+    from cifarmlp import config, data, interrupts, paired, screen
+    from cifarmlp import repeats as repetition
 
+    if not configs and resume is None:
+        raise ConfigError("which CONFIG? A file, or a shipped one: cifarmlp train quickstart")
+    if resume and (len(configs) > 1 or (not configs and (overrides or seed is not None))):
+        raise ConfigError("--resume goes on with one training: give its one CONFIG, with its --set, or none")
     seeds = [f"seed={seed}"] if seed is not None else []
     loaded = [config.load_config(config.find_config(name), [*overrides, *seeds]) for name in configs]
+    begun = repetition.resumed(resume, loaded[0] if loaded else None, repeats) if resume else None
     stop = interrupts.watch_signals()
     first: list[Any] = []
-    for each in loaded:
+    for each in [begun.config] if begun else loaded:
+        dataset = data.load(each.data.source, data_dir, download=True)  # before a folder is claimed
+        training = begun or repetition.claim(each, repeats or 1, out)
         progress = screen.Progress(each.name, quiet)
-        folder, outcomes = repeats.train_seeds(
-            each, data_dir=data_dir, watch=progress, ended=progress.ended, stop=stop, **options
+        outcomes = repetition.train_seeds(
+            training, dataset, data_dir, watch=progress, ended=progress.ended, stop=stop, **options
         )
-        screen.print_outcomes(folder, outcomes, each, as_json)
+        screen.print_outcomes(training, outcomes, as_json)
         if stop():
             sys.exit(INTERRUPTED + stop())
         if first and len(outcomes) > 1:
-            screen.print_difference(paired.compare(first[0], first[1], folder, outcomes), as_json)
-        first = first or [folder, outcomes]
+            screen.print_difference(paired.compare(first[0], first[1], training.folder, outcomes), as_json)
+        first = first or [training.folder, outcomes]
 
 
 @commands.command()
@@ -316,14 +307,9 @@ def configs(context: click.Context) -> None:
 
     if context.invoked_subcommand is None:
         shipped = shipped_configs()
-        for name in sorted(shipped, key=_numbers_apart):
+        for name in sorted(shipped, key=numbers_apart):
             first = shipped[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
             click.echo(f"{name:<24}{first}")
-
-
-def _numbers_apart(name: str) -> list[str | int]:
-    # figure-2 before figure-10
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 @configs.command()
@@ -349,10 +335,18 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
+for command in (cli_runs.runs, cli_runs.compare, cli_runs.evaluate, cli_report.report, cli_study.study):
+    commands.add_command(command)
+
+
 def main() -> None:
     """Entry point: a fault becomes one line on stderr and the exit code that goes with it."""
+    show_warnings_as_lines()
     try:
-        commands.main(prog_name="cifarmlp", standalone_mode=False)
+        with commands.make_context("cifarmlp", sys.argv[1:]) as context:  # not its `main`, which hides EPIPE
+            commands.invoke(context)
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -361,14 +355,24 @@ def main() -> None:
     except CifarmlpError as error:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_as_by_sigpipe()
     except OSError as error:
         _fail(f"{error.filename or 'the disk'}: {error.strerror or error}", RunFolderError.exit_code)
-    except MemoryError:
-        _fail("out of memory: use a smaller network.hidden or training.batch_size", 1)
+    except MemoryError as error:
+        _fail(
+            f"out of memory: {f'{error}; ' if str(error) else ''}use a smaller network.hidden or batch_size",
+            1,
+        )
+
+
+def _end_as_by_sigpipe() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())  # else what is still to be written would be complained about
+    sys.exit(CLOSED_PIPE)
 
 
 def _fail(message: str, code: int) -> None:
     for line in message.splitlines():
-        click.echo(f"error: {line}", err=True)
+        click.echo(f"error: {escaped(line)}", err=True)
     sys.exit(code)

@@ -6,7 +6,8 @@ Every fault is told at once in a ConfigError, a line each: `file:line:column: wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ __all__ = [
     "Optimiser",
     "SearchConfig",
     "TrainingConfig",
+    "differences",
+    "dotted",
     "find_config",
     "json_schema",
     "load_config",
@@ -52,15 +55,20 @@ __all__ = [
 ]
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """The config in a file, with `KEY=VALUE` overrides (dotted keys) laid over it."""
+def load_config(
+    path: Path, overrides: Sequence[str] = (), changes: Iterable[tuple[str, Node]] = ()
+) -> Config:
+    """The config in a file, with `KEY=VALUE` overrides (dotted keys) laid over it.
+
+    changes: what another file, such as a study, sets by dotted keys; the overrides go over them.
+    """
     faults: list[Fault] = []
     tree = read_tree(Path(path), faults)
-    settings = parse_settings(overrides, faults)
+    layers = [assignments(changes), parse_settings(overrides, faults)]
     if tree is None:
         raise refusal(faults)
-    tree = _named(merge(tree, settings) if settings else tree, Path(path))
-    return _checked(tree, faults)
+    tree = reduce(merge, [layer for layer in layers if layer], tree)
+    return _checked(_named(tree, Path(path)), faults)
 
 
 def override_with(config: Config, values: Mapping[str, Any]) -> Config:
@@ -72,6 +80,27 @@ def override_with(config: Config, values: Mapping[str, Any]) -> Config:
 
 def _override_place(key: str, value: Any) -> Place:
     return Place(Source(1, f"{key}={shown(value)}", whole=True))
+
+
+def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[str]:
+    """What two configs differ in, but for the keys `free` and what is under them."""
+    old, new = (dotted(config) for config in (there, here))
+    keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
+    changed = [key for key in keys if old.get(key) != new.get(key)]
+    return [f"{k} is {one_line(old.get(k))} there, {one_line(new.get(k))} here" for k in changed]
+
+
+def dotted(config: Config) -> dict[str, Any]:
+    """What the config's YAML says, every value by its dotted key."""
+    return dict(_flat(_plain(config)))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def to_yaml(config: Config) -> str:
@@ -105,7 +134,7 @@ def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
 
 
 def _checked(tree: Node, faults: list[Fault]) -> Config:
-    config, found = check(tree)
+    config, found = check(tree, Config)
     told = {fault.place for fault in faults}
     faults = faults + [fault for fault in found if fault.place not in told]
     if config is None or faults:

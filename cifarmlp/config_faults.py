@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from cifarmlp.config_fields import dotted_fields
 from cifarmlp.config_merge import steps_of
-from cifarmlp.config_schema import Config, dotted_fields
 from cifarmlp.errors import ConfigError
 from cifarmlp.strict_yaml import Fault, Node, plain
 from cifarmlp.yaml_words import escaped, number_hint, shown
 
 Steps = tuple[str | int, ...]
+Fields = Mapping[str, FieldInfo]  # by dotted key
+Model = TypeVar("Model", bound=BaseModel)
 
 MAX_SHOWN = 50
 
@@ -33,6 +36,9 @@ _ALLOWED = {
     "less_than_equal": "at most {le:.10g}",
     "less_than": "less than {lt:.10g}",
     "literal_error": "{expected}",
+    "string_unicode": "text that can be shown",
+    "string_too_short": "at least {min_length} letter long",
+    "string_too_long": "at most {max_length} letters long",
     "too_short": "at least {min_length} item long",
     "too_long": "at most {max_length} items long",
 }
@@ -46,8 +52,8 @@ _WRONG_SHAPE = {
 }
 
 
-def check(tree: Node) -> tuple[Config | None, list[Fault]]:
-    """The config that a tree describes, or None and every fault.
+def check(tree: Node, model: type[Model]) -> tuple[Model | None, list[Fault]]:
+    """The config (or other model) that a tree describes, or None and every fault.
 
     Fields are compared with each other only where each is right by itself; so what is faulty is left out
     and the rest looked at again, until nothing new is found.
@@ -56,11 +62,11 @@ def check(tree: Node) -> tuple[Config | None, list[Fault]]:
     left_out: set[Steps] = set()
     while True:
         try:
-            config = Config.model_validate(_without(plain(tree), left_out))
+            config = model.model_validate(_without(plain(tree), left_out))
             return (None if faults else config), faults
         except ValidationError as error:
             new = [detail for detail in error.errors() if not _follows(detail, left_out)]
-        faults += [_fault(detail, tree) for detail in new]
+        faults += [_fault(detail, tree, dotted_fields(model)) for detail in new]
         paths = {_field_steps(detail, tree) for detail in new} - {()} - left_out
         if not paths:
             return None, faults
@@ -77,7 +83,7 @@ def refusal(faults: Iterable[Fault]) -> ConfigError:
     return ConfigError("\n".join(lines))
 
 
-def _fault(detail: ErrorDetails, tree: Node) -> Fault:
+def _fault(detail: ErrorDetails, tree: Node, fields: Fields) -> Fault:
     path = _typed_path(detail, tree)
     if detail["type"] == "union_tag_invalid":
         path = (*path, "kind")
@@ -85,22 +91,22 @@ def _fault(detail: ErrorDetails, tree: Node) -> Fault:
     if not isinstance(node.value, dict | list):
         path = path[:depth]  # pydantic saw the long form of what was typed as one word
     at_key = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",) or depth < len(path)
-    return Fault(node.key if at_key else node.place, _message(detail, path))
+    return Fault(node.key if at_key else node.place, _message(detail, path, fields))
 
 
-def _message(detail: ErrorDetails, path: Steps) -> str:
+def _message(detail: ErrorDetails, path: Steps, fields: Fields) -> str:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "conflict":
         return str(context["message"])
     if kind == "extra_forbidden":
-        return _unknown_key(path, detail)
+        return _unknown_key(path, detail, fields)
     if kind == "missing":
         return f"{_label(path)} is missing"
     if kind == "union_tag_invalid":
         kinds = context["expected_tags"].replace(", ", " or ")
         return f"{_label(path)} is {_shown(value['kind'])}; it must be {kinds}"
     allowed = _ALLOWED[kind].format_map(context) if kind in _ALLOWED else detail["msg"]
-    field = dotted_fields().get(_dotted_key(path))
+    field = fields.get(_dotted_key(path))
     if kind in _WRONG_SHAPE and field and field.description:
         allowed = field.description
     return f"{_label(path) or 'a config'} is {_shown(value)}; it must be {allowed}{_hint(kind, value)}"
@@ -116,23 +122,23 @@ def _hint(kind: str, value: Any) -> str:
     return ""
 
 
-def _unknown_key(path: Steps, detail: ErrorDetails) -> str:
+def _unknown_key(path: Steps, detail: ErrorDetails, fields: Fields) -> str:
     if path == ("extends",):  # a file's own has been followed by now
         return "extends belongs in a file, not in an override"
     key, section = str(path[-1]), _label(path[:-1])
-    if path[:2] == ("training", "schedule") and _dotted_key(path) in dotted_fields():
+    if path[:2] == ("training", "schedule") and _dotted_key(path) in fields:
         return f"{_label(path)} does not go with kind: {detail['loc'][2]}"
-    if key in dotted_fields() and not section and "." in key:
+    if key in fields and not section and "." in key:
         return f"{key} is one key here: in a file, write the last word inside its section"
     words = f"unknown key {shown(key)}" + (f" in {section}" if section else "")
-    known = _keys_of(path[:-1])
-    near = get_close_matches(key[:100], known, n=1) or [n for n in dotted_fields() if n.endswith(f".{key}")]
+    known = _keys_of(path[:-1], fields)
+    near = get_close_matches(key[:100], known, n=1) or [n for n in fields if n.endswith(f".{key}")]
     return f"{words}; did you mean {near[0]!r}?" if near else f"{words}; known: {', '.join(known)}"
 
 
-def _keys_of(section: Steps) -> list[str]:
+def _keys_of(section: Steps, fields: Fields) -> list[str]:
     prefix = f"{_dotted_key(section)}." if section else ""
-    inside = [name[len(prefix) :] for name in dotted_fields() if name.startswith(prefix)]
+    inside = [name[len(prefix) :] for name in fields if name.startswith(prefix)]
     return [name for name in inside if "." not in name] + ([] if section else ["extends"])
 
 

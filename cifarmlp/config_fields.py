@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -27,7 +28,19 @@ def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, F
         dotted = f"{prefix}{field.alias or name}"
         yield dotted, field
         for kind in kinds_of(field.annotation):
-            if get_origin(kind) is dict:
-                yield from fields_of(get_args(kind)[1], f"{dotted}.*.")
-            elif isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from fields_of(kind, f"{dotted}.")
+            inner, star = _items(kind)
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from fields_of(inner, f"{dotted}.{star}")
+
+
+def _items(kind: Any) -> tuple[Any, str]:
+    """What a list or mapping holds, else the type itself; and what stands for the names in a mapping."""
+    if get_origin(kind) is dict:
+        return get_args(kind)[1], "*."
+    return (get_args(kind)[0] if get_origin(kind) is tuple else kind), ""
+
+
+@cache
+def dotted_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Every field of a model by its dotted key; '*' stands for the names in a mapping."""
+    return dict(fields_of(model))

@@ -22,6 +22,23 @@ def shipped_configs() -> dict[str, Path]:
     return {path.with_suffix("").as_posix(): folder / path for path in paths if path.parts[0] != "studies"}
 
 
+def shipped_studies() -> dict[str, Path]:
+    """The studies that come with the package, by name (`report-1`)."""
+    return {path.stem: path for path in sorted((shipped_folder() / "studies").glob("*.yaml"))}
+
+
+def find_study(name: str) -> Path:
+    """The path of a study given as a path or by a shipped one's name. Raises ConfigError."""
+    shipped, wanted = shipped_studies(), name.removesuffix(".yaml")
+    if wanted in shipped and not _is(Path(name), "is_file"):
+        return shipped[wanted]
+    if not _is(Path(name), "exists"):
+        hint = _did_you_mean(wanted, dict(zip(shipped, shipped, strict=True)))
+        told = f"no such file or shipped study{hint}; `cifarmlp study` lists the shipped ones"
+        raise ConfigError(f"{escaped(shortened(name))}: {told}")
+    return Path(name)
+
+
 def shipped_folder() -> Path:
     """Where the shipped configs are."""
     # A checkout keeps the configs beside the package, a wheel inside it.
@@ -101,11 +118,16 @@ def _extended(tree: Node, path: Path, faults: list[Fault], family: tuple[Path, .
     return merge(parent, own) if parent else own
 
 
+def find_beside(name: str, path: Path) -> Path:
+    """The config that the file `path` names: a file beside it, or what `find_config` finds."""
+    beside = path.parent / name
+    return beside if _is(beside, "exists") else find_config(name)
+
+
 def _parent(name: object, path: Path, family: tuple[Path, ...]) -> Path:
     if not isinstance(name, str) or not name:
         raise ConfigError("this is not text: write a config's file or name")
-    beside = path.parent / name
-    parent = beside if _is(beside, "exists") else find_config(name)
+    parent = find_beside(name, path)
     if parent.resolve() in family:
         raise ConfigError(f"{shown(name)} extends this file in turn: break the circle")
     if len(family) > MAX_LEVELS:

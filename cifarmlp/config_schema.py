@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Annotated
 
 from pydantic import Field, model_validator
-from pydantic.fields import FieldInfo
 
-from cifarmlp.config_fields import fields_of
 from cifarmlp.config_search import SearchConfig
 from cifarmlp.config_sections import DataConfig, NetworkConfig, Section, Seed, TrainingConfig, conflict
 
@@ -35,9 +32,3 @@ class Config(Section):
             words = f"training.batch_size is {size}; it must be at most {images}, the images to train on"
             raise conflict(words, "training.batch_size", "data.validation", "data.train_batches")
         return self
-
-
-@cache
-def dotted_fields() -> dict[str, FieldInfo]:
-    """Every field by its dotted key; '*' stands for the names in a search's space."""
-    return dict(fields_of(Config))

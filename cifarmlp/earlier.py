@@ -1,14 +1,12 @@
 """Searches made earlier: the one to resume, the coarse one to refine, and whether they are of this config."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cifarmlp import runs, search_folder
-from cifarmlp.config import Config
+from cifarmlp.config import Config, differences
 from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.search_folder import Search, Stage
-from cifarmlp.yaml_words import one_line
 
 FREE = ("name", "search.fine", "search.coarse.trials")  # what a refined coarse search may have had other
 
@@ -62,19 +60,3 @@ def _check(search: Search, config: Config, free: tuple[str, ...]) -> None:
     different = differences(search.config, config, free)
     if different:
         raise ConfigError(f"{search.folder} is the search of another config: {'; '.join(different[:3])}")
-
-
-def differences(there: Config, here: Config, free: tuple[str, ...] = ()) -> list[str]:
-    """What two configs differ in, but for the keys `free` and what is under them."""
-    old, new = (dict(_flat(config.model_dump(by_alias=True))) for config in (there, here))
-    keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
-    changed = [key for key in keys if old.get(key) != new.get(key)]
-    return [f"{k} is {one_line(old.get(k))} there, {one_line(new.get(k))} here" for k in changed]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -1,8 +1,10 @@
 """Where a run was made: what one needs to know to get its numbers again."""
 
+import hashlib
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,20 @@ from cifarmlp import __version__
 from cifarmlp.data import Dataset
 
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
+DECISIVE = ("data", "experiment", "sampling", "synthetic", "train")
 
 
 def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
     """Versions, git commit, processor, BLAS and its threads, command line, and which images."""
-    from threadpoolctl import threadpool_info
-
-    blas = [(pool["internal_api"], pool.get("version")) for pool in threadpool_info()]
     return {
         "cifarmlp": __version__,
         "git_commit": _git_commit(),
+        "code": code_digest(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
         "platform": platform.platform(),
         "cpu": processor(),
-        "blas": sorted({f"{name} {number}" for name, number in blas}),
+        "blas": _blas(),
         "blas_threads": threads,
         "command": sys.argv,
         "data": {
@@ -34,6 +35,31 @@ def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
             "official": dataset.official,
         },
     }
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 of the modules that decide what a training comes to; the others may change without a trace."""
+    package = Path(__file__).parent
+    paths = [*sorted((package / "nn").glob("*.py")), *(package / f"{name}.py" for name in DECISIVE)]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def _blas() -> list[str]:
+    """NumPy's: SciPy brings one of its own, which no training uses, and which is loaded at times only."""
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    numpys = [pool for pool in pools if not {"scipy", "scipy.libs"} & {*Path(pool["filepath"]).parts}]
+    return sorted({f"{pool['internal_api']} {pool.get('version')}" for pool in numpys})
+
+
+def fingerprint(described: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """What of a description decides the bits of a result; threads: None where their number does not."""
+    alone = ("cifarmlp", "git_commit", "python", "platform", "cpu", "blas")
+    found = {name: described[name] for name in alone}
+    numpy, images = described["libraries"]["numpy"], described["data"]["sha256"]
+    return {**found, "numpy": numpy, "images": images, "threads": threads}
 
 
 def _git_commit() -> str | None:

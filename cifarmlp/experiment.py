@@ -1,60 +1,37 @@
 """Where data, engine and disk meet: configs become populations, trainings become run folders."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cifarmlp import environment, plots, runs
+from cifarmlp import checkpoint, environment, memory, plots, runs
 from cifarmlp.blas import BlasThreads
+from cifarmlp.checkpoint import Checkpoint, Keeper
 from cifarmlp.config import Config, Constant, to_yaml
 from cifarmlp.data import Dataset, Images, Split, pixel_statistics, split, standardiser
-from cifarmlp.nn.diagnosis import first_not_finite, layer_health
+from cifarmlp.errors import RunFolderError
+from cifarmlp.nn.diagnosis import first_not_finite, layer_health, pulls
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
 from cifarmlp.nn.schedules import Schedule, constant, cyclic
 from cifarmlp.nn.types import Float
-from cifarmlp.train import CHUNK, Metrics, Record, Training
-
-PARTS = ("train", "validation", "test")
-QUANTITIES = ("cost", "loss", "accuracy")
+from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, model_checksum
+from cifarmlp.train import CHUNK, Metrics, Record, Stopped, Training
 
 
-@dataclass
-class Outcome:
-    """How a training went; `as_dict` is result.json.
-
-    status: finished, diverged or interrupted. metrics: {train, validation, test} -> {cost, loss, accuracy}.
-    advice: for a run that diverged or never left chance level, what was seen, line by line.
-    """
-
-    status: str
-    steps: int
-    epochs: float
-    seconds: float
-    metrics: dict[str, dict[str, float]]
-    seed: int
-    at_chance: bool = False
-    diverged_at: int | None = None
-    layers: list[dict[str, float]] = field(default_factory=list)
-    advice: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """What result.json holds."""
-        values = asdict(self)
-        metrics = values.pop("metrics")
-        values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
-        return {**values, **{part: metrics.get(part) for part in PARTS}}
-
-
-def population(configs: Sequence[Config], images: Split, dtype: type[np.floating] = np.float32) -> Training:
+def population(
+    configs: Sequence[Config],
+    images: Split,
+    dtype: type[np.floating] = np.float32,
+    statistics: Sequence[Float] | None = None,
+) -> Training:
     """The training of K configs in lockstep, one member each.
 
     They may differ in seed (of the weights), init, lambda and the rates; everything else, and the order of
-    the mini-batches, is the first one's.
+    the mini-batches, is the first one's. statistics: mean and standard deviation of the pixels, (3072,)
+    each, where they are not to be those of the training images.
     """
     first, norm = configs[0], configs[0].network.batch_norm
     sizes = [images.train.pixels.shape[1], *first.network.hidden, 10]
@@ -62,7 +39,7 @@ def population(configs: Sequence[Config], images: Split, dtype: type[np.floating
     network = Network(
         sizes, generators, [_init(c) for c in configs], (norm.eps, norm.momentum) if norm else None, dtype
     )
-    mean, std = pixel_statistics(images.train.pixels)
+    mean, std = statistics or pixel_statistics(images.train.pixels)
     return Training(
         network=network,
         optimiser=SGD(network, first.training.optimiser.rho or 0.0),
@@ -121,28 +98,52 @@ def train_into(
     threads: int | None = None,
     watch: Callable[[Training, Record], None] = lambda training, record: None,
     stop: Callable[[], bool] = lambda: False,
+    strict: bool = False,
 ) -> Outcome:
-    """Train one config and leave a run folder; `watch` sees every record, `stop` may end it early.
+    """Train one config in its run folder, from the last checkpoint there or from the beginning.
 
-    threads: for BLAS; None adapts, see `blas.BlasThreads`.
-    Raises RunFolderError where the folder can't be written.
+    `watch` sees every record, `stop` may end it early. threads: for BLAS; None adapts, see
+    `blas.BlasThreads`. Raises RunFolderError where the folder can't be written, another process is at work in
+    it or, if `strict`, its checkpoint was made where other bits may come out; ConfigError where that is of
+    another config.
     """
-    runs.write_text(folder / "config.yaml", to_yaml(config))
-    images = split_of(config, dataset)
-    training = population([config], images)
-    blas = BlasThreads(threads, training.network.sizes, training.batch_size, CHUNK)
-    runs.write_json(folder / "environment.json", environment.describe(dataset, blas.most))
-    training.stop = stop
-    rows, started = [], time.perf_counter()
-    for record in training.records():
-        rows.append(row_of(record))
-        runs.write_rows(folder / "metrics.csv", rows)
-        watch(training, record)
-        blas.adapt()
-    seconds = time.perf_counter() - started
-    outcome = _outcome(config, training, images, rows, seconds)
-    _save(folder, config, training, rows, outcome)
-    return outcome
+    memory.check(config)
+    with runs.own(folder):
+        images = split_of(config, dataset)
+        training = population([config], images)
+        blas = BlasThreads(threads, training.network.sizes, training.batch_size, CHUNK)
+        described = environment.describe(dataset, blas.most)
+        here = environment.fingerprint(described, None if blas.same_bits else blas.most)
+        keeper = Keeper(folder, to_yaml(config), here)
+        saved = keeper.take_up(strict)
+        if saved:
+            _restore(training, saved, folder)
+        runs.write_text(folder / "config.yaml", keeper.config)
+        runs.write_json(folder / "environment.json", described)
+        training.stop = stop
+        rows, started = saved.rows if saved else [], time.perf_counter() - (saved.seconds if saved else 0)
+        if rows:
+            runs.write_rows(folder / "metrics.csv", rows)  # there may be later rows, or a torn one
+        for record in training.records():
+            rows.append(row_of(record))
+            runs.write_rows(folder / "metrics.csv", rows)
+            if keeper.is_due() and not training.all_diverged:
+                keeper.save(training.state(), rows, time.perf_counter() - started)
+            watch(training, record)
+            blas.adapt()
+        seconds = time.perf_counter() - started
+        if not training.over and not training.all_diverged:
+            keeper.save(training.state(), rows, seconds)  # before anything folds the weights
+        outcome = _outcome(config, training, images, rows, seconds)
+        _save(folder, config, training, rows, outcome)
+        return outcome
+
+
+def _restore(training: Training, saved: Checkpoint, folder: Path) -> None:
+    try:
+        training.restore(saved.arrays)
+    except ValueError as error:
+        raise RunFolderError(f"{folder}: its checkpoint cannot be used: {error}; train it anew") from error
 
 
 @np.errstate(all="ignore")
@@ -154,16 +155,17 @@ def train_together(
     For comparing configs: nothing is evaluated on the way, and the test images not at all. An outcome's
     seconds are its share of the population's.
     """
+    memory.check(configs[0], len(configs))
     images = split_of(configs[0], dataset)
     training = population(configs, images)
     training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
     training.stop = stop
     BlasThreads(1, training.network.sizes, training.batch_size, CHUNK)
     started = time.perf_counter()
-    *_, last = training.records()
-    if training.step < training.steps and not np.all(training.diverged >= 0):
+    records = list(training.records())
+    if not training.over:
         return []
-    seconds = (time.perf_counter() - started) / len(configs)
+    seconds, last = (time.perf_counter() - started) / len(configs), records[-1]
     return [_outcome_of_member(training, last, k, config.seed, seconds) for k, config in enumerate(configs)]
 
 
@@ -199,10 +201,13 @@ def _outcome(
     config: Config, training: Training, images: Split, rows: list[dict[str, float]], seconds: float
 ) -> Outcome:
     diverged = int(training.diverged[0])
-    status = "diverged" if diverged >= 0 else "finished" if training.step == training.steps else "interrupted"
+    status = "interrupted" if not training.over else "diverged" if diverged >= 0 else "finished"
     metrics = {p: {q: rows[-1][f"{p}_{q}"] for q in QUANTITIES} for p in PARTS[:2]} if rows else {}
     if status != "interrupted":
-        metrics["test"] = _of_member(training.evaluate(images.test))
+        try:
+            metrics["test"] = _of_member(training.evaluate(images.test))
+        except Stopped:
+            status = "interrupted"
     epochs = training.step / training.steps_per_epoch
     outcome = Outcome(status, training.step, epochs, seconds, metrics, config.seed)
     if status == "diverged":
@@ -250,6 +255,33 @@ def _explain_chance(outcome: Outcome, training: Training, remedies: str) -> None
     ]
 
 
+@np.errstate(all="ignore")
+def pulls_on_the_way(
+    config: Config, dataset: Dataset, steps: Sequence[int], stop: Callable[[], bool] = lambda: False
+) -> list[dict[str, float]]:
+    """What pulls at the weights of each layer after so many steps, see `diagnosis.pulls`: a row a step and
+    layer, with the columns step, layer, gradient, decay. It ends early where the training diverges, or is
+    stopped.
+    """
+    training = population([config], split_of(config, dataset))
+    training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
+    x = _sample(training)[: config.training.batch_size]
+    rows = []
+    for target in sorted(set(steps)):
+        training.stop = lambda target=target: training.step >= target or stop()  # type: ignore[misc]
+        if target and training.step < training.steps:
+            list(training.records())
+        found = pulls(training.network, x, training.train.labels[: len(x)], config.training.lam)
+        names = ("step", "layer", "gradient", "decay")
+        rows += [
+            dict(zip(names, (training.step, layer, *pair), strict=True))
+            for layer, pair in enumerate(found, 1)
+        ]
+        if training.step < target:  # it has ended before, or diverged
+            break
+    return rows
+
+
 def _sample(training: Training) -> Float:
     rows = np.arange(min(1000, len(training.train)))
     x = np.empty((len(rows), training.train.pixels.shape[1]), training.network.dtype)
@@ -261,11 +293,18 @@ def _save(
     folder: Path, config: Config, training: Training, rows: list[dict[str, float]], outcome: Outcome
 ) -> None:
     runs.write_arrays(folder / "model.npz", model_arrays(training))
+    if outcome.status != "interrupted":
+        _draw(folder, config, training, rows)
+    runs.write_json(folder / "result.json", {**outcome.as_dict(), "model_sha256": model_checksum(folder)})
+    if outcome.status != "interrupted":
+        checkpoint.forget(folder)
+
+
+def _draw(folder: Path, config: Config, training: Training, rows: list[dict[str, float]]) -> None:
     steps = np.unique(np.linspace(0, training.step, 1001).astype(int))
     eta = {int(step): float(np.ravel(training.schedule(int(step)))[0]) for step in steps}
     figure = plots.curves(rows, eta, f"{config.name}, seed {config.seed}")
     runs.write(folder / "curves.png", lambda file: figure.savefig(file, format="png", dpi=150))
-    runs.write_json(folder / "result.json", outcome.as_dict())
 
 
 def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
@@ -276,16 +315,23 @@ def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
     return {**members, "pixel_mean": training.mean, "pixel_std": training.std}
 
 
-def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Mean, standard deviation (n - 1) and n of each metric over the seeds: summary.json."""
-    summary: dict[str, Any] = {"n": len(outcomes), "seeds": [outcome.seed for outcome in outcomes]}
-    for part in PARTS:
-        values = {q: [o.metrics.get(part, {}).get(q, np.nan) for o in outcomes] for q in QUANTITIES}
-        summary[part] = {quantity: _mean_and_std(numbers) for quantity, numbers in values.items()}
-    return summary
+def trained(config: Config, images: Split, model: Mapping[str, Float]) -> Training:
+    """The training whose network has the arrays of a model.npz, to evaluate it.
+
+    Raises ValueError where they are not those of such a network, by name, shape and type.
+    """
+    pixels = images.train.pixels.shape[1]
+    training = population([config], images, statistics=[np.zeros(pixels, np.float32)] * 2)
+    wanted = {name: _kind(array) for name, array in model_arrays(training).items()}
+    there = {name: _kind(array) for name, array in model.items()}
+    for name in {**wanted, **there}:
+        if wanted.get(name) != there.get(name):
+            raise ValueError(f"{name} is {there.get(name, 'missing')}, not {wanted.get(name, 'there')}")
+    for name, view in {**training.network.parameters(), **training.network.running_averages()}.items():
+        view[0] = model[name]
+    training.mean, training.std = model["pixel_mean"], model["pixel_std"]
+    return training
 
 
-def _mean_and_std(numbers: Sequence[float]) -> dict[str, float]:
-    std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else float("nan")
-    mean = float(np.mean(numbers)) if numbers else float("nan")
-    return {"mean": mean, "std": std, "n": len(numbers)}
+def _kind(array: Float) -> str:
+    return f"{array.dtype} {array.shape}"

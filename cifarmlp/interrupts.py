@@ -23,6 +23,7 @@ def watch_signals() -> Callable[[], int]:
 def _note(number: int, frame: FrameType | None) -> None:
     _received.append(number)
     if multiprocessing.parent_process() is None:  # a worker may get a Ctrl-C twice
-        signal.signal(number, signal.SIG_DFL)
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
         for worker in multiprocessing.active_children():
             worker.terminate()

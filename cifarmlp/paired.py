@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cifarmlp import runs
-from cifarmlp.experiment import PARTS, Outcome
+from cifarmlp.outcome import PARTS, Outcome
 
 CONFIDENCE = 0.95
 

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -13,11 +12,10 @@ from threadpoolctl import threadpool_limits
 from cifarmlp.config import Config, Init
 from cifarmlp.data import Images, Split
 from cifarmlp.experiment import population, steps_per_epoch, total_steps
-from cifarmlp.train import CHUNK
+from cifarmlp.memory import PROCESS_BYTES, member_bytes
 
 MOST_MEMBERS = 16  # more bring no more trial-steps per second: benchmarks/populations.py
 MOST_WIDTH = 1600  # of all members' first layers together: the weights must stay in the processor's cache
-PROCESS_BYTES = 170e6  # of Python, NumPy and the rest, before any network
 SHARE_OF_MEMORY = 0.6  # of what is free, for all processes together
 PER_MEMBER = ("lam", "init", "eta", "eta_min", "eta_max")
 
@@ -79,15 +77,6 @@ def _most(config: Config, memory: float) -> int:
     return max(1, min(MOST_MEMBERS, MOST_WIDTH // first, fitting))
 
 
-def member_bytes(config: Config) -> float:
-    """What a member adds to its process: weights (and velocities), and the arrays of an evaluation."""
-    sizes = [3072, *config.network.hidden, 10]
-    weights = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
-    copies = 3 if config.training.optimiser.rho else 2  # as drawn in float64, the others in float32
-    rows = max(CHUNK, config.training.batch_size)
-    return 4.0 * (copies * weights + 4 * rows * sum(sizes[1:]))
-
-
 def estimate(populations: Sequence[Sequence[Member]], jobs: int) -> Estimate:
     """Time and memory, from a few steps of the first population on made-up images, in one thread."""
     if not populations:
@@ -100,6 +89,11 @@ def estimate(populations: Sequence[Sequence[Member]], jobs: int) -> Estimate:
     return Estimate(rounds, largest)
 
 
+def work_of(config: Config) -> float:
+    """Operations in the matrix products of a whole training."""
+    return _work(config) * _length(config)
+
+
 def _work(config: Config) -> float:
     """Operations in the matrix products of a step."""
     first, *others = (i * o for i, o in itertools.pairwise([3072, *config.network.hidden, 10]))
@@ -108,8 +102,16 @@ def _work(config: Config) -> float:
 
 def _length(config: Config) -> float:
     """Steps; the evaluation of the training images takes as long as a third as many steps as an epoch has."""
-    images = Split(*(_images(config.data.training_images, columns=1),) * 3)
-    return total_steps(config, images) + steps_per_epoch(config, images) / 3
+    return steps_of(config) + steps_per_epoch(config, _split_like(config)) / 3
+
+
+def steps_of(config: Config) -> int:
+    """How many steps a training has."""
+    return total_steps(config, _split_like(config))
+
+
+def _split_like(config: Config) -> Split:
+    return Split(*(_images(config.data.training_images, columns=1),) * 3)
 
 
 def _seconds_per_step(members: Sequence[Member], seconds: float = 0.5) -> float:
@@ -134,25 +136,3 @@ def _images(count: int, columns: int = 3072) -> Images:
     rng = np.random.default_rng(1)
     pixels = rng.integers(0, 256, (count, columns), dtype=np.uint8)
     return Images(pixels, rng.integers(0, 10, count, dtype=np.uint8))
-
-
-def free_memory() -> float:
-    """Bytes that processes may still take: of the machine, or of the container where that has less."""
-    free = [_meminfo("MemAvailable")] if Path("/proc/meminfo").exists() else [4e9]
-    for most, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            free.append(
-                float(Path("/sys/fs/cgroup", most).read_text())
-                - float(Path("/sys/fs/cgroup", used).read_text())
-            )
-        except (OSError, ValueError):  # no such limit
-            continue
-    return min(free)
-
-
-def _meminfo(name: str) -> float:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(float(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))

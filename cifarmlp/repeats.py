@@ -1,16 +1,19 @@
 """One config over one or several seeds: which folders, which processes, and the summary."""
 
+import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cifarmlp import runs
-from cifarmlp.config import Config, override_with
+from cifarmlp import outcome, runs
+from cifarmlp.config import Config, differences, load_config, override_with, to_yaml
 from cifarmlp.data import Dataset, load
-from cifarmlp.errors import CifarmlpError
-from cifarmlp.experiment import Outcome, summarise, train_into
+from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError, show_warnings_as_lines
+from cifarmlp.experiment import train_into
 from cifarmlp.interrupts import watch_signals
+from cifarmlp.outcome import Outcome
 from cifarmlp.train import Record, Training
 from cifarmlp.workers import Lost, map_unordered
 
@@ -25,73 +28,151 @@ class Task:
     folder: Path
     data_dir: Path | None
     threads: int | None
+    strict: bool
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """A config to be trained with so many seeds, its own and those after it, and where."""
+
+    folder: Path
+    config: Config
+    seeds: int
+
+    def places(self) -> dict[Path, Config]:
+        """The folder of each seed, with its config: this one, or one below it for each of several."""
+        seeded = [override_with(self.config, {"seed": self.config.seed + i}) for i in range(self.seeds)]
+        if self.seeds == 1:
+            return {self.folder: self.config}
+        return {self.folder / f"seed-{config.seed}": config for config in seeded}
+
+
+def claim(config: Config, seeds: int, out: Path) -> Repeats:
+    """A new folder for them. Raises RunFolderError."""
+    repeats = Repeats(runs.claim(out, config.name), config, seeds)
+    begin(repeats)
+    return repeats
+
+
+def begin(repeats: Repeats) -> None:
+    """Write to their folder what is to be trained. Raises RunFolderError."""
+    if repeats.seeds > 1:
+        write_summary(repeats, [])  # first: with config.yaml alone, it would be the training of one seed
+    runs.write_text(repeats.folder / "config.yaml", to_yaml(repeats.config))
+
+
+def resumed(folder: Path, config: Config | None = None, seeds: int | None = None) -> Repeats:
+    """What was begun in a folder, to go on with, which must be what was asked for, as far as that was said.
+
+    Raises RunFolderError where that can't be read, ConfigError where it is something else.
+    """
+    planned = _planned(folder)
+    try:
+        there = load_config(folder / "config.yaml")
+    except CifarmlpError as error:
+        raise RunFolderError(
+            f"{folder}: not the folder of a training: {str(error).splitlines()[0]}"
+        ) from error
+    if (folder / "search.json").exists():
+        raise ConfigError(f"{folder}: the folder of a search; cifarmlp search --resume {folder}")
+    _refuse_another(folder, there, config)
+    if seeds not in (None, planned):
+        raise ConfigError(f"{folder} has {planned} seeds; leave out --repeats")
+    repeats = Repeats(folder, there, planned)
+    for place, seeded in repeats.places().items():  # which somebody may have changed since they were begun
+        _refuse_another(place, _config_in(place), seeded)
+    return repeats
+
+
+def _refuse_another(folder: Path, there: Config | None, here: Config | None) -> None:
+    other = differences(there, here) if there and here else []
+    if other:
+        raise ConfigError(f"{folder} is the training of another config: {'; '.join(other[:3])}")
+
+
+def _config_in(folder: Path) -> Config | None:
+    try:
+        return load_config(folder / "config.yaml")
+    except CifarmlpError:
+        return None  # not begun, or to be written again
+
+
+def _planned(folder: Path) -> int:
+    try:
+        planned = int(json.loads((folder / "summary.json").read_bytes())["planned"])
+        if planned < 1:
+            raise ValueError(planned)
+        return planned
+    except FileNotFoundError:
+        return 1
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{folder / 'summary.json'}: damaged; train the config anew") from error
 
 
 def train_seeds(
-    config: Config,
-    out: Path,
+    repeats: Repeats,
+    dataset: Dataset,
     data_dir: Path | None,
     *,
-    repeats: int = 1,
     jobs: int = 1,
     threads: int | None = None,
+    strict: bool = False,
     watch: Watch = lambda training, record: None,
     ended: Callable[[Outcome], None] = lambda outcome: None,
     stop: Callable[[], int] = lambda: 0,
-) -> tuple[Path, list[Outcome]]:
-    """Train seeds seed, seed + 1, ...; one folder, or one a seed with a summary.json above them.
+) -> list[Outcome]:
+    """Train the seeds whose training hasn't ended, each from its last checkpoint; summary.json of several.
 
     `watch` sees the records of trainings in this process, that is with one job; `ended` sees every outcome.
-    Raises DataError before, and RunFolderError once, a folder is claimed; CifarmlpError at the end, where the
-    worker of a seed died twice or had too little memory.
+    Raises RunFolderError where a folder can't be used; see also `experiment.train_into`. CifarmlpError at the
+    end, where the worker of a seed died twice or had too little memory.
     """
-    dataset = load(config.data.source, data_dir, download=True)  # before a folder is claimed
-    folder = runs.claim(out, config.name)
-    jobs = min(jobs, repeats)
-    tasks = [
-        Task(seeded, _place(folder, seeded.seed, repeats), data_dir, threads or (None if jobs == 1 else 1))
-        for seeded in _seeds(config, repeats)
-    ]
-    alone = partial(_train, dataset=dataset, watch=watch, stop=stop)
-    answers: dict[int, Outcome | Lost] = {}
-    for task, answer in map_unordered(train_task if jobs > 1 else alone, tasks, jobs, stop=stop):
-        answers[task.config.seed] = answer
-        if isinstance(answer, Outcome):
-            ended(answer)
-    outcomes = [answer for _, answer in sorted(answers.items()) if isinstance(answer, Outcome)]
-    if repeats > 1:
-        runs.write_json(
-            folder / "summary.json", summarise([o for o in outcomes if o.status != "interrupted"])
-        )
-    lost = {seed: answer.reason for seed, answer in answers.items() if isinstance(answer, Lost)}
-    if lost:
-        raise _given_up(lost, folder, jobs)
-    return folder, outcomes
+    with runs.own(repeats.folder) if repeats.seeds > 1 else nullcontext():
+        known = {place: outcome.read(place) for place in repeats.places()}
+        outcomes = [found for found in known.values() if found]
+        todo = {place: config for place, config in repeats.places().items() if known[place] is None}
+        jobs = min(jobs, max(1, len(todo)))
+        threads = threads or (None if jobs == 1 else 1)
+        tasks = [Task(config, place, data_dir, threads, strict) for place, config in todo.items()]
+        alone = partial(_train, dataset=dataset, watch=watch, stop=stop)
+        lost: dict[int, Lost] = {}
+        for task, result in map_unordered(train_task if jobs > 1 else alone, tasks, jobs, stop=stop):
+            if isinstance(result, Lost):
+                lost[task.config.seed] = result
+            else:
+                ended(result)
+                outcomes.append(result)
+        outcomes.sort(key=lambda outcome: outcome.seed)
+        if repeats.seeds > 1:
+            write_summary(repeats, [each for each in outcomes if each.status != "interrupted"])
+        if lost:
+            raise _given_up(lost, repeats.folder, jobs)
+        return outcomes
+
+
+def write_summary(repeats: Repeats, outcomes: list[Outcome]) -> None:
+    """summary.json of several seeds: of those that have ended, and how many are planned."""
+    runs.write_json(
+        repeats.folder / "summary.json", {**outcome.summarise(outcomes), "planned": repeats.seeds}
+    )
 
 
 def train_task(task: Task) -> Outcome:
     """A worker's whole job."""
+    show_warnings_as_lines()
     dataset = load(task.config.data.source, task.data_dir)
     return _train(task, dataset, lambda training, record: None, watch_signals())
 
 
 def _train(task: Task, dataset: Dataset, watch: Watch, stop: Callable[[], int]) -> Outcome:
     folder = runs.make_folder(task.folder)
-    return train_into(folder, task.config, dataset, task.threads, watch, lambda: bool(stop()))
+    return train_into(folder, task.config, dataset, task.threads, watch, lambda: bool(stop()), task.strict)
 
 
-def _given_up(lost: dict[int, str], folder: Path, jobs: int) -> CifarmlpError:
-    seeds = ", ".join(f"seed {seed}" for seed in sorted(lost))
-    reasons = ", ".join(sorted(set(lost.values())))
+def _given_up(lost: dict[int, Lost], folder: Path, jobs: int) -> CifarmlpError:
+    seeds = " and ".join(map(str, sorted(lost)))
+    reasons = ", ".join(sorted({each.reason for each in lost.values()}))
     remedy = "fewer --jobs" if jobs > 1 else "a smaller network.hidden or training.batch_size"
     return CifarmlpError(
-        f"{seeds}: given up after two tries, as {reasons}; try {remedy}; what was trained is in {folder}"
+        f"seed {seeds}: given up after two tries: {reasons}; try {remedy}; the rest is in {folder}"
     )
-
-
-def _seeds(config: Config, repeats: int) -> list[Config]:
-    return [override_with(config, {"seed": config.seed + i}) for i in range(repeats)]
-
-
-def _place(folder: Path, seed: int, repeats: int) -> Path:
-    return folder / f"seed-{seed}" if repeats > 1 else folder

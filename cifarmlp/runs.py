@@ -6,12 +6,16 @@ import json
 import math
 import os
 import re
+import socket
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from cifarmlp.errors import RunFolderError
@@ -56,13 +60,86 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+@contextmanager
+def own(folder: Path) -> Iterator[None]:
+    """Be the one process at work in a folder; what one that was killed left half-written there is removed.
+
+    Raises RunFolderError where another process is, saying which. The lock of a dead process is none.
+    """
+    owner = folder / ".owner.json"
+    lock = FileLock(folder / ".lock", timeout=0)
+    with told(folder):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise RunFolderError(f"{folder}: {_whose(owner)}; wait for its end, or end it") from error
+    try:
+        for temporary in folder.glob(".*.tmp"):
+            temporary.unlink(missing_ok=True)
+        write_json(owner, {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()})
+        yield
+    finally:
+        with suppress(OSError):
+            owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _whose(owner: Path) -> str:
+    try:
+        told = json.loads(owner.read_text())
+        return f"process {told['pid']} on {told['host']} is at work in it since {told['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process is at work in it"
+
+
+def at_work(folder: Path) -> bool:
+    """Whether a process is at work in a folder, by what it left there; one on another machine is believed."""
+    try:
+        owner = json.loads((folder / ".owner.json").read_bytes())
+        pid, host = int(owner["pid"]), owner["host"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    if os.name != "posix" or host != socket.gethostname():
+        return True
+    try:
+        os.kill(pid, 0)  # a signal that is none
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it is there, and somebody else's
+    return pid > 0
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What goes wrong within, on the disk, as a RunFolderError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a rename in the folder outlast a loss of power."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     """Let `fill` write a temporary file beside `path`, sync it, and put it in its place.
 
     Raises RunFolderError, and leaves nothing behind, where that fails (a full disk, no permission).
     """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with told(path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
                 fill(file)
@@ -71,10 +148,9 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(OSError):
+                os.unlink(temporary)
             raise
-    except OSError as error:
-        raise _cannot_write(path, error) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,11 +15,11 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from cifarmlp.bench import Row
-from cifarmlp.config import Config
 from cifarmlp.errors import ConfigError
-from cifarmlp.experiment import PARTS, QUANTITIES, Outcome, summarise
 from cifarmlp.gradients import LIMIT, Check
 from cifarmlp.nn.gradcheck import Difference
+from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, as_read, summarise
+from cifarmlp.repeats import Repeats
 from cifarmlp.train import Record, Training
 
 
@@ -64,15 +64,15 @@ class Progress:
             self.bar.close()
 
 
-def print_outcomes(folder: Path, outcomes: Sequence[Outcome], config: Config, as_json: bool) -> None:
+def print_outcomes(training: Repeats, outcomes: Sequence[Outcome], as_json: bool) -> None:
     """The results of one config over its seeds: a table, where its files are, what to do next."""
     if as_json:
-        click.echo(json.dumps(_as_json(folder, outcomes), indent=2))
+        click.echo(json.dumps(_as_json(training.folder, outcomes), indent=2))
         return
     click.echo(_table(outcomes))
     for outcome in outcomes:
-        _print_state(outcome, several=len(outcomes) > 1)
-    click.echo(f"\n{_files(folder, outcomes)}\nnext:    {_next(folder, outcomes, config)}")
+        _print_state(outcome, several=training.seeds > 1)
+    click.echo(f"\n{_files(training, outcomes)}\nnext:    {_next(training, outcomes)}")
 
 
 def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -85,16 +85,8 @@ def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _table(outcomes: Sequence[Outcome]) -> str:
     summary = summarise(outcomes)
-    rows = [[part, *(_figure(summary[part][quantity]) for quantity in QUANTITIES)] for part in PARTS]
+    rows = [[part, *(as_read(summary[part][quantity]) for quantity in QUANTITIES)] for part in PARTS]
     return tabulate(rows, headers=["", *QUANTITIES], disable_numparse=True, stralign="right")
-
-
-def _figure(statistics: Mapping[str, float]) -> str:
-    if math.isnan(statistics["mean"]):
-        return "-"
-    if statistics["n"] == 1:
-        return f"{statistics['mean']:.4f}"
-    return f"{statistics['mean']:.4f} ± {statistics['std']:.4f}"
 
 
 def _print_state(outcome: Outcome, several: bool) -> None:
@@ -106,17 +98,20 @@ def _print_state(outcome: Outcome, several: bool) -> None:
         click.echo(line)
 
 
-def _files(folder: Path, outcomes: Sequence[Outcome]) -> str:
-    if len(outcomes) > 1:
-        return f"n = {len(outcomes)} seeds, mean ± std\nsummary: {folder / 'summary.json'}"
-    return f"curves:  {folder / 'curves.png'}"
-
-
-def _next(folder: Path, outcomes: Sequence[Outcome], config: Config) -> str:
-    again = folder / "config.yaml" if len(outcomes) == 1 else folder / f"seed-{config.seed}" / "config.yaml"
-    command = f"cifarmlp train {shlex.quote(str(again))}"
+def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
+    if training.seeds > 1:
+        return f"n = {len(outcomes)} seeds, mean ± std\nsummary: {training.folder / 'summary.json'}"
     if any(outcome.status == "interrupted" for outcome in outcomes):
-        return command
+        return f"metrics: {training.folder / 'metrics.csv'}"
+    return f"curves:  {training.folder / 'curves.png'}"
+
+
+def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
+    ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
+    if len(ended) < training.seeds:
+        return f"cifarmlp train --resume {shlex.quote(str(training.folder))}"
+    config, first = training.config, next(iter(training.places()))
+    command = f"cifarmlp train {shlex.quote(str(first / 'config.yaml'))}"
     learnt = not any(outcome.status == "diverged" or outcome.at_chance for outcome in outcomes)
     if learnt and len(outcomes) == 1:
         return f"{command} --repeats 5"

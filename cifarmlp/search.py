@@ -4,21 +4,20 @@ Trial i's values depend on the config and i alone; the trials that may are train
 is kept in the search's folder as it comes, and a search that was cut short goes on from there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from cifarmlp import earlier, populations, ranking, sampling, search_folder, search_summary
+from cifarmlp import earlier, populations, ranking, runs, sampling, search_folder, search_summary
 from cifarmlp.config import Config, override_with
 from cifarmlp.course import Course
 from cifarmlp.data import load
-from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
-from cifarmlp.experiment import Outcome, train_together
+from cifarmlp.errors import CifarmlpError, ConfigError
+from cifarmlp.experiment import train_together
 from cifarmlp.interrupts import watch_signals
+from cifarmlp.memory import free_memory
+from cifarmlp.outcome import Outcome
 from cifarmlp.populations import Member
 from cifarmlp.ranking import Result, Trial
 from cifarmlp.sampling import Values
@@ -75,7 +74,7 @@ def prepare(
         stages=[*stages],
         seeds=seeds,
         cores=cores,
-        memory=populations.free_memory(),
+        memory=free_memory(),
         coarse_from=str(coarse.folder) if coarse else None,
     )
     search = Search(NOWHERE, config, plan)
@@ -204,7 +203,7 @@ def run(
     dataset = load(search.config.data.source, data_dir, download=True)
     if search.folder == NOWHERE:
         search_folder.claim(search, out, dataset)
-    with _owned(search.folder):
+    with runs.own(search.folder):
         for stage in search.plan.stages:
             if not stop() and _begin(search, stage):
                 _run_stage(search, stage, data_dir, jobs, cluster, stop, watch)
@@ -263,12 +262,3 @@ def _results(task: Task, outcomes: Sequence[Outcome]) -> list[Result]:
 
 def _failed(task: Task, lost: Lost) -> list[Result]:
     return [Result(m.trial, m.config.seed, "failed", reason=lost.reason) for m in task.members]
-
-
-@contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise RunFolderError(f"{folder}: another process is at work in it; wait for its end") from error

@@ -65,12 +65,12 @@ def write_summary(search: Search, top: int) -> dict[str, Any]:
         best = override_with(search.config, search.values[found["best"]["trial"]])
         best = best.model_copy(update={"name": f"{best.name[:95]}-best", "search": None})
         runs.write_text(search.folder / "best.yaml", to_yaml(best))
-        figure = plots.trials(*_points(search), title=search.config.name)
+        figure = plots.trials(*points(search), title=search.config.name)
         runs.write(search.folder / "search.png", lambda file: figure.savefig(file, format="png", dpi=150))
     return found
 
 
-def _points(search: Search) -> tuple[dict[str, list[dict[str, Any]]], dict[str, bool]]:
+def points(search: Search) -> tuple[dict[str, list[dict[str, Any]]], dict[str, bool]]:
     """Rows of trials.csv by stage, and whether each searched field has a logarithmic axis."""
     section = search.config.search
     assert section is not None

@@ -1,7 +1,9 @@
 """The training loop: a generator that yields one record an evaluation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,10 @@ class Record:
     validation: Metrics
 
 
+class Stopped(Exception):
+    """`stop` said so within an evaluation."""
+
+
 @dataclass
 class Training:
     """Everything that a training needs, and where it is: `step` and the arrays of network and optimiser.
@@ -43,7 +49,8 @@ class Training:
     mean, std: (3072,) pixel statistics in 0-255 units. lam: (K,). order_seed seeds the order of the
     mini-batches, which all members share. evaluate_every: epochs. evaluate_images: of the training set, for
     the records on the way; the last record always takes all. stop: asked after each step.
-    diverged: (K,) the step at which a member's loss was first not finite, or -1.
+    diverged: (K,) the step at which a member's loss was first not finite, or -1. recorded: the step of the
+    last record, or -1.
     """
 
     network: Network
@@ -61,6 +68,7 @@ class Training:
     evaluate_images: int | None = None
     stop: Callable[[], bool] = lambda: False
     step: int = 0
+    recorded: int = -1
     diverged: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,26 +89,63 @@ class Training:
     def records(self) -> Iterator[Record]:
         """Train to `steps`, yielding a record before the first step, after epochs, and at the end.
 
-        Ends early, after a step, where `stop` says so, and where every member has diverged.
+        Ends early where `stop` says so, after a step or within an evaluation, and where every member has
+        diverged. `over` tells whether the last record was reached.
         """
-        if self.step in (0, self.steps):
-            yield self.record(None if self.step == self.steps else self.evaluate_images)
+        with suppress(Stopped):
+            if self._is_due() and self.recorded != self.step:
+                yield self.record()
+            for x, labels in self._batches():
+                if self._diverged(self.update(x, labels)):
+                    yield self.record()
+                    return
+                self.step += 1
+                if self.step % self.steps_per_epoch == 0 or self._is_due():
+                    self.network.fold()  # an evaluation would: the same bits wherever one is, or is cut short
+                if self._is_due():
+                    yield self.record()
+                if self.stop():
+                    return
+
+    @property
+    def over(self) -> bool:
+        """Whether the last record has been made: that of the last step, or of all members' divergence."""
+        return self.recorded == self.step and (self.step == self.steps or self.all_diverged)
+
+    @property
+    def all_diverged(self) -> bool:
+        """Whether no member has a finite loss any more."""
+        return bool(np.all(self.diverged >= 0))
+
+    def _is_due(self) -> bool:
         interval = self.evaluate_every * self.steps_per_epoch
-        for x, labels in self._batches():
-            if self._diverged(self.update(x, labels)):
-                yield self.record(None)
-                return
-            self.step += 1
-            if self.step % self.steps_per_epoch == 0:
-                self.network.fold()  # an evaluation would: the same bits whether there is one or not
-            if self.step == self.steps:
-                last = self.record(None)
-                self._diverged(last.train.loss)
-                yield last
-            elif self.step % interval == 0:
-                yield self.record(self.evaluate_images)
-            if self.stop():
-                return
+        return self.step in (0, self.steps) or self.step % interval == 0
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What decides how the training goes on: copies of its arrays, and where it is.
+
+        There are no generators in it: the order of an epoch follows from `order_seed` and the epoch.
+        """
+        counts = {"step": np.array(self.step), "recorded": np.array(self.recorded), "diverged": self.diverged}
+        return {name: array.copy() for name, array in {**self._arrays(), **counts}.items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a `state` of the same config. Raises ValueError where it is of another one."""
+        arrays = {**self._arrays(), "diverged": self.diverged}
+        unlike = [n for n, a in arrays.items() if n not in state or state[n].shape != a.shape]
+        if unlike or len(state) != len(arrays) + 2:
+            raise ValueError(
+                f"a training's state does not fit: {', '.join(unlike) or 'more arrays than here'}"
+            )
+        for name, array in arrays.items():
+            array[...] = state[name]
+        self.step, self.recorded = int(state["step"]), int(state["recorded"])
+        for norm in self.network.norms:
+            norm.started = self.step > 0
+
+    def _arrays(self) -> dict[str, Float]:
+        velocities = {f"velocity{n}": v for n, v in enumerate(self.optimiser.velocities)}
+        return {**self.network.stored(), **velocities}
 
     def _diverged(self, loss: Float) -> bool:
         """Note the members whose loss is not finite; whether that is all of them by now."""
@@ -108,7 +153,7 @@ class Training:
         if not broken.any():
             return False
         self.diverged[(self.diverged < 0) & broken] = self.step
-        return bool(np.all(self.diverged >= 0))
+        return self.all_diverged
 
     @np.errstate(all="ignore")  # a diverging member overflows; its loss tells
     def update(self, x: Float, labels: Labels) -> Float:
@@ -122,23 +167,25 @@ class Training:
         self.optimiser.step(eta, self.lam)
         return loss
 
-    def record(self, train_images: int | None) -> Record:
-        """Evaluate here and now, on the first `train_images` of the training set (None: all)."""
-        part = Images(self.train.pixels[:train_images], self.train.labels[:train_images])
-        return Record(
-            self.step,
-            self.step / self.steps_per_epoch,
-            self.eta(),
-            self.evaluate(part),
-            self.evaluate(self.validation),
-        )
+    def record(self) -> Record:
+        """Evaluate here and now. Raises Stopped."""
+        ended = self.step == self.steps or self.all_diverged
+        n = None if ended else self.evaluate_images
+        train = self.evaluate(Images(self.train.pixels[:n], self.train.labels[:n]))
+        validation = self.evaluate(self.validation)
+        if ended:
+            self._diverged(train.loss)
+        self.recorded = self.step
+        return Record(self.step, self.step / self.steps_per_epoch, self.eta(), train, validation)
 
     @np.errstate(all="ignore")
     def evaluate(self, images: Images) -> Metrics:
-        """Cost, loss and accuracy of every member, with the running averages."""
+        """Cost, loss and accuracy of every member, with the running averages. Raises Stopped."""
         total_loss, right = np.zeros(len(self.lam)), np.zeros(len(self.lam))
         unscaled = np.ones_like(self.lam)
         for logits, labels in predictions(self.network, images, self.mean, self.std):
+            if self.stop():
+                raise Stopped
             loss, _ = softmax_cross_entropy(logits, labels, unscaled)
             total_loss += np.float64(loss) * len(labels)
             right += (logits.argmax(axis=2) == labels[:, None]).sum(axis=0)

@@ -22,8 +22,8 @@ def attempt(function: Callable[[Item], Result], item: Item) -> Result | Lost:
     """One try, wherever it is made: no memory is no fault of the function's, as there may be some later."""
     try:
         return function(item)
-    except MemoryError:
-        return Lost("it ran out of memory")
+    except MemoryError as error:
+        return Lost(": ".join(["it ran out of memory", *map(str, error.args)]))
 
 
 def sparingly(call: Callable[[], None], seconds: float) -> Callable[[], None]:

@@ -71,3 +71,8 @@ def shortened(name: str) -> str:
 def escaped(text: str) -> str:
     """Text in which nothing can move a terminal's cursor."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def numbers_apart(name: str) -> list[str | int]:
+    """What to sort names by, so that figure-2 comes before figure-10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
+
 import pytest
 from config_text import faults, in_an_empty_folder, load  # noqa: F401
 
@@ -141,6 +144,47 @@ training:
 )
 def test_one_fault_and_its_place(text: str | bytes, fault: str) -> None:
     assert [line[: len(fault)] for line in faults(text)][:1] == [fault]
+
+
+MANY = 100_000  # characters; more than 256 kB are not even looked at
+HOSTILE: dict[str, str | bytes] = {
+    "bomb": "a0: &a [x]\n" + "".join(f"a{n}: &a [{'*a, ' * 9}]\n" for n in range(1, 40)),
+    "code": 'seed: !!python/object/apply:os.mkdir ["ran"]',
+    "code of an object": "seed: !!python/object/new:os.mkdir [ran]",
+    "3000 lists": "seed: " + "[" * 3000,
+    "3000 mappings": "seed: " + "{a: " * 3000,
+    "3000 levels of lines": "- " * 3000,
+    "a NUL": "seed: 1\0",
+    "only NULs": "\0" * MANY,
+    "UTF-16": "seed: 1".encode("utf-16"),
+    "UTF-8 and UTF-16": b"\xef\xbb\xbf\xff\xfeseed: 1",
+    "1 MB": "#" * 1_000_000,
+    "1 MB of keys": "".join(f"key{n}: 1\n" for n in range(90_000)),
+    "a long word": "name: " + "x" * MANY,
+    "a long number": "seed: " + "9" * MANY,
+    "a quote": 'name: "' + "x" * MANY,
+    "escapes": 'name: "' + r"\u0041" * (MANY // 6) + '"',
+    "lines": "a\n" * (MANY // 2),
+    "a block of lines": "name: |\n" + " x\n" * (MANY // 3),
+    "empty lines": "\n" * MANY + "a: 1",
+    "aliases": "*a " * (MANY // 3),
+    "keys that are one": "seed: 1\n" * (MANY // 8),
+    "documents": "---\n" * (MANY // 4),
+    "a list never closed": "[a b c\n" + " x y\n" * (MANY // 5),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_is_refused_in_little_time_and_memory_and_nothing_is_run(kind: str) -> None:
+    told = faults(HOSTILE[kind])  # which takes the time
+    assert all(len(line) < 400 and line.isprintable() for line in told)
+    tracemalloc.start()
+    try:
+        assert faults(HOSTILE[kind], seconds=30) == told  # slowed down by the tracing
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+    assert [path.name for path in Path().iterdir()] == ["c.yaml"]
 
 
 def test_fields_are_compared_though_others_are_wrong() -> None:

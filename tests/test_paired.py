@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cifarmlp.experiment import PARTS, Outcome
+from cifarmlp.outcome import PARTS, Outcome
 from cifarmlp.paired import compare, differences, interval
 
 

@@ -19,8 +19,9 @@ from cifarmlp import populations
 from cifarmlp.config import Config, override_with
 from cifarmlp.data import Dataset, Images, Split, load
 from cifarmlp.experiment import population, split_of, train_together
+from cifarmlp.memory import free_memory, member_bytes
 from cifarmlp.nn.types import Float
-from cifarmlp.populations import Member, arrange, estimate, free_memory, member_bytes
+from cifarmlp.populations import Member, arrange, estimate
 
 SOME = (0, 1, 4, 6, 15)  # members that are trained alone, too
 INITS: list[Any] = ["he", "xavier", {"sigma": 0.02}]
@@ -377,12 +378,25 @@ def test_no_steps_are_an_evaluation(trained: list[Config]) -> None:
     assert outcomes[0].metrics["validation"]["accuracy"] == pytest.approx(0.1, abs=0.05)
 
 
-@pytest.mark.parametrize("asked", [1, 10])
-def test_stopped_half_way_there_is_no_outcome(trained: list[Config], asked: int) -> None:
-    times = itertools.count(1)
-    assert train_together(trained, load("synthetic"), lambda: next(times) >= asked) == []
+def times_asked(configs: list[Config]) -> int:
+    """How often a population asks whether to stop: after each step, and within the evaluations."""
+    asked: list[int] = []
+    train_together(configs, load("synthetic"), lambda: bool(asked.append(1)))  # type: ignore[func-returns-value]
+    return len(asked)
 
 
-def test_stopped_in_the_last_step_there_are_outcomes(trained: list[Config]) -> None:
+def stopped_at(asked: int, configs: list[Config]) -> list[str]:
+    """The status of the outcomes where the answer is yes from so many askings on."""
     times = itertools.count(1)
-    assert len(train_together(trained, load("synthetic"), lambda: next(times) >= 30)) == 4
+    outcomes = train_together(configs, load("synthetic"), lambda: next(times) >= asked)
+    return [outcome.status for outcome in outcomes]
+
+
+def test_stopped_before_the_last_evaluation_is_over_there_is_no_outcome(trained: list[Config]) -> None:
+    most = times_asked(trained)
+    for asked in (1, 10, most // 2, most - 1):  # within the first evaluation, on the way, within the last
+        assert stopped_at(asked, trained) == []
+
+
+def test_stopped_after_the_last_evaluation_there_are_outcomes(trained: list[Config]) -> None:
+    assert stopped_at(times_asked(trained), trained) == ["finished"] * 4

@@ -9,8 +9,9 @@ import click
 import pytest
 
 from cifarmlp import cli
-from cifarmlp.config import load_config, shipped_configs
-from cifarmlp.config_schema import dotted_fields
+from cifarmlp.config import Config, load_config, shipped_configs
+from cifarmlp.config_fields import dotted_fields
+from cifarmlp.study import load_study
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8") if README.exists() else ""
@@ -60,9 +61,18 @@ def test_the_example_config_is_one(tmp_path):
     assert load_config(tmp_path / "example.yaml").network.hidden == (50, 50)
 
 
+def test_the_example_study_is_one(tmp_path):
+    examples = [block for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if "sections:" in block]
+    assert len(examples) == 1
+    (tmp_path / "example.yaml").write_text(examples[0])
+    assert len(load_study(tmp_path / "example.yaml").experiments) == 6
+
+
 def test_every_key_is_in_the_config_reference():
     for section in ("data", "network", "training"):
-        for key in {field.split(".")[1] for field in dotted_fields() if field.startswith(f"{section}.")}:
+        for key in {
+            field.split(".")[1] for field in dotted_fields(Config) if field.startswith(f"{section}.")
+        }:
             assert f"`{section}.{key}`" in TEXT
 
 

@@ -9,21 +9,22 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
+from here import Done, cifarmlp, held
 from matplotlib.figure import Figure
 
-from cifarmlp import cli, plots, populations, search_folder
+from cifarmlp import plots, search_folder
 from cifarmlp import search as searches
 from cifarmlp.config import SearchConfig, load_config
 from cifarmlp.sampling import coarse_values, fine_values
@@ -76,33 +77,8 @@ search:
     space:
       training.lambda: {uniform_within: 0.001}
 """
+SECOND_POPULATION = "evaluation 6"  # of a process: a population has two at its beginning and two at its end
 Table = dict[int, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-def cifarmlp(*args: str, cwd: Path, err: io.StringIO | None = None) -> Done:
-    """The command line in this process."""
-    out, err = io.StringIO(), err or io.StringIO()
-    code: Any = 0
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    command = mock.patch.object(sys, "argv", ["cifarmlp", *args])
-    try:
-        with chdir(cwd), redirect_stdout(out), redirect_stderr(err), command:
-            cli.main()
-    except SystemExit as end:
-        code = end.code
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 def search(*args: str, cwd: Path, jobs: int = 1) -> Done:
@@ -670,10 +646,11 @@ def test_what_was_killed_before_a_fine_trial_had_ended_is_resumed_or_refused(
 
 def test_ctrl_c_ends_a_search_in_good_order_and_it_can_be_resumed(tmp_path: Path, separate: Table) -> None:
     place = place_with(SEPARATE, tmp_path)
-    with running("c.yaml", "--jobs", "2", cwd=place) as process:
+    with held(place, SECOND_POPULATION, "search", "c.yaml", "--jobs", "2") as process:
         wait_for(lambda: ended(place) > 0, process)
         begun = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        (place / "go").touch()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert time.monotonic() - begun < 20
@@ -698,7 +675,8 @@ def test_a_search_at_work_is_alone_in_its_folder_and_ends_at_once_by_sigterm(job
             wait_for(lambda: len([*workers_of(process.pid)]) == jobs, process)
         time.sleep(1)
         other = search("--resume", "runs/tiny-001", cwd=place)
-        assert_told(other, 4, "runs/tiny-001: another process is at work in it")
+        who = f"process {process.pid} on {socket.gethostname()}"
+        assert_told(other, 4, f"runs/tiny-001: {who} is at work in it since ")
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=120)
@@ -733,6 +711,16 @@ def test_files_that_are_missing_come_back(copied: Path) -> None:
     assert search("--resume", "runs/tiny-001", cwd=copied.parents[1]).code == 0
     assert [(copied / name).read_bytes() for name in names] == before
     assert (copied / "search.png").exists()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_torn_table_of_trials_is_whole_again_and_stray_files_are_gone(copied: Path) -> None:
+    before = (copied / "trials.csv").read_bytes()
+    (copied / "trials.csv").write_bytes(before[:-15])
+    (copied / ".trials.csv.x1y2.tmp").write_bytes(before[:100])
+    assert search("--resume", "runs/tiny-001", cwd=copied.parents[1]).code == 0
+    assert (copied / "trials.csv").read_bytes() == before
+    assert not list(copied.glob(".*.tmp"))
 
 
 def cut(data: bytes) -> bytes:
@@ -805,9 +793,11 @@ def test_a_damaged_folder_is_told(name: str, content: bytes | None, copied: Path
 
 def test_a_search_survives_its_workers(tmp_path: Path, separate: Table) -> None:
     place = place_with(SEPARATE, tmp_path)
-    with running("c.yaml", "--coarse", "--jobs", "2", cwd=place) as process:
+    with held(place, SECOND_POPULATION, "search", "c.yaml", "--coarse", "--jobs", "2") as process:
         wait_for(lambda: ended(place) > 0, process)
-        os.kill(next(workers_of(process.pid)), signal.SIGKILL)
+        worker = next(place.glob("held-*")).name.removeprefix("held-")
+        os.kill(int(worker), signal.SIGKILL)
+        (place / "go").touch()
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "Traceback" not in err
@@ -825,16 +815,17 @@ def workers_of(pid: int) -> Iterator[int]:
 def test_sixty_trials_killed_at_five_random_moments(jobs: int, tmp_path: Path) -> None:
     chance = random.Random(jobs)
     sixty = SEPARATE.replace("trials: 8", "trials: 60").replace("[1, 2, 3, 4]", f"{[*range(1, 31)]}")
+    sixty = sixty.replace("steps: 60", "steps: 400")  # so long that five kills never meet the end
     place = place_with(sixty, tmp_path)
     assert search("c.yaml", "--coarse", "--out", "whole", cwd=place).code == 0
     wanted = table(place / "whole" / "tiny-001")
     assert len(wanted) == 60
     for args in [["c.yaml", "--coarse"], *[["--resume", "runs/tiny-001"]] * 4]:
         with running(*args, "--jobs", str(jobs), cwd=place) as process:
-            least = ended(place) + chance.randrange(10)
+            least = ended(place) + chance.randrange(6)
             wait_for(lambda least=least: ended(place) >= least, process)
             wait_for((place / "runs" / "tiny-001" / "search.json").exists, process)
-            time.sleep(chance.random())
+            time.sleep(chance.random() / 5)
             assert process.poll() is None
             os.killpg(process.pid, signal.SIGKILL)
     assert 0 < ended(place) < 60
@@ -932,7 +923,7 @@ def test_the_coarse_stage_that_is_to_be_refined_must_have_finished(coarse: Path,
 def test_little_memory_makes_smaller_populations_and_the_same_table(
     place: Path, searched: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(populations, "free_memory", lambda: 0.0)
+    monkeypatch.setattr(searches, "free_memory", lambda: 0.0)
     assert search("c.yaml", "--coarse", "--trials", "3", cwd=place).code == 0
     found, both = trials(place / "runs" / "tiny-001"), trials(searched[0] / "runs" / "tiny-001")
     for number, row in found.items():

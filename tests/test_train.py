@@ -256,10 +256,16 @@ def test_stop_ends_the_training_after_the_step_without_a_last_record() -> None:
     assert run.step == EPOCH + 3
 
 
-def test_a_stop_in_the_last_step_leaves_a_training_that_is_done() -> None:
+def test_a_stop_in_the_last_evaluation_leaves_a_training_that_is_not_over_until_it_is_made() -> None:
     run = training()
     run.stop = lambda: run.step == run.steps
-    assert [record.step for record in run.records()][-1] == run.steps
+    assert [record.step for record in run.records()] == [0, EPOCH, 2 * EPOCH]
+    assert run.step == run.steps
+    assert not run.over
+    run.stop = lambda: False
+    assert [record.step for record in run.records()] == [run.steps]
+    assert run.over
+    assert list(run.records()) == []
 
 
 def test_records_can_be_taken_one_at_a_time() -> None:

@@ -14,11 +14,12 @@ from typing import ClassVar
 
 import chores
 import pytest
+import tiny
 
 from cifarmlp import repeats
 from cifarmlp.config import find_config, load_config
 from cifarmlp.errors import CifarmlpError
-from cifarmlp.experiment import PARTS, QUANTITIES, Outcome
+from cifarmlp.outcome import PARTS, QUANTITIES, Outcome
 from cifarmlp.workers import Lost, map_unordered
 
 ALONE_AND_SEVERAL = pytest.mark.parametrize("jobs", [1, 2])
@@ -289,19 +290,13 @@ def test_a_seed_that_runs_out_of_memory_is_told_and_the_others_are_summarised(tm
         return Outcome("finished", 10, 1.0, 1.0, metrics, config.seed)
 
     monkeypatch.setattr(repeats, "train_into", train)
-    monkeypatch.setattr(repeats, "load", lambda *args, **options: None)
     seen = []
-    with pytest.raises(
-        CifarmlpError, match="seed 2: given up after two tries, as it ran out of memory"
-    ) as caught:
-        repeats.train_seeds(
-            load_config(find_config("quickstart")),
-            tmp_path,
-            None,
-            repeats=3,
-            ended=lambda outcome: seen.append(outcome.seed),
-        )
+    three = repeats.claim(load_config(find_config("quickstart")), 3, tmp_path)
+    with pytest.raises(CifarmlpError) as caught:
+        repeats.train_seeds(three, tiny.dataset(), None, ended=lambda outcome: seen.append(outcome.seed))
     folder = tmp_path / "quickstart-001"
+    told = "seed 2: given up after two tries: it ran out of memory; "
+    assert str(caught.value).startswith(told)
     assert str(folder) in str(caught.value)
     assert seen == [1, 3]
     assert json.loads((folder / "summary.json").read_text())["n"] == 2
@@ -320,6 +315,6 @@ def test_seeds_whose_workers_are_killed_twice_end_the_command_with_one_line(tmp_
         error = parent.communicate()[1]
     assert parent.returncode == 1
     assert error.startswith(
-        "error: seed 1, seed 2: given up after two tries, as its worker was killed by signal 9;"
+        "error: seed 1 and 2: given up after two tries: its worker was killed by signal 9;"
     )
     assert len(error.splitlines()) == 1

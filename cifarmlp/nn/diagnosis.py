@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from cifarmlp.nn.losses import softmax_cross_entropy
 from cifarmlp.nn.network import Network
-from cifarmlp.nn.types import Float
+from cifarmlp.nn.types import Float, Labels
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,24 @@ def layer_health(network: Network, x: Float, member: int = 0) -> list[LayerHealt
         dead = np.mean(np.all(outputs == 0, axis=0)) if n < len(network.relus) else 0.0
         health.append(LayerHealth(n + 1, float(dead), float(outputs.std(axis=0).mean())))
     return health
+
+
+def pulls(network: Network, x: Float, labels: Labels, lam: float) -> list[tuple[float, float]]:
+    """Of each layer of a single network, what pulls at its weights: root mean square of the loss's gradient
+    dL/dW over a mini-batch x (B, in), labels (B,), and of weight decay's, 2 lam W.
+    """
+    one = np.ones(1, network.dtype)
+    _, dlogits = softmax_cross_entropy(network.forward(x), labels, one)
+    network.backward(dlogits)
+    weights, gradients = network.parameters(), network.gradients()
+    names = [f"W{n + 1}" for n in range(len(network.linears))]
+    return [(_rms(gradients[name]), 2 * lam * _rms(weights[name])) for name in names]
+
+
+def _rms(values: Float) -> float:
+    # scaled first: the squares of tiny gradients are no float32 numbers
+    largest = float(np.abs(values).max())
+    return largest * float(np.sqrt(np.mean(np.square(values / largest)))) if largest > 0 else 0.0
 
 
 def first_not_finite(network: Network, x: Float, member: int = 0) -> str:

@@ -104,6 +104,17 @@ class Network:
         views = self._views("db", "dgamma", "dbeta")
         return {**Ws, **{name[1:]: view for name, view in views.items()}}
 
+    def stored(self) -> dict[str, Float]:
+        """Every array that a training changes, as the layers keep it: W1, scale1, b1, gamma1, averages1, ...
+
+        With these a training goes on to the same bits; `parameters` would fold the scale into W.
+        """
+        kinds = ("W", "scale", "b", "gamma", "beta", "averages")
+        layers = [*enumerate(self.linears, 1), *enumerate(self.norms, 1)]
+        return {
+            f"{k}{n}": vars(layer)[k] for n, layer in layers for k in kinds if vars(layer).get(k) is not None
+        }
+
     def running_averages(self) -> dict[str, Float]:
         """Views by name: mean1, var1 (K, d), ... of the normalised layers."""
         return self._views("mean", "var")

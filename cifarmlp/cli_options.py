@@ -1,0 +1,37 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+
+import click
+
+INTERRUPTED = 128  # plus the signal's number, as shells have it
+
+ANY_PATH = click.Path(path_type=Path)
+DATA_DIR = click.option(
+    "--data-dir",
+    type=ANY_PATH,
+    help="CIFAR-10's folder or archive. [default: $CIFARMLP_DATA, the usual places]",
+)
+OUT = click.option(
+    "--out", type=ANY_PATH, default=Path("runs"), show_default=True, help="Where run folders go."
+)
+SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value by its dotted key."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+QUIET = click.option("--quiet", is_flag=True, help="Results only: no progress, no messages.")
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    envvar="CIFARMLP_THREADS",
+    help="BLAS threads. [default: 2 while the cores are idle; 1 a job]",
+)
+TABLES = click.option(
+    "--tables",
+    "form",
+    type=click.Choice(["md", "tex"]),
+    help="Also each table as Markdown or LaTeX, in tables/ beside the page.",
+)
+FIGURES = click.option(
+    "--figures", is_flag=True, help="Also each figure as SVG and PDF, in figures/ beside the page."
+)

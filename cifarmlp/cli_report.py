@@ -1,0 +1,37 @@
+"""The command `report`: parse, call, print."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from cifarmlp.cli_options import ANY_PATH, FIGURES, TABLES
+from cifarmlp.errors import ConfigError
+
+NAME = "report.html"
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=ANY_PATH, metavar="RUN...")
+@click.option(
+    "--output",
+    type=ANY_PATH,
+    metavar="FILE",
+    help="The page. [default: report.html in RUN; of several, in the current folder]",
+)
+@TABLES
+@FIGURES
+def report(
+    folders: tuple[Path, ...], output: Path | None, form: Literal["md", "tex"] | None, figures: bool
+) -> None:
+    """Write what is in the folders of trainings and searches as one HTML page.
+
+    The page needs no other file and no network. Several trainings are compared with the first, seed by seed.
+    """
+    from cifarmlp import report as reports
+
+    output = output or (folders[0] / NAME if len(folders) == 1 else Path(NAME))
+    if output.is_dir():
+        raise ConfigError(f"--output {output}: a folder; give the name of a file, such as {output / NAME}")
+    for path in reports.write(reports.page_of(folders, output.parent), output, form, figures):
+        click.echo(path)

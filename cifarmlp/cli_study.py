@@ -1,0 +1,99 @@
+"""The command `study`: parse, call, print."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from cifarmlp.cli_options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
+from cifarmlp.cli_report import NAME
+from cifarmlp.errors import CifarmlpError
+
+if TYPE_CHECKING:
+    from cifarmlp.study_run import Plan
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[STUDY...]")
+@click.option("--only", multiple=True, metavar="SECTION", help="Only sections with this in their titles.")
+@click.option(
+    "--repeats", type=click.IntRange(1, 10_000), help="Seeds of every experiment. [default: the study's]"
+)
+@click.option("--trials", type=click.IntRange(1, 10_000), help="Trials of each stage of a search.")
+@SET
+@click.option("--jobs", type=click.IntRange(1, 256), help="Trainings side by side. [default: one a core]")
+@click.option("--dask", metavar="ADDRESS", help="Search on a Dask cluster, such as tcp://host:8786.")
+@click.option("--dry-run", is_flag=True, help="Only say what there is to train, and how long it takes.")
+@TABLES
+@FIGURES
+@OUT
+@DATA_DIR
+@QUIET
+@JSON
+def study(
+    names: tuple[str, ...],
+    only: tuple[str, ...],
+    repeats: int | None,
+    trials: int | None,
+    overrides: tuple[str, ...],
+    jobs: int | None,
+    dask: str | None,
+    dry_run: bool,
+    form: Literal["md", "tex"] | None,
+    figures: bool,
+    out: Path,
+    data_dir: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train what a STUDY says and judge each number that was reported: a page with verdicts.
+
+    STUDY is a file or a shipped study; without one, the shipped ones are listed. The same command again goes
+    on where it was interrupted, and copies what was trained before with the same config and code.
+    """
+    from cifarmlp import blas, interrupts, report, study_folder, study_run, study_screen, workers
+
+    if not names:
+        study_screen.print_studies()
+        return
+    plans = [_plan(name, overrides, repeats, trials, out, only) for name in names]
+    cluster = workers.connect(dask) if dask is not None else None
+    jobs = jobs or blas.cores()
+    cores = workers.size(cluster) if cluster else jobs
+    if dry_run:
+        for plan in plans:
+            study_screen.print_plan(plan, data_dir, out, jobs, cores)
+        return
+    stop, command = interrupts.watch_signals(), ["cifarmlp", *sys.argv[1:]]
+    lost: dict[str, str] = {}
+    for plan in plans:
+        progress = study_screen.progress(quiet)
+        lost |= study_run.run(
+            plan, out, data_dir, jobs=jobs, cores=cores, command=command, progress=progress, cluster=cluster,
+            stop=stop,
+        )  # fmt: skip
+        if stop():
+            study_screen.print_interrupted(command)
+            sys.exit(INTERRUPTED + stop())
+    folders = [plan.folder for plan in plans]
+    target = (folders[0] if len(folders) == 1 else out) / NAME
+    report.write(report.page_of(folders, target.parent), target, form, figures)
+    study_screen.print_verdicts([study_folder.read(folder) for folder in folders], target, as_json)
+    if lost:
+        raise CifarmlpError(f"not trained after two tries: {'; '.join(f'{k}: {v}' for k, v in lost.items())}")
+
+
+def _plan(
+    name: str,
+    overrides: tuple[str, ...],
+    repeats: int | None,
+    trials: int | None,
+    out: Path,
+    only: tuple[str, ...],
+) -> "Plan":
+    from cifarmlp import config_files, study_folder, study_run
+    from cifarmlp import study as studies
+
+    loaded = studies.load_study(config_files.find_study(name), overrides)
+    return study_run.plan(loaded, study_folder.asked(loaded, repeats, [*overrides], trials), out, only)

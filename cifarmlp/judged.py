@@ -1,0 +1,196 @@
+"""Each number and each conclusion of a study next to what came of it, with a verdict."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cifarmlp import paired, search_summary, verdicts
+from cifarmlp.document import Verdict
+from cifarmlp.gradients import LIMIT
+from cifarmlp.nn.gradcheck import Difference
+from cifarmlp.outcome import PARTS, Outcome
+from cifarmlp.ranking import NOISE, Trial, ranked
+from cifarmlp.search_folder import Search
+from cifarmlp.study import Comparison, Experiment, Found, GradientCheck, StudySection, chance
+from cifarmlp.study_folder import StudyFolder
+
+RIGHT = {"relative": 1e-5, "distance": 1e-3}
+NEAREST = 5
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A number, or a conclusion: of what, what was reported, what came of it, and the verdict."""
+
+    of: str
+    quantity: str
+    reported: str
+    obtained: str
+    verdict: Verdict
+
+
+def numbers(state: StudyFolder, section: StudySection) -> Iterator[Judged]:
+    """The verdicts on a section's reported numbers, of what has ended."""
+    for check in section.gradcheck:
+        if check.mistake is None:
+            yield from gradients(check, state.differences(check.name))
+    for experiment in section.experiments:
+        if experiment.name in state.experiments:
+            yield from accuracies(state, experiment)
+    if section.search and section.title in state.searches:
+        yield from trials(state, section)
+
+
+def gradients(check: GradientCheck, differences: Sequence[Difference]) -> Iterator[Judged]:
+    """A row for each number that was published."""
+    ours = {difference.name: difference for difference in differences}
+    for name, reported in check.reported.items() if ours else ():
+        if name not in ours:
+            words = Verdict("no such parameter here", "open")
+            yield Judged(check.name, name, f"{reported:.2g}", "-", words)
+            continue
+        obtained = ours[name].relative if check.measure == "relative" else ours[name].distance
+        right = RIGHT[check.measure]
+        verdict = (
+            verdicts.of_mistake(reported, obtained, right)
+            if check.mistake
+            else verdicts.of_gradient(reported, ours[name].worst, right, LIMIT)
+        )
+        yield Judged(check.name, name, f"{reported:.2g}", f"{obtained:.1e}", verdict)
+
+
+def accuracies(state: StudyFolder, experiment: Experiment) -> Iterator[Judged]:
+    """A row for each accuracy, each standard deviation, and whether the loss stayed finite."""
+    outcomes, reported = state.experiments[experiment.name].outcomes(), experiment.reported
+    if not outcomes:
+        return
+    for part, number, std in zip(PARTS, reported.accuracy, reported.std, strict=True):
+        ours = [metric(outcome, part, "accuracy") for outcome in outcomes]
+        if number is not None:
+            told = f"{number:.4f}" if std is None else f"{number:.4f} ± {std:.4f} (n = {reported.n})"
+            verdict = _of_accuracy(state, experiment, part, outcomes)
+            yield Judged(experiment.name, f"{part} accuracy", told, mean_and_std(ours), verdict)
+        if std is not None:
+            verdict = verdicts.of_std(std, reported.n, ours)
+            obtained = f"{np.std(ours, ddof=1):.4f}" if len(ours) > 1 else "-"
+            yield Judged(experiment.name, f"std of {part} accuracy", f"{std:.4f}", obtained, verdict)
+    if reported.status is not None:
+        statuses = [outcome.status for outcome in outcomes]
+        words = {"diverged": "the loss is NaN", "finished": "the loss is finite"}
+        verdict = verdicts.of_status(reported.status, statuses)
+        finite = sum(status == "finished" for status in statuses)
+        obtained = f"finite with {finite} of {len(statuses)} seeds"
+        yield Judged(experiment.name, "loss", words[reported.status], obtained, verdict)
+
+
+def _of_accuracy(state: StudyFolder, experiment: Experiment, part: str, outcomes: list[Outcome]) -> Verdict:
+    reported, place = experiment.reported, PARTS.index(part)
+    number, std = reported.accuracy[place], reported.std[place]
+    assert number is not None
+    diverged = sum(outcome.status == "diverged" for outcome in outcomes)
+    if diverged:
+        return Verdict(f"{diverged} of {len(outcomes)} seeds of ours diverged", "bad")
+    ours = [metric(outcome, part, "accuracy") for outcome in outcomes]
+    level = chance(part, state.experiments[experiment.name].config)
+    stuck = [o.at_chance or value <= level for o, value in zip(outcomes, ours, strict=True)]
+    at_chance = verdicts.of_chance(stuck, number <= level)
+    if at_chance:
+        return at_chance
+    return verdicts.of_one(number, ours) if std is None else verdicts.of_mean(number, std, reported.n, ours)
+
+
+def metric(outcome: Outcome, part: str, quantity: str) -> float:
+    """Such as the accuracy of the test images; nan where there is none."""
+    return outcome.metrics.get(part, {}).get(quantity, math.nan)
+
+
+def mean_and_std(values: Sequence[float]) -> str:
+    """Such as `0.5312 ± 0.0031 (n = 3)`."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return "-"
+    std = f" ± {np.std(known, ddof=1):.4f}" if len(known) > 1 else ""
+    return f"{np.mean(known):.4f}{std} (n = {len(known)})"
+
+
+def trials(state: StudyFolder, section: StudySection) -> Iterator[Judged]:
+    """A row for each accuracy of a reported trial, judged by our trials near it, and for the best setting."""
+    search, reported = state.searches[section.title], section.search.reported if section.search else None
+    best_first = ranked(search.trials())
+    if not best_first or reported is None:
+        return
+    for stage, found in [*(("coarse", f) for f in reported.coarse), *(("fine", f) for f in reported.fine)]:
+        yield from _trial(search, stage, found, best_first)
+    if reported.best:
+        near = [trial.validation_accuracy for trial in nearest(search, best_first, reported.best)]
+        noise = NOISE / math.sqrt(search_summary.validation_images(search.config))
+        verdict = verdicts.of_setting(best_first[0].validation_accuracy, near, noise)
+        ours = values_of({key: float(value) for key, value in search.values[best_first[0].trial].items()})
+        yield Judged("best setting", "values", values_of(reported.best), ours, verdict)
+
+
+def _trial(search: Search, stage: str, found: Found, trials: Sequence[Trial]) -> Iterator[Judged]:
+    near = nearest(search, trials, found.values)
+    for part, number in (("train", found.train), ("validation", found.validation)):
+        if number is not None:
+            ours = [getattr(trial, f"{part}_accuracy") for trial in near]
+            what, verdict = f"{stage}: {values_of(found.values)}", verdicts.of_one(number, ours)
+            yield Judged(what, f"{part} accuracy", f"{number:.4f}", mean_and_std(ours), verdict)
+
+
+def nearest(search: Search, trials: Sequence[Trial], values: dict[str, float]) -> list[Trial]:
+    """The NEAREST trials to these values, by the distance of what was drawn: logarithms where it was so."""
+    section = search.config.search
+    assert section is not None
+
+    def distance(trial: Trial) -> float:
+        total = 0.0
+        for key, value in values.items():
+            draw, ours = section.coarse.space.get(key), float(search.values[trial.trial].get(key, math.nan))
+            is_log = draw is not None and draw.log_uniform is not None
+            total += (math.log(ours / value) if is_log else ours - value) ** 2
+        return total
+
+    return sorted(trials, key=distance)[:NEAREST]
+
+
+def values_of(values: dict[str, float]) -> str:
+    """Such as `lambda 0.00355`."""
+    return ", ".join(f"{key.rpartition('.')[2]} {value:.3g}" for key, value in values.items())
+
+
+def conclusions(state: StudyFolder, section: StudySection) -> Iterator[Judged]:
+    """The verdicts on a section's conclusions, of those whose experiments have ended."""
+    for comparison in section.comparisons:
+        runs = [state.experiments.get(name) for name in comparison.of]
+        first, second = (run.outcomes() if run else [] for run in runs)
+        if first and second:
+            yield conclusion(comparison, first, second)
+
+
+def conclusion(comparison: Comparison, first: Sequence[Outcome], second: Sequence[Outcome]) -> Judged:
+    """The first experiment's outcomes against the second one's."""
+    short = [name.partition(":")[0] for name in comparison.of]
+    if comparison.expected == "only the first trains":
+        trained = [[o.status == "finished" and not o.at_chance for o in each] for each in (first, second)]
+        told = (f"{sum(each)} of {len(each)}" for each in trained)
+        obtained = "{} seeds train, against {}".format(*told)
+        verdict = verdicts.of_training(*trained)
+        return Judged(comparison.claim, " and ".join(short), comparison.expected, obtained, verdict)
+    part, _, quantity = comparison.quantity.partition(" ")
+    before = {outcome.seed: metric(outcome, part, quantity) for outcome in second}
+    pairs = [metric(o, part, quantity) - before[o.seed] for o in first if o.seed in before]
+    known = [difference for difference in pairs if math.isfinite(difference)]
+    mean, low, high = paired.interval(known)
+    interval = f" [{low:+.4f}, {high:+.4f}]" if len(known) > 1 else ""
+    obtained = f"{mean:+.4f}{interval} (n = {len(known)})" if known else "-"
+    verdict = verdicts.of_difference(known, comparison.expected)
+    return Judged(
+        comparison.claim,
+        f"{comparison.quantity}, {' minus '.join(short)}",
+        comparison.expected,
+        obtained,
+        verdict,
+    )

@@ -1,0 +1,198 @@
+"""A training, of one seed or several, as a section of a report."""
+
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cifarmlp import config_words, figures
+from cifarmlp.config import to_yaml
+from cifarmlp.document import Block, Cell, Link, Listing, Picture, Section, Table, Text, Verdict
+from cifarmlp.experiment import schedule_of
+from cifarmlp.outcome import PARTS, Outcome, as_read, summarise
+from cifarmlp.saved import Run, Seed
+
+COLUMNS = tuple((part, quantity) for quantity in ("accuracy", "loss") for part in PARTS)
+
+
+def section(run: Run, title: str, target: str) -> Section:
+    """target: the run's folder, relative to the page."""
+    return Section(title, tuple(_blocks(run, title, target)))
+
+
+def sentence(run: Run) -> str:
+    """The result in a sentence."""
+    outcomes = run.outcomes()
+    if not outcomes:
+        return f"{config_words.network(run.config)}: no training has ended yet."
+    n = len(outcomes)
+    over = f"mean ± std over n = {n} seeds" if n > 1 else f"seed {outcomes[0].seed}"
+    accuracy = as_read(summarise(outcomes)["test"]["accuracy"])
+    states = dict.fromkeys(found.words for found in map(state, outcomes) if found.tone == "bad")
+    told = ", ".join([*states, *([f"test accuracy {accuracy}"] if accuracy != "-" else [])])
+    return f"{config_words.network(run.config)}: {told} ({over})."
+
+
+def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
+    yield from _unfinished(run)
+    yield from _advice(run)
+    yield _results(run, title)
+    if any(map(has_curves, run.seeds)):
+        yield curves(run, title, title)
+    yield _settings(run, title, target)
+    places = [seed.folder for seed in run.seeds] or [run.folder]
+    yield from origin(read_json(places[0] / "environment.json"), title)
+    yield Listing("config.yaml, every default written out", to_yaml(run.config))
+
+
+def has_curves(seed: Seed) -> bool:
+    """Whether there are two points to draw a line between."""
+    return sum(math.isfinite(row.get("train_loss", math.nan)) for row in rows_of(seed)) > 1
+
+
+def rows_of(seed: Seed) -> list[dict[str, float]]:
+    """The rows of metrics.csv that say which step they are of."""
+    return [row for row in seed.rows() if math.isfinite(row.get("step", math.nan))]
+
+
+def _unfinished(run: Run) -> Iterator[Block]:
+    planned = read_json(run.folder / "summary.json").get("planned", 1)
+    ended = len(run.outcomes())
+    if ended < max(planned, len(run.seeds)):
+        what = f"{ended} of {planned} seeds have ended" if planned > 1 else "The training has not ended"
+        yield Text(f"{what}, or the files of a seed are damaged. To go on with it:", "note")
+        yield Text(f"cifarmlp train --resume {shlex.quote(str(run.folder))}", "command")
+
+
+def _advice(run: Run) -> Iterator[Block]:
+    """What was seen of the first seed that did not learn; the others mostly say the same."""
+    advised = [outcome for outcome in run.outcomes() if outcome.advice]
+    if advised:
+        others = ", ".join(str(outcome.seed) for outcome in advised[1:])
+        likewise = [f"likewise: seed{'s' * (len(advised) > 2)} {others}"] if others else []
+        who = [f"seed {advised[0].seed}:"] if len(run.seeds) > 1 else []
+        yield Text("\n".join([*who, *advised[0].advice, *likewise]), "note")
+
+
+def _results(run: Run, title: str) -> Table:
+    names = tuple(f"{part} {quantity}" for part, quantity in COLUMNS)
+    rows = [_row(seed) for seed in run.seeds]
+    outcomes = run.outcomes()
+    if len(outcomes) > 1:
+        summary = summarise(outcomes)
+        means = (as_read(summary[part][quantity]) for part, quantity in COLUMNS)
+        rows.append((f"mean ± std, n = {len(outcomes)}", "", *means, ""))
+    caption = f"{title}: accuracy (fraction of the images) and loss (cross-entropy, nats) at the end."
+    return Table(f"{title}-results", caption, ("seed", "state", *names, "time"), tuple(rows))
+
+
+def _row(seed: Seed) -> tuple[Cell, ...]:
+    outcome = seed.outcome
+    if outcome is None:
+        return (str(seed.config.seed), Verdict("not ended", "open"), *["-"] * len(COLUMNS), "-")
+    numbers = [number(outcome.metrics.get(part, {}).get(quantity, math.nan)) for part, quantity in COLUMNS]
+    return (str(seed.config.seed), state(outcome), *numbers, f"{outcome.seconds:.1f} s")
+
+
+def state(outcome: Outcome) -> Verdict:
+    """How a training ended, judged."""
+    if outcome.status == "diverged":
+        return Verdict(f"diverged at step {outcome.diverged_at}", "bad")
+    return Verdict("at chance level", "bad") if outcome.at_chance else Verdict("finished", "good")
+
+
+def number(value: float) -> str:
+    """Four decimals, or a dash where there is none."""
+    return f"{value:.4f}" if math.isfinite(value) else "-"
+
+
+def curves(run: Run, title: str, name: str) -> Picture:
+    """Cost, loss, accuracy and eta against steps; name: of the picture's file."""
+    n = sum(map(has_curves, run.seeds))
+    spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
+    caption = (
+        f"{title}: cost, loss and accuracy of training and validation set, and eta, against steps.{spread}"
+    )
+    return Picture(
+        f"{name}-curves", caption, lambda: _drawn(run, title), f"Curves of a training. {sentence(run)}"
+    )
+
+
+def _drawn(run: Run, title: str) -> Figure:
+    return figures.seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title)
+
+
+@np.errstate(all="ignore")
+def eta_by_step(run: Run) -> dict[int, float]:
+    """The learning rate over the steps that were trained."""
+    last = max((row for seed in run.seeds for row in rows_of(seed)), key=lambda row: row["step"])
+    epoch = round(last["step"] / last["epoch"]) if last.get("epoch") else 1
+    schedule = schedule_of([run.config], max(1, epoch))
+    steps = np.unique(np.linspace(0, last["step"], 401).astype(int))
+    return {int(step): float(np.ravel(schedule(int(step)))[0]) for step in steps}
+
+
+def _settings(run: Run, title: str, target: str) -> Table:
+    outcomes = run.outcomes()
+    rows: list[tuple[Cell, ...]] = list(config_words.described(run.config).items())
+    if outcomes:
+        steps = max(outcome.steps for outcome in outcomes)
+        epochs = max(outcome.epochs for outcome in outcomes)
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        rows.append(("trained for", f"{steps} steps, {epochs:.1f} epochs"))
+        rows.append(
+            ("time", f"{duration(seconds)}{' for all seeds' * (len(outcomes) > 1)}, with evaluations")
+        )
+    rows.append(("folder", Link(run.folder.name or ".", target)))
+    return Table(f"{title}-settings", f"{title}: what was trained.", ("setting", "value"), tuple(rows))
+
+
+def duration(seconds: float) -> str:
+    """Such as `42.1 s` or `3 min 5 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+
+
+def origin(described: Mapping[str, Any], title: str) -> Iterator[Block]:
+    """The command that was typed, and the machine and versions that it ran on: of environment.json."""
+    command = described.get("command")
+    if isinstance(command, list) and len(command) > 1:
+        yield Text("The command:")
+        yield Text(f"cifarmlp {shlex.join(map(str, command[1:]))}", "command")
+    rows = tuple(_environment(described))
+    if rows:
+        yield Table(f"{title}-environment", f"{title}: where it ran.", ("what", "value"), rows)
+
+
+def _environment(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in ("cifarmlp", "git_commit", "python", "cpu", "platform", "blas_threads"):
+        if described.get(name) is not None:
+            yield name.replace("_", " "), str(described[name])
+    if isinstance(described.get("blas"), list):
+        yield "blas", ", ".join(map(str, described["blas"]))
+    libraries = _mapping(described.get("libraries"))
+    if libraries:
+        yield "libraries", ", ".join(f"{name} {version}" for name, version in libraries.items())
+    images = _mapping(described.get("data"))
+    if images:
+        official = {True: "the official ones", False: "not the official ones"}.get(images.get("official"), "")  # type: ignore[arg-type]
+        yield "images", f"{images.get('source')}, {official}, SHA-256 {images.get('sha256')}"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """What a file holds; nothing where it is none or damaged."""
+    try:
+        return _mapping(json.loads(path.read_bytes()))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,320 @@
+"""Studies: YAML files that say what is to be trained, which numbers were reported, and what was concluded.
+
+A study is a title and sections; a section is text and any of a table of experiments, gradient checks, a
+search, and comparisons of experiments. All faults are told at once, with their places, as in configs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from cifarmlp.config import Config, Draw, load_config
+from cifarmlp.config_faults import check, refusal
+from cifarmlp.config_files import find_beside, read_tree
+from cifarmlp.config_sections import Count, NotNegative, Section, conflict
+from cifarmlp.errors import ConfigError
+from cifarmlp.outcome import PARTS
+from cifarmlp.strict_yaml import Fault, Node, Place
+from cifarmlp.yaml_words import shown
+
+LONGEST_SLUG = 59  # so that a study's name of 40 letters and a slug make a config's name
+
+
+def _can_be_shown(text: str) -> str:
+    bad = next((c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"), None)
+    if bad is not None:
+        raise conflict(f"the character {shown(bad)} can't be shown in {shown(text)}: remove it")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise conflict(f"{shown(text)} must be one line, without tabs")
+    return text
+
+
+Words = Annotated[str, Field(max_length=10_000), AfterValidator(_can_be_shown)]
+Line = Annotated[Words, AfterValidator(_one_line)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=100, pattern=r"[A-Za-z0-9]", description="text with a letter or a digit"),
+    AfterValidator(_can_be_shown),
+    AfterValidator(_one_line),
+]
+Accuracy = Annotated[float, Field(ge=0, le=1)]
+Expected = Literal["higher", "lower", "not higher", "only the first trains"]
+Quantity = Literal["train loss", "validation loss", "test loss",
+                   "train accuracy", "validation accuracy", "test accuracy"]  # fmt: skip
+
+
+class Reported(Section):
+    """What somebody published of an experiment: accuracies of train, validation, test; their std over n runs.
+
+    status: whether its loss stayed finite.
+    """
+
+    accuracy: Annotated[tuple[Accuracy | None, ...], Field(strict=False, min_length=3, max_length=3)] = Field(
+        (None, None, None), description="a list of three fractions: train, validation, test; null for none"
+    )
+    std: Annotated[tuple[NotNegative | None, ...], Field(strict=False, min_length=3, max_length=3)] = Field(
+        (None, None, None), description="a list of three numbers: train, validation, test; null for none"
+    )
+    n: Count = 1
+    status: Literal["finished", "diverged"] | None = None
+
+    @model_validator(mode="after")
+    def _a_std_is_of_several(self) -> Reported:
+        if any(std is not None for std in self.std) and self.n < 2:
+            raise conflict("a std is of at least 2 runs: say n, how many they were")
+        return self
+
+
+class Varied(Section):
+    """A config with some of its fields changed."""
+
+    config: str | None = None
+    set: dict[str, Any] = Field({}, description="a mapping of dotted keys to values")
+
+
+class Experiment(Varied):
+    """A config that is trained with several seeds. note: what a reader should know of it."""
+
+    name: Name
+    repeats: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    note: Words = ""
+    reported: Reported = Reported()
+
+
+class GradientCheck(Varied):
+    """A network whose gradients are checked, and differences that were published, by parameter (W1, b1, …).
+
+    measure: of those; relative is ||a - n|| / (||a|| + ||n||), distance is ||a - n||. mistake: to be made on
+    purpose, to see which parameters it shows in.
+    """
+
+    name: Name
+    mistake: Literal["constant statistics"] | None = None
+    measure: Literal["relative", "distance"] = "relative"
+    reported: dict[Line, NotNegative] = Field({}, description="a mapping of parameters to numbers")
+
+
+class Found(Section):
+    """A trial that was published: the values of the searched fields, its accuracies."""
+
+    values: dict[str, float] = Field(description="a mapping of searched fields to numbers", min_length=1)
+    train: Accuracy | None = None
+    validation: Accuracy | None = None
+
+
+class Best(Section):
+    """What a published search found: its best trials of either stage, and the best of all."""
+
+    coarse: Annotated[tuple[Found, ...], Field(strict=False)] = ()
+    fine: Annotated[tuple[Found, ...], Field(strict=False)] = ()
+    best: dict[str, float] = Field({}, description="a mapping of searched fields to numbers")
+
+
+class SearchOf(Varied):
+    """A search by a config's section `search`."""
+
+    config: str
+    reported: Best = Best()
+
+
+class Comparison(Section):
+    """Two experiments over the same seeds: what somebody concluded, and which of the two is which.
+
+    expected: how the first one's quantity is to be against the second one's, or that it alone trains.
+    """
+
+    claim: Line
+    of: Annotated[tuple[str, ...], Field(strict=False, min_length=2, max_length=2)] = Field(
+        description="a list of two experiments' names"
+    )
+    quantity: Quantity = "test accuracy"
+    expected: Expected = "higher"
+
+
+class StudySection(Section):
+    """A heading and what belongs under it. curves: whether each experiment's curves are shown."""
+
+    title: Name
+    text: Words = ""
+    experiments: Annotated[tuple[Experiment, ...], Field(strict=False)] = ()
+    curves: bool = True
+    gradcheck: Annotated[tuple[GradientCheck, ...], Field(strict=False)] = ()
+    search: SearchOf | None = None
+    comparisons: Annotated[tuple[Comparison, ...], Field(strict=False)] = ()
+
+
+class Study(Section):
+    """A whole study. base: the config that experiments change where they name none themselves."""
+
+    title: Name
+    text: Words = ""
+    base: str | None = None
+    repeats: Annotated[int, Field(ge=1, le=10_000)] = 3
+    sections: Annotated[tuple[StudySection, ...], Field(strict=False, min_length=1, max_length=100)]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A study with the config of each thing that is trained, checked or searched, by its name."""
+
+    name: str
+    study: Study
+    experiments: dict[str, Config]
+    checks: dict[str, Config]
+    searches: dict[str, Config]  # by the section's title
+
+
+def load_study(path: Path, overrides: Sequence[str] = ()) -> Loaded:
+    """The study in a file; `KEY=VALUE` overrides go over every config in it. Raises ConfigError."""
+    faults: list[Fault] = []
+    tree = read_tree(path, faults)
+    if tree is None:
+        raise refusal(faults)
+    study, found = check(tree, Study)
+    if study is None or faults or found:
+        raise refusal([*faults, *found])
+    faults = list(_misfits(study, tree))
+    if faults:
+        raise refusal(faults)
+    return _resolved(study, tree, path, overrides)
+
+
+def slug(name: str) -> str:
+    """A name as part of a path: letters, digits and hyphens."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:LONGEST_SLUG]
+
+
+def config_name(study: str, title: str) -> str:
+    """The name of the config of an experiment or a search in a study."""
+    return f"{study[:40]}-{slug(title)}"
+
+
+def _misfits(study: Study, tree: Node) -> Iterator[Fault]:
+    """Names that are given twice, or that a comparison calls and nobody has."""
+    for kind in ("title", "experiments", "gradcheck"):
+        seen: set[str] = set()
+        for name, place in _names(tree, kind):
+            if slug(name) in seen:
+                yield Fault(place, f"the name {shown(name)} is given twice: give another")
+            seen.add(slug(name))
+    names = {experiment.name for section in study.sections for experiment in section.experiments}
+    for node in _nodes(tree, "comparisons"):
+        for name in node.value["of"].value:
+            if name.value not in names:
+                words = f"no experiment of this study is called {shown(name.value)}"
+                known = ", ".join(map(shown, sorted(names))) or "none"
+                yield Fault(name.place, f"{words}; there are {known}")
+
+
+def _names(tree: Node, kind: str) -> Iterator[tuple[str, Place]]:
+    for node in tree.value["sections"].value if kind == "title" else _nodes(tree, kind):
+        name = node.value["title" if kind == "title" else "name"]
+        yield name.value, name.place
+
+
+def _nodes(tree: Node, kind: str) -> Iterator[Node]:
+    """The entries of all sections' lists of this kind."""
+    for section in tree.value["sections"].value:
+        if kind in section.value:
+            yield from section.value[kind].value
+
+
+def _resolved(study: Study, tree: Node, path: Path, overrides: Sequence[str]) -> Loaded:
+    name, faults = slug(path.stem) or "study", list[str]()
+
+    def configs(nodes: Iterable[tuple[str, Node]]) -> dict[str, Config]:
+        found = {}
+        for title, node in nodes:
+            try:
+                config = _config(node, tree, path, overrides)
+                found[title] = config.model_copy(update={"name": config_name(name, title)})
+            except ConfigError as error:
+                faults.append(str(error))
+        return found
+
+    experiments = configs((node.value["name"].value, node) for node in _nodes(tree, "experiments"))
+    checks = configs((node.value["name"].value, node) for node in _nodes(tree, "gradcheck"))
+    searches = configs(_searches(tree))
+    faults += map(str, _not_searched(tree, searches))
+    if faults:
+        raise ConfigError("\n".join(dict.fromkeys("\n".join(faults).splitlines())))
+    return Loaded(name, study, experiments, checks, searches)
+
+
+def _searches(tree: Node) -> Iterator[tuple[str, Node]]:
+    for section in tree.value["sections"].value:
+        search = _given(section, "search")
+        if search is not None:
+            yield section.value["title"].value, search
+
+
+def _not_searched(tree: Node, searches: dict[str, Config]) -> Iterator[str]:
+    """The searches whose config has none, and the reported values that it does not draw."""
+    for title, node in _searches(tree):
+        config = searches.get(title)
+        if config is None:
+            continue
+        if config.search is None:
+            yield f"{node.value['config'].place}: this config has no section `search`: name one that has"
+            continue
+        for key, value in _reported_values(node):
+            told = _why_never_drawn(key, value.value, config.search.coarse.space)
+            if told:
+                yield f"{value.key}: {told}"
+
+
+def _reported_values(search: Node) -> Iterator[tuple[str, Node]]:
+    reported = search.value["reported"].value if "reported" in search.value else {}
+    for stage in ("coarse", "fine"):
+        for found in reported[stage].value if stage in reported else ():
+            yield from found.value["values"].value.items()
+    if "best" in reported:
+        yield from reported["best"].value.items()
+
+
+def _why_never_drawn(key: str, value: float, space: Mapping[str, Draw]) -> str | None:
+    if key not in space:
+        return f"the search does not draw {shown(key)}; it draws {', '.join(space)}"
+    if space[key].log_uniform and value <= 0:
+        return f"{key} is {value:g}; the search draws its logarithm: it must be greater than 0"
+    return None
+
+
+def _config(node: Node, tree: Node, path: Path, overrides: Sequence[str]) -> Config:
+    named = _given(node, "config") or _given(tree, "base")
+    if named is None:
+        raise ConfigError(f"{node.place}: which config? Name one here, as config, or the study's base")
+    changes = node.value["set"].value if "set" in node.value else {}
+    try:
+        found = find_beside(named.value, path)
+    except ConfigError as error:
+        raise ConfigError(f"{named.place}: {error}") from error
+    return load_config(found, overrides, changes.items())
+
+
+def _given(node: Node, key: str) -> Node | None:
+    """What a mapping says of a key, unless it is null."""
+    found: Node | None = node.value.get(key)
+    return None if found is None or found.value is None else found
+
+
+def chance(part: str, config: Config) -> float:
+    """The accuracy below which a part's isn't told from always naming one of ten classes: by three standard
+    errors, p + 3 sqrt(p (1 - p) / n), p = 0.1.
+    """
+    data = config.data
+    validation = data.validation or 10_000 * len(data.validation_batches or ())
+    n = dict(zip(PARTS, (data.training_images, validation, 10_000), strict=True))[part]
+    return 0.1 + 3 * math.sqrt(0.09 / n)

@@ -1,0 +1,345 @@
+"""`cifarmlp compare`: tables, differences of configs and seeds, and curves laid over one another."""
+
+import csv
+import itertools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from tiny import Done, cifarmlp
+
+from cifarmlp import comparison, paired, pictures, saved
+from cifarmlp.config import Config
+
+LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"
+PARTS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """plain-001 and normal-001, of seeds 1, 2, 3 and 2, 3; one-001; lost-001, whose seeds 1, 2 diverged."""
+    place = tmp_path_factory.mktemp("comparison") / "runs"
+    plain = ("network.batch_norm=false", "training.lambda=0.01")
+    tiny.trained(place, "plain", *plain, seeds=3)
+    tiny.trained(place, "normal", "training.lambda=0.01", "seed=2", seeds=2)
+    tiny.trained(place, "one", "network.hidden=[]", *plain)
+    tiny.trained(place, "lost", LOST, *plain, seeds=2)
+    return place
+
+
+@pytest.fixture
+def copy(out: Path, tmp_path: Path) -> Path:
+    """The same, to do harm to."""
+    return Path(shutil.copytree(out, tmp_path / "runs"))
+
+
+@pytest.fixture(scope="module")
+def both(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """plain-001 and normal-001 compared."""
+    figure = tmp_path_factory.mktemp("figure") / "compare.png"
+    return cifarmlp("compare", out / "plain-001", out / "normal-001", "--figure", figure)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save the time that the figure takes."""
+    monkeypatch.setattr(comparison, "draw", lambda found, path: False)
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def result(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text())
+
+
+def compared(*words: object) -> Any:
+    return cifarmlp("compare", *words, "--json").json
+
+
+def refused(*words: object) -> tuple[int, str]:
+    """Exit code and the one line of a comparison that is none."""
+    done = cifarmlp("compare", *words)
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1
+    assert not Path("compare.png").exists()
+    return done.code, done.err
+
+
+def test_the_table_has_mean_and_std_over_seeds(out: Path, both: Done) -> None:
+    assert both.code == 0
+    results = [result(out / "plain-001" / f"seed-{seed}") for seed in (1, 2, 3)]
+    for part, quantity in itertools.product(PARTS, ("accuracy", "loss")):
+        numbers = [each[part][quantity] for each in results]
+        assert f"{np.mean(numbers):.4f} ± {np.std(numbers, ddof=1):.4f}" in both.out
+    assert (both.out.index("accuracy"), both.err) == (0, "")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_only_what_differs_is_a_column(out: Path, both: Done) -> None:
+    header, _, plain, normal = both.out.splitlines()[1:5]
+    assert header.split() == ["run", "seed", "network.batch_norm", "seeds", *PARTS]
+    assert plain.split()[:4] == ["plain-001", "1", "false", "3"]
+    assert normal.split()[:4] == ["normal-001", "2", "true", "2"]
+    runs = compared(out / "plain-001", out / "normal-001", "--figure", "two.png")["runs"]
+    assert [run["differs"] for run in runs] == [
+        {"seed": 1, "network.batch_norm": False},
+        {"seed": 2, "network.batch_norm": True},
+    ]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_much_that_differs_is_a_table_of_its_own(out: Path) -> None:
+    done = cifarmlp("compare", *(out / f"{name}-001" for name in ("plain", "normal", "one", "lost")))
+    first, _, rest = done.out.partition("what their configs differ in")
+    assert "network.hidden" not in first
+    rows = {line.split()[0]: line.split()[1:] for line in rest.splitlines() if "." in line}
+    assert rows["network.batch_norm"] == ["false", "true", "false", "false"]
+    assert rows["network.hidden"] == ["[8,", "6]", "[8,", "6]", "[]", "[8,", "6]"]
+    assert rows["training.schedule.eta"] == ["-", "-", "-", "1.0e+30"]
+    assert "training.lambda" not in rows
+
+
+def config(*settings: str) -> Config:
+    return tiny.config(*settings)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differs"),
+    [
+        (["network.init=he"], ["network.init={sigma: 0.1}"], {"network.init": ["he", {"sigma": 0.1}]}),
+        (["network.batch_norm=true"], ["network.batch_norm=false"], {"network.batch_norm": [True, False]}),
+        (
+            ["network.batch_norm={eps: 0.1}"],
+            ["network.batch_norm=false"],
+            {"network.batch_norm": [{"eps": 0.1, "momentum": 0.9}, False]},
+        ),
+        (
+            ["network.batch_norm={eps: 0.1}"],
+            ["network.batch_norm=true"],
+            {"network.batch_norm.eps": [0.1, 1e-12]},
+        ),
+        (["name=a"], ["name=b"], {}),
+        (["training.steps=7"], [], {"training.steps": [7, None]}),
+    ],
+)
+def test_what_configs_differ_in(one: list[str], other: list[str], differs: dict[str, Any]) -> None:
+    assert comparison.differing([config(*one), config(*other)]) == differs
+
+
+def test_the_paired_difference_is_over_the_seeds_that_both_have(out: Path, both: Done) -> None:
+    accuracies = [
+        [result(out / name / f"seed-{seed}")["test"]["accuracy"] for seed in (2, 3)]
+        for name in ("plain-001", "normal-001")
+    ]
+    mean, low, high = paired.interval(np.subtract(*accuracies[::-1]).tolist())
+    row = next(line for line in both.out.partition("seed by seed")[2].splitlines() if "test" in line)
+    assert row.split() == ["test", f"{mean:+.4f}", f"{low:+.4f}", "to", f"{high:+.4f}", "2"]
+    assert "normal-001 minus plain-001" in both.out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_there_is_no_difference_where_fewer_than_two_seeds_are_common(out: Path) -> None:
+    found = compared(out / "plain-001", out / "one-001", out / "lost-001")
+    assert found["differences"]["accuracy"] == {}
+    assert "seed by seed" not in cifarmlp("compare", out / "plain-001", out / "one-001").out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_seeds_that_diverged_are_told_and_have_no_mean(out: Path) -> None:
+    done = cifarmlp("compare", out / "plain-001", out / "lost-001")
+    lost = next(line for line in done.out.splitlines() if line.startswith("lost-001"))
+    assert lost.split()[-4:] == ["2", "-", "-", "-"]
+    assert "2 of 2 diverged" in done.out
+
+
+# Curves
+
+
+def drawn(*folders: Path) -> Figure:
+    """The figure, laid out."""
+    runs = [saved.read(folder) for folder in folders]
+    figure = pictures.overlaid({run.folder.name: comparison.course(run) for run in runs})
+    figure.draw_without_rendering()
+    return figure
+
+
+def history(folder: Path, name: str) -> list[float]:
+    with (folder / "metrics.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+NAMES = ["train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]
+
+
+def test_a_line_is_the_mean_over_seeds_and_its_band_the_std(out: Path) -> None:
+    figure = drawn(out / "plain-001", out / "one-001")
+    for panel, name in zip(figure.axes, NAMES, strict=True):
+        seeds = np.array([history(out / "plain-001" / f"seed-{seed}", name) for seed in (1, 2, 3)])
+        plain, one = panel.lines
+        assert list(plain.get_xdata()) == history(out / "one-001", "step")
+        assert plain.get_ydata() == pytest.approx(seeds.mean(axis=0))
+        assert list(one.get_ydata()) == history(out / "one-001", name)
+        (band,) = panel.collections
+        edges = band.get_paths()[0].vertices[:, 1]
+        assert edges.max() == pytest.approx((seeds.mean(axis=0) + seeds.std(axis=0, ddof=1)).max())
+        assert edges.min() == pytest.approx((seeds.mean(axis=0) - seeds.std(axis=0, ddof=1)).min())
+
+
+def test_a_run_has_one_colour_in_all_panels(out: Path) -> None:
+    figure = drawn(out / "plain-001", out / "normal-001", out / "one-001")
+    colours = [[to_hex(line.get_color()) for line in panel.lines] for panel in figure.axes]
+    assert all(each == colours[0] for each in colours)
+    assert len(set(colours[0])) == 3
+    assert to_hex(figure.axes[0].collections[1].get_facecolor()[0]) == colours[0][1]
+
+
+def test_axes_are_named_and_the_legend_is_outside(out: Path) -> None:
+    figure = drawn(*(out / f"{name}-001" for name in ("plain", "normal", "one", "lost")))
+    assert [axes.get_ylabel().split(" ")[0] for axes in figure.axes] == ["loss", "", "accuracy", ""]
+    assert [axes.get_title() for axes in figure.axes] == ["training set", "validation set", "", ""]
+    assert all("step" in axes.get_xlabel() for axes in figure.axes[2:])
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "plain-001, n = 3",
+        "normal-001, n = 2",
+        "one-001, n = 1",
+        "lost-001, n = 2",
+    ]
+    box = legend.get_window_extent()
+    assert not any(axes.get_tightbbox().overlaps(box) for axes in figure.axes)
+    assert (figure.bbox.containsx(box.x0), figure.bbox.containsx(box.x1)) == (True, True)
+
+
+@pytest.mark.parametrize("name", ["_hidden-001", "$x$-001", "100-%_{-001", "long-" * 40])
+def test_a_legend_shows_names_as_they_are(out: Path, tmp_path: Path, name: str) -> None:
+    course = comparison.course(saved.read(out / "one-001"))
+    figure = pictures.overlaid({name: course, "other": course})
+    figure.savefig(tmp_path / "a.png")
+    assert f"{name}, n = 1".endswith(figure.legends[0].get_texts()[0].get_text().removeprefix("…"))
+    box = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= box.x0
+    assert box.x1 <= figure.bbox.x1
+
+
+def test_a_curve_ends_where_one_of_its_seeds_has_no_number(copy: Path) -> None:
+    path = copy / "plain-001" / "seed-2" / "metrics.csv"
+    *lines, last = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, ",".join([*last.split(",")[:3], *["nan"] * 6])]))
+    course = comparison.course(saved.read(copy / "plain-001"))
+    assert np.isnan(course.mean["train_loss"]).tolist() == [False] * (len(lines) - 1) + [True]
+
+
+def test_rows_that_are_not_whole_are_left_out(copy: Path) -> None:
+    path = copy / "one-001" / "metrics.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], lines[2][:9], "nonsense", *lines[3:]]) + "\n\x00,,,\xff")
+    course = comparison.course(saved.read(copy / "one-001"))
+    assert len(course.steps) == len(lines) - 2
+
+
+# The file
+
+
+def test_the_figure_is_a_png_whose_path_is_printed(out: Path) -> None:
+    done = cifarmlp("compare", out / "plain-001", out / "one-001")
+    assert "curves:  compare.png" in done.out
+    assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_earlier_comparison_is_overwritten_and_nothing_else(out: Path) -> None:
+    both = out / "plain-001", out / "one-001"
+    assert [cifarmlp("compare", *both).code for _ in range(2)] == [0, 0]
+    curves = Path("curves.png")
+    pictures.overlaid({"a run": comparison.course(saved.read(out / "one-001"))}).savefig(curves)
+    before = curves.read_bytes()
+    for path in (curves, out):
+        done = cifarmlp("compare", *both, "--figure", path)
+        assert (done.code, done.out) == (2, "")
+    assert curves.read_bytes() == before
+    assert cifarmlp("compare", *both, "--figure", "a.pdf").code == 2
+    assert cifarmlp("compare", *both, "--figure", "no/such/folder.png").code == 4
+
+
+# Bad input
+
+
+def test_two_runs_are_needed_and_each_once(out: Path) -> None:
+    assert refused()[0] == 2
+    assert refused(out / "plain-001")[0] == 2
+    code, told = refused(out / "plain-001", out / "one-001", out / "plain-001" / ".." / "plain-001")
+    assert (code, "given twice" in told) == (2, True)
+
+
+def test_what_is_no_run_is_refused(out: Path, copy: Path) -> None:
+    (copy / "empty").mkdir()
+    assert refused(out / "plain-001", copy / "none")[0] == 4
+    assert refused(out / "plain-001", copy / "empty")[0] == 4
+    assert refused(out / "plain-001", copy / "one-001" / "result.json")[0] == 4
+    (copy / "one-001" / "config.yaml").write_text("seed: [")
+    assert refused(out / "plain-001", copy / "one-001")[0] == 4
+
+
+@pytest.mark.parametrize("kind", ["search", "study"])
+def test_searches_and_studies_are_refused(out: Path, copy: Path, kind: str) -> None:
+    (copy / "one-001" / f"{kind}.json").write_text("{}")
+    code, told = refused(out / "plain-001", copy / "one-001")
+    assert (code, f"folder of a {kind}" in told) == (2, True)
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("name", ["result.json", "model.npz"])
+def test_seeds_that_have_not_ended_or_are_damaged_are_left_out_and_named(copy: Path, name: str) -> None:
+    (copy / "plain-001" / "seed-3" / name).write_text("{")
+    done = cifarmlp("compare", copy / "plain-001", copy / "one-001")
+    assert done.code == 0
+    assert "seed-3: not ended, or damaged" in done.err
+    assert "1 of 3 not ended" in done.out
+    numbers = [result(copy / "plain-001" / f"seed-{seed}")["test"]["accuracy"] for seed in (1, 2)]
+    assert f"{np.mean(numbers):.4f} ±" in done.out
+    quiet = cifarmlp("compare", copy / "plain-001", copy / "one-001", "--quiet")
+    assert (quiet.err, quiet.out) == ("", done.out)
+
+
+def test_runs_without_any_curve_are_compared_without_a_figure(copy: Path) -> None:
+    (copy / "one-001" / "metrics.csv").write_text("step\n1\n")
+    (copy / "one-001" / "result.json").unlink()
+    shutil.rmtree(copy / "lost-001" / "seed-1")
+    shutil.rmtree(copy / "lost-001" / "seed-2")
+    found = compared(copy / "one-001", copy / "lost-001")
+    assert found["figure"] is None
+    assert not Path("compare.png").exists()
+    assert [run["status"] for run in found["runs"]] == ["not ended", "not ended"]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_runs_on_other_images_have_no_differences_seed_by_seed(copy: Path) -> None:
+    for path in (copy / "normal-001").rglob("config.yaml"):
+        path.write_text(path.read_text().replace("source: synthetic", "source: cifar10"))
+    done = cifarmlp("compare", copy / "plain-001", copy / "normal-001")
+    assert "data.source" in done.out
+    assert "seed by seed" not in done.out
+    assert "other images" in done.err
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_names_that_are_alike_are_told_by_their_paths(out: Path) -> None:
+    done = cifarmlp("compare", out / "plain-001" / "seed-2", out / "normal-001" / "seed-2")
+    assert str(out / "normal-001" / "seed-2") in done.out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_control_characters_do_not_reach_the_terminal(copy: Path) -> None:
+    evil = (copy / "one-001").rename(copy / "e\x1b[2J\nvil-001")
+    done = cifarmlp("compare", copy / "plain-001", evil)
+    assert done.code == 0
+    assert "\x1b" not in done.out + done.err
+    assert "\x1b" not in cifarmlp("compare", copy / "plain-001", copy / "none\x1b[2J").err

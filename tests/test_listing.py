@@ -1,0 +1,345 @@
+"""`cifarmlp runs`: a row for each run folder, whatever state it is in."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from tiny import cifarmlp
+
+from cifarmlp import listing
+
+LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """plain-001, normal-001 of two seeds, and lost-001, which diverged; written to in this order."""
+    place = tmp_path_factory.mktemp("listing") / "runs"
+    tiny.trained(place, "plain", "network.batch_norm=false")
+    tiny.trained(place, "normal", "training.lambda=0.005", seeds=2)
+    tiny.trained(place, "lost", LOST, "network.batch_norm=false")
+    for age, name in enumerate(("lost-001", "normal-001", "plain-001")):
+        for path in (place / name).rglob("*"):
+            os.utime(path, (1e9 - 86400 * age,) * 2)
+    return place
+
+
+@pytest.fixture
+def copy(out: Path, tmp_path: Path) -> Path:
+    """The same, to do harm to."""
+    return Path(shutil.copytree(out, tmp_path / "runs"))
+
+
+def listed(*words: object) -> dict[str, dict[str, Any]]:
+    """The entries by name, in their order."""
+    return {entry["name"]: entry for entry in cifarmlp("runs", *words, "--json").json}
+
+
+def names(*words: object) -> list[str]:
+    return list(listed(*words))
+
+
+def result(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_a_row_says_what_a_run_is_and_what_it_came_to(out: Path) -> None:
+    rows = {line.split()[0]: line for line in cifarmlp("runs", out).out.splitlines()[2:]}
+    assert set(rows) == {"plain-001", "normal-001", "lost-001"}
+    found, there = rows["plain-001"], result(out / "plain-001")
+    told = ["training", "finished", "8-6, lambda 0.5, eta 1e-05 to 0.1, synthetic", "2001-09-07"]
+    accuracies = [f"{there[part]['accuracy']:.4f}" for part in ("validation", "test")]
+    assert all(word in found for word in [*told, *accuracies, f"{there['seconds']:.1f}"])
+    assert "batch norm" in rows["normal-001"]
+    assert "repeated" in rows["normal-001"]
+    assert "diverged" in rows["lost-001"]
+
+
+def test_a_repeated_training_has_mean_and_std_over_its_seeds(out: Path) -> None:
+    results = [result(out / "normal-001" / f"seed-{seed}") for seed in (1, 2)]
+    accuracies = [each["test"]["accuracy"] for each in results]
+    entry = listed(out)["normal-001"]
+    expected = {"mean": np.mean(accuracies), "std": np.std(accuracies, ddof=1), "n": 2}
+    assert entry["accuracy"]["test"] == pytest.approx(expected)
+    assert entry["seconds"] == pytest.approx(sum(each["seconds"] for each in results))
+    assert f"{expected['mean']:.4f} ± {expected['std']:.4f}" in cifarmlp("runs", out).out
+
+
+def test_the_newest_is_first(out: Path) -> None:
+    assert names(out) == ["lost-001", "normal-001", "plain-001"]
+
+
+def test_out_is_another_way_to_say_the_folder(out: Path) -> None:
+    assert names("--out", out) == names(out)
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_sorted_by_accuracy_the_best_is_first_and_none_is_last(out: Path, part: str) -> None:
+    *ended, last = listed(out, "--sort", part).values()
+    means = [entry["accuracy"][part]["mean"] for entry in ended]
+    assert means == sorted(means, reverse=True)
+    assert last["name"] == "lost-001"
+
+
+def test_sorted_by_name_numbers_are_numbers(copy: Path) -> None:
+    (copy / "plain-001").rename(copy / "figure-10-001")
+    (copy / "lost-001").rename(copy / "figure-2-001")
+    assert names(copy, "--sort", "name") == ["figure-2-001", "figure-10-001", "normal-001"]
+
+
+def test_sorted_by_seconds_the_longest_is_first(out: Path) -> None:
+    seconds = [entry["seconds"] for entry in listed(out, "--sort", "seconds").values()]
+    assert seconds == sorted(seconds, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("filters", "kept"),
+    [
+        (["network.batch_norm=true"], {"normal-001"}),
+        (["network.batch_norm=false"], {"plain-001", "lost-001"}),
+        (["network.batch_norm.momentum=0.9"], {"normal-001"}),
+        (["training.lambda=5e-3"], {"normal-001"}),
+        (["training.lambda=0.5"], {"plain-001", "lost-001"}),
+        (["network.hidden=[8, 6]"], {"plain-001", "normal-001", "lost-001"}),
+        (["network.hidden=[8]"], set()),
+        (["network.init=he", "status=finished"], {"plain-001", "normal-001"}),
+        (["training.schedule=constant"], {"lost-001"}),
+        (["training.schedule.eta=1e30"], {"lost-001"}),
+        (["training.schedule={kind: cyclic, n_s: 20}"], {"plain-001", "normal-001"}),
+        (["training.schedule={kind: cyclic, n_s: 21}"], set()),
+        (["training.steps=null"], {"plain-001", "normal-001", "lost-001"}),
+        (["status=diverged"], {"lost-001"}),
+        (["kind=repeated"], {"normal-001"}),
+        (["name=*al*"], {"normal-001"}),
+        (["name=plain"], {"plain-001"}),
+        (["name=pla"], set()),
+        (["network.batch_norm=false", "name=l*"], {"lost-001"}),
+        (["seed=true"], set()),
+    ],
+)
+def test_filters_all_hold(out: Path, filters: list[str], kept: set[str]) -> None:
+    words = [word for text in filters for word in ("--filter", text)]
+    assert set(names(out, *words)) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("network.batchnorm=true", "did you mean 'network.batch_norm'?"),
+        ("status=done", "finished, diverged, interrupted, running, unfinished, damaged"),
+        ("finished", "write KEY=VALUE"),
+        ("=1", "write KEY=VALUE"),
+        ("training.lambda=[", "missing"),
+        ("training.lambda=!x 1", "tags"),
+        ("\x1b[2J=1", "unknown key"),
+    ],
+)
+def test_a_filter_that_is_none_is_refused(out: Path, text: str, told: str) -> None:
+    done = cifarmlp("runs", out, "--filter", text)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert "\x1b" not in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_filter_that_nothing_passes_says_so(out: Path) -> None:
+    done = cifarmlp("runs", out, "--filter", "name=none")
+    assert done.code == 0
+    assert "none of 3 runs" in done.out
+
+
+def test_no_runs_are_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in ((), (".",)):
+        done = cifarmlp("runs", *words)
+        assert done.code == 0
+        assert "cifarmlp train quickstart" in done.out
+    assert cifarmlp("runs", "--json").json == []
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_was_named_and_is_missing_is_an_error(tmp_path: Path) -> None:
+    done = cifarmlp("runs", tmp_path / "rusn")
+    assert done.code == 4
+    assert "rusn" in done.err
+
+
+def test_other_folders_and_files_are_left_out(copy: Path) -> None:
+    (copy / "notes").mkdir()
+    (copy / "notes" / "a.txt").write_text("mine")
+    (copy / ".gitkeep").touch()
+    assert set(names(copy)) == {"plain-001", "normal-001", "lost-001"}
+
+
+def test_a_run_folder_itself_can_be_listed(out: Path) -> None:
+    assert names(out / "plain-001") == ["plain-001"]
+    assert set(names(out / "normal-001")) == {"seed-1", "seed-2"}
+
+
+# Not ended
+
+
+def test_one_without_a_result_is_unfinished_or_running(copy: Path) -> None:
+    (copy / "plain-001" / "result.json").unlink()
+    assert listed(copy)["plain-001"]["status"] == "unfinished"
+    owner = {"pid": os.getpid(), "host": os.uname().nodename, "since": "now"}
+    (copy / "plain-001" / ".owner.json").write_text(json.dumps(owner))
+    assert listed(copy)["plain-001"]["status"] == "running"
+
+
+def test_the_owner_that_was_killed_does_not_run(copy: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (copy / "plain-001" / "result.json").unlink()
+    owner = {"pid": dead.pid, "host": os.uname().nodename, "since": "then"}
+    (copy / "plain-001" / ".owner.json").write_text(json.dumps(owner))
+    assert listed(copy)["plain-001"]["status"] == "unfinished"
+
+
+def test_a_repeated_training_says_how_many_of_its_seeds_have_ended(copy: Path) -> None:
+    (copy / "normal-001" / "seed-2" / "result.json").unlink()
+    entry = listed(copy)["normal-001"]
+    assert (entry["status"], entry["seeds"], entry["planned"]) == ("unfinished", 1, 2)
+    assert "1 of 2" in cifarmlp("runs", copy).out
+
+
+def test_an_interrupted_one_says_so(copy: Path) -> None:
+    for folder in (copy / "plain-001", copy / "normal-001" / "seed-2"):
+        values = {**result(folder), "status": "interrupted", "test": None}
+        (folder / "result.json").write_text(json.dumps(values))
+    entries = listed(copy)
+    assert {entries[name]["status"] for name in ("plain-001", "normal-001")} == {"interrupted"}
+
+
+def test_a_repeated_training_has_diverged_where_one_of_its_seeds_has(copy: Path) -> None:
+    path = copy / "normal-001" / "seed-2" / "result.json"
+    nothing = {part: dict.fromkeys(("cost", "loss", "accuracy")) for part in ("train", "validation", "test")}
+    path.write_text(json.dumps({**result(path.parent), "status": "diverged", **nothing}))
+    entry = listed(copy)["normal-001"]
+    assert (entry["status"], entry["seeds"], entry["accuracy"]["test"]["mean"]) == ("diverged", 2, None)
+
+
+# Searches and studies
+
+
+def test_a_search_is_listed_with_its_best_trial(copy: Path) -> None:
+    folder = copy / "plain-001"
+    with (folder / "config.yaml").open("a") as file:
+        file.write("  # a comment\n")
+    text = (folder / "config.yaml").read_text().replace("search: null", "search: " + json.dumps(SPACE))
+    (folder / "config.yaml").write_text(text)
+    plan = {"stages": ["coarse"], "seeds": 1, "cores": 2, "memory": 1e9, "status": "running"}
+    (folder / "search.json").write_text(json.dumps(plan))
+    (folder / "seeds.csv").write_text(
+        "trial,seed,status,train_accuracy,validation_accuracy,validation_loss,seconds,reason\n"
+        "1,1,finished,0.5,0.4,1.0,2.5,\n2,1,diverged,nan,nan,nan,nan,\n"
+    )
+    (folder / "top.json").write_text(json.dumps({"best": {"trial": 1, "validation_accuracy": 0.4}}))
+    entry = listed(copy)["plain-001"]
+    assert (entry["kind"], entry["status"], entry["seconds"]) == ("search", "unfinished", 2.5)
+    assert entry["about"] == "2 trials of training.lambda"
+    assert entry["accuracy"]["validation"]["mean"] == 0.4
+    (folder / "top.json").write_text('{"best": [')
+    assert listed(copy)["plain-001"]["fault"] == "top.json is damaged"
+
+
+SPACE = {"coarse": {"trials": 2, "space": {"training.lambda": {"uniform": [0.0, 1.0]}}}}
+
+
+def test_a_study_is_listed_with_the_runs_inside(copy: Path) -> None:
+    study = copy / "study-001"
+    (study / "a").mkdir(parents=True)
+    shutil.copy(copy / "plain-001" / "config.yaml", study / "a")
+    for status, seen in (("finished", "finished"), ("running", "unfinished"), ([1], ""), ("odd", "")):
+        (study / "study.json").write_text(json.dumps({"status": status, "seconds": 12.5}))
+        entry = listed(copy)["study-001"]
+        assert (entry["kind"], entry["status"], entry["about"]) == ("study", seen, "1 run inside")
+        assert entry["seconds"] == 12.5
+
+
+# Damage
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("result.json", "{", "result.json is damaged"),
+        ("result.json", "[" * 100_000, "result.json is damaged"),
+        ("result.json", "[]", "result.json is damaged"),
+        ("result.json", '{"status": "fine"}', "result.json is damaged"),
+        ("result.json", "null\x00\xff", "result.json is damaged"),
+        ("config.yaml", "seed: [", "config.yaml"),
+        ("config.yaml", "hiden: 3", "hiden"),
+        ("config.yaml", None, "no config.yaml"),
+        ("summary.json", "{}", "summary.json is damaged"),
+        ("search.json", "{}", "damaged"),
+        ("study.json", "nonsense", "study.json is damaged"),
+    ],
+)
+def test_a_damaged_folder_is_a_row_that_says_what(copy: Path, name: str, text: str | None, told: str) -> None:
+    path = copy / "plain-001" / name
+    path.write_text(text, encoding="latin-1") if text is not None else path.unlink()
+    done = cifarmlp("runs", copy)
+    entry = listed(copy)["plain-001"]
+    assert done.code == 0
+    assert (entry["status"], entry["seeds"]) == ("damaged", 0)
+    assert told in entry["fault"]
+    assert "\n" not in entry["fault"]
+    assert len(done.out.splitlines()) == 5
+
+
+def test_a_seed_that_is_damaged_is_named(copy: Path) -> None:
+    (copy / "normal-001" / "seed-2" / "result.json").write_text("{")
+    assert listed(copy)["normal-001"]["fault"] == "seed-2: result.json is damaged"
+
+
+def test_numbers_that_are_none_do_not_break_the_table(copy: Path) -> None:
+    values = result(copy / "plain-001")
+    for seconds in ("long", None, [1]):
+        (copy / "plain-001" / "result.json").write_text(json.dumps({**values, "seconds": seconds}))
+        assert listed(copy)["plain-001"]["status"] == "damaged"
+
+
+def test_an_empty_folder_of_ours_is_a_damaged_row(copy: Path) -> None:
+    (copy / "killed-001").mkdir()
+    assert listed(copy)["killed-001"]["status"] == "damaged"
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal(copy: Path) -> None:
+    (copy / "plain-001").rename(copy / "evil\x1b[2J\n-001")
+    (copy / "lost-001").rename(copy / os.fsdecode(b"byte\xff-001"))
+    done = cifarmlp("runs", copy)
+    assert done.code == 0
+    assert "\x1b" not in done.out
+    assert r"evil\x1b[2J\n-001" in done.out
+    assert "byte" in done.out
+    assert len(done.out.splitlines()) == 5
+
+
+def test_a_link_that_leads_nowhere_is_left_out(copy: Path) -> None:
+    (copy / "gone-001").symlink_to(copy / "nowhere")
+    assert len(names(copy)) == 3
+
+
+# Hundreds
+
+
+def test_hundreds_are_listed_in_about_a_second(copy: Path) -> None:
+    texts = {name: (copy / "plain-001" / name).read_text() for name in ("config.yaml", "result.json")}
+    for n in range(300):
+        folder = copy / f"many-{n:03d}"
+        folder.mkdir()
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+    started = time.process_time()
+    found = listing.entries(copy)
+    assert time.process_time() - started < 3  # 0.7 s on an idle core
+    assert len(found) == 303

@@ -1,0 +1,53 @@
+"""How much memory there is: of the machine, or of a container that has less."""
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+from cifarmlp import memory
+
+GB = 1e9
+
+
+def container(folder: Path, most: str, used: float, cached: float, old: bool = False) -> None:
+    """Write what a container's kernel tells."""
+    names = ("memory.max", "memory.current")
+    if old:
+        folder, names = folder / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        folder.mkdir()
+    (folder / names[0]).write_text(f"{most}\n")
+    (folder / names[1]).write_text(f"{used:.0f}\n")
+    kind = "total_inactive_file" if old else "inactive_file"
+    (folder / "memory.stat").write_text(f"anon 5\n{kind} {cached:.0f}\nslab 7\n")
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with 8 GB."""
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "_meminfo", lambda name: 8 * GB)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_container_has_its_limit_but_for_what_is_taken_and_not_just_cached(
+    old: bool, tmp_path: Path
+) -> None:
+    container(tmp_path, "2000000000", 1.9 * GB, 1.2 * GB, old)
+    assert memory.free_memory() == pytest.approx(1.3 * GB)
+
+
+def test_a_container_without_a_limit_has_what_the_machine_has(tmp_path: Path) -> None:
+    container(tmp_path, "max", 1.9 * GB, 0)
+    assert memory.free_memory() == 8 * GB
+
+
+def test_without_a_container_there_is_what_the_machine_has() -> None:
+    assert memory.free_memory() == 8 * GB
+
+
+def test_too_little_is_told_with_how_much_it_takes(tmp_path: Path) -> None:
+    memory.check(tiny.config())
+    container(tmp_path, "2000000000", 1.9 * GB, 0)
+    with pytest.raises(MemoryError, match=r"it takes about 0\.2 GB, and 0\.1 GB are free"):
+        memory.check(tiny.config())

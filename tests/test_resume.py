@@ -1,0 +1,540 @@
+"""Trainings cut short in every way, and resumed from the command line: the same bits, or why not."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import here
+import pytest
+import tiny
+from filelock import FileLock
+from here import Done, held, until
+
+from cifarmlp import checkpoint, plots
+from cifarmlp.data import load
+
+SETTINGS = [
+    "network.hidden=[12, 8]",
+    "data={source: synthetic, validation: null, train_batches: [1], validation_batches: [2]}",
+    "training.lambda=0.1",
+    "training.evaluate_images=500",
+]
+SMALL = [part for setting in SETTINGS for part in ("--set", setting)]
+EPOCHS = 3  # of 100 steps
+AT_WORK, LAST_EVALUATIONS = "step 150", ("evaluation 7", "evaluation 9")
+WHOLE = ["train", "quickstart", *SMALL, "--set", f"training.steps={100 * EPOCHS}"]
+RUN = Path("runs") / "quickstart-001"
+LIMIT = 20  # seconds from a signal to the end, on a machine that does much else; alone it takes less than 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    load("synthetic")  # into the cache
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "curves", lambda *_: tiny.Figure())
+        yield
+
+
+def cifarmlp(*args: str, cwd: Path) -> Done:
+    """A command that ends by itself, and without a traceback."""
+    done = here.cifarmlp(*args, cwd=cwd)
+    assert "Traceback" not in done.err, done.err
+    return done
+
+
+def resumed(place: Path, *args: str, folder: Path = RUN) -> Done:
+    done = cifarmlp("train", "--resume", str(folder), *args, cwd=place)
+    assert done.code == 0, done.err
+    return done
+
+
+def refused(place: Path, *args: str, code: int) -> str:
+    """The one line that a command is refused with."""
+    done = cifarmlp(*args, cwd=place)
+    assert done.code == code, done.err
+    assert done.out == ""
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+def ends(process: subprocess.Popen[str], place: Path, number: int) -> tuple[str, str]:
+    """Send a signal to a held process and let it go on to its end; what it printed."""
+    started = time.monotonic()
+    process.send_signal(number)
+    (place / "go").touch()
+    out, err = process.communicate(timeout=120)
+    assert time.monotonic() - started < LIMIT
+    assert "Traceback" not in err
+    return out, err
+
+
+def first_step(told: str) -> int:
+    """The step of the first record in what a training told."""
+    return int(told.split(", step ")[1].split(":")[0])
+
+
+def result_of(place: Path) -> dict[str, object]:
+    return dict(json.loads((place / RUN / "result.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def through(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that nothing happened to."""
+    place = tmp_path_factory.mktemp("through")
+    assert cifarmlp(*WHOLE, cwd=place).code == 0
+    return place / RUN
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place with the folder of a training that a Ctrl-C ended in its third epoch."""
+    place = tmp_path_factory.mktemp("interrupted")
+    with held(place, AT_WORK, *WHOLE) as process:
+        ends(process, place, signal.SIGINT)
+        assert process.returncode == 130
+    return place
+
+
+@pytest.fixture
+def place(interrupted: Path, tmp_path: Path) -> Path:
+    """A copy of that, to resume in."""
+    shutil.copytree(interrupted, tmp_path / "place")
+    return tmp_path / "place"
+
+
+@pytest.fixture
+def ended(through: Path, tmp_path: Path) -> Path:
+    """A copy of the place of the training that nothing happened to."""
+    shutil.copytree(through.parents[1], tmp_path / "place")
+    return tmp_path / "place"
+
+
+def test_the_folder_of_an_interrupted_training_says_so(interrupted: Path) -> None:
+    result = result_of(interrupted)
+    assert (result["status"], result["steps"], result["test"]) == ("interrupted", 151, None)
+    assert not (interrupted / RUN / "curves.png").exists()
+
+
+# -------------------------------------------------------------------------------------------- kills, signals
+
+
+@pytest.mark.parametrize("at", ["evaluation 2", AT_WORK, *LAST_EVALUATIONS])
+def test_after_a_kill_the_training_goes_on_to_the_same_bits(at: str, tmp_path: Path, through: Path) -> None:
+    with held(tmp_path, at, *WHOLE) as process:
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL
+    assert f"{RUN}/curves.png" in resumed(tmp_path).out
+    assert tiny.results(tmp_path / RUN) == tiny.results(through)
+
+
+def test_killed_again_and_again_it_comes_to_the_same_bits(place: Path, through: Path) -> None:
+    for step in (151, 160, 250):
+        with held(place, f"step {step}", "train", "--resume", str(RUN)) as process:
+            process.kill()
+    resumed(place)
+    assert tiny.results(place / RUN) == tiny.results(through)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint_of_that_very_step_and_the_command_to_go_on(
+    number: int, tmp_path: Path, through: Path
+) -> None:
+    with held(tmp_path, AT_WORK, *WHOLE) as process:
+        out, _ = ends(process, tmp_path, number)
+    assert process.returncode == 128 + number
+    assert f"next:    cifarmlp train --resume {RUN}" in out
+    assert (result_of(tmp_path)["status"], result_of(tmp_path)["steps"]) == ("interrupted", 151)
+    found, faults = checkpoint.load(tmp_path / RUN)
+    assert found is not None
+    assert not faults
+    assert int(found.arrays["step"]) == 151
+    assert first_step(resumed(tmp_path).err) == 200
+    assert tiny.results(tmp_path / RUN) == tiny.results(through)
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(second: int, tmp_path: Path, through: Path) -> None:
+    with held(
+        tmp_path, AT_WORK, *WHOLE
+    ) as process:  # so that the first signal takes effect no sooner than the second
+        process.send_signal(signal.SIGINT)
+        until(lambda: bool(list(tmp_path.glob("heard-*"))), process)
+        started = time.monotonic()
+        process.send_signal(second)
+        _, err = process.communicate(timeout=60)
+    assert time.monotonic() - started < LIMIT
+    assert process.returncode == -second
+    assert all(line.startswith("quickstart, seed 1: epoch ") for line in err.splitlines())
+    resumed(tmp_path)
+    assert tiny.results(tmp_path / RUN) == tiny.results(through)
+
+
+@pytest.mark.parametrize(("at", "steps"), [("evaluation 2", 0), *((last, 300) for last in LAST_EVALUATIONS)])
+def test_a_signal_within_an_evaluation_stops_that_and_it_is_made_again(
+    at: str, steps: int, tmp_path: Path, through: Path
+) -> None:
+    with held(tmp_path, at, *WHOLE) as process:
+        ends(process, tmp_path, signal.SIGTERM)
+    assert process.returncode == 143
+    result = result_of(tmp_path)
+    assert (result["status"], result["steps"], result["test"]) == ("interrupted", steps, None)
+    resumed(tmp_path)
+    assert tiny.results(tmp_path / RUN) == tiny.results(through)
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_closed_pipe_ends_a_training_quietly_and_it_can_go_on(
+    closed: str, tmp_path: Path, through: Path
+) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, closed: theirs}
+    command = [sys.executable, "-m", "cifarmlp", *WHOLE]
+    done = subprocess.run(command, cwd=tmp_path, text=True, timeout=120, **pipes)  # type: ignore[call-overload]
+    os.close(theirs)
+    assert done.returncode == 141
+    told = (done.stdout or "") + (done.stderr or "")
+    assert all(line.startswith("quickstart, seed 1: ") for line in told.splitlines())
+    if closed == "stdout":  # nobody wanted to know how it went
+        assert result_of(tmp_path)["status"] == "finished"
+    resumed(tmp_path)
+    assert tiny.results(tmp_path / RUN) == tiny.results(through)
+
+
+# ------------------------------------------------------------------------------------- what is in the folder
+
+
+def test_torn_rows_and_stray_files_are_put_right(place: Path, through: Path) -> None:
+    table = place / RUN / "metrics.csv"
+    table.write_text(table.read_text()[:-20])
+    for name in (".model.npz.x1y2.tmp", ".checkpoint.next.npz.abcd.tmp"):
+        (place / RUN / name).write_bytes(b"half")
+    resumed(place)
+    assert tiny.results(place / RUN) == tiny.results(through)
+    left = {path.name for path in (place / RUN).iterdir()}
+    assert left == {path.name for path in through.iterdir()}
+
+
+def test_with_a_damaged_checkpoint_the_one_before_it_is_used_and_told(place: Path, through: Path) -> None:
+    now = place / RUN / checkpoint.NOW
+    shutil.copy(now, place / RUN / checkpoint.PREVIOUS)
+    now.write_bytes(now.read_bytes()[:-1000])
+    done = resumed(place)
+    warned = [line for line in done.err.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == 1
+    assert f"{checkpoint.NOW}: damaged" in warned[0]
+    assert first_step(done.err) > 100
+    assert tiny.results(place / RUN) == tiny.results(through)
+
+
+def test_with_no_whole_checkpoint_the_training_begins_anew(place: Path, through: Path) -> None:
+    for name in (checkpoint.NOW, checkpoint.PREVIOUS):
+        (place / RUN / name).write_bytes(b"")
+    assert first_step(resumed(place).err) == 0
+    assert tiny.results(place / RUN) == tiny.results(through)
+
+
+def test_in_another_environment_it_goes_on_with_a_warning_unless_strict(place: Path, through: Path) -> None:
+    found, _ = checkpoint.load(place / RUN)
+    assert found is not None
+    there = {**found.environment, "numpy": "1.0"}
+    checkpoint.save(place / RUN, checkpoint.Checkpoint(**{**vars(found), "environment": there}))
+    before = (place / RUN / checkpoint.NOW).read_bytes()
+    told = refused(place, "train", "--resume", str(RUN), "--strict", code=4)
+    assert "numpy was 1.0, is " in told
+    assert (place / RUN / checkpoint.NOW).read_bytes() == before
+    done = resumed(place)
+    (warned,) = [line for line in done.err.splitlines() if line.startswith("warning: ")]
+    assert "numpy was 1.0, is " in warned
+    assert tiny.results(place / RUN) == tiny.results(through)
+
+
+def test_in_the_same_environment_strict_goes_on(place: Path, through: Path) -> None:
+    assert "warning" not in resumed(place, "--strict").err
+    assert tiny.results(place / RUN) == tiny.results(through)
+
+
+def test_a_blas_that_another_library_brought_makes_no_other_environment(place: Path, through: Path) -> None:
+    import scipy.linalg  # noqa: F401  # as a comparison of configs does, before the next of them is trained
+
+    assert "warning" not in resumed(place, "--strict").err
+    assert tiny.results(place / RUN) == tiny.results(through)
+
+
+# ----------------------------------------------------------------------------------------- what is not right
+
+
+def test_another_config_than_that_of_the_folder_is_refused_with_the_difference(place: Path) -> None:
+    wide = ["--set", "network.hidden=[12, 9]"]
+    told = refused(place, *WHOLE, *wide, "--resume", str(RUN), code=2)
+    assert told == f"{RUN} is the training of another config: network.hidden is [12, 8] there, [12, 9] here"
+
+
+def test_the_same_config_can_be_named(place: Path, through: Path) -> None:
+    resumed(place, *WHOLE[1:])
+    assert tiny.results(place / RUN) == tiny.results(through)
+
+
+def test_a_config_yaml_that_was_changed_is_refused(place: Path) -> None:
+    path = place / RUN / "config.yaml"
+    path.write_text(path.read_text().replace("lambda: 0.1", "lambda: 0.2"))
+    told = refused(place, "train", "--resume", str(RUN), code=2)
+    assert "another config: lambda: 0.1 there, lambda: 0.2 here" in told
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["--resume", "nowhere"], 4, "nowhere: not the folder of a training"),
+        (["--resume", "runs"], 4, "runs: not the folder of a training"),
+        (["--resume", str(RUN), "--repeats", "3"], 2, "has 1 seeds; leave out --repeats"),
+        (["--resume", str(RUN), "--seed", "3"], 2, "--resume goes on with one training"),
+        (["--resume", str(RUN), "--set", "seed=3"], 2, "--resume goes on with one training"),
+        (["quickstart", "quickstart", "--resume", str(RUN)], 2, "--resume goes on with one training"),
+        ([], 2, "which CONFIG?"),
+    ],
+)
+def test_what_cannot_be_resumed_is_one_line(
+    args: list[str], code: int, words: str, interrupted: Path
+) -> None:
+    before = sorted(interrupted.rglob("*"))
+    assert words in refused(interrupted, "train", *args, code=code)
+    assert sorted(interrupted.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("config.yaml", "name: [", "not the folder of a training"),
+        ("config.yaml", "", "not the folder of a training"),
+        ("summary.json", '{"n": 1', "summary.json: damaged"),
+        ("summary.json", "{}", "summary.json: damaged"),
+        ("summary.json", "[]", "summary.json: damaged"),
+        ("summary.json", '{"planned": 0}', "summary.json: damaged"),
+    ],
+)
+def test_a_folder_whose_files_are_damaged_is_refused(
+    name: str, content: str, words: str, place: Path
+) -> None:
+    (place / RUN / name).write_text(content)
+    assert words in refused(place, "train", "--resume", str(RUN), code=4)
+
+
+def test_the_folder_of_a_search_is_refused_with_the_command_for_it(place: Path) -> None:
+    (place / RUN / "search.json").write_text("{}")
+    told = refused(place, "train", "--resume", str(RUN), code=2)
+    assert f"cifarmlp search --resume {RUN}" in told
+
+
+# ----------------------------------------------------------------------------------------------------- locks
+
+
+def test_a_second_process_is_told_who_is_at_work(tmp_path: Path) -> None:
+    with held(tmp_path, AT_WORK, *WHOLE) as process:
+        told = refused(tmp_path, "train", "--resume", str(RUN), code=4)
+        assert told.startswith(
+            f"{RUN}: process {process.pid} on {socket.gethostname()} is at work in it since "
+        )
+        assert process.poll() is None
+        process.kill()
+        process.wait(60)
+    with held(
+        tmp_path, AT_WORK, "train", "--resume", str(RUN)
+    ) as process:  # of whom nothing is left but files
+        owner = json.loads((tmp_path / RUN / ".owner.json").read_text())
+        assert owner["pid"] == process.pid
+
+
+# -------------------------------------------------------------------------------------- trainings that ended
+
+
+def state(folder: Path) -> dict[str, tuple[bytes, int]]:
+    files = [path for path in folder.iterdir() if path.is_file()]
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def test_a_training_that_has_ended_is_left_alone_and_its_results_are_printed(ended: Path) -> None:
+    before = state(ended / RUN)
+    done = resumed(ended)
+    result = json.loads((ended / RUN / "result.json").read_text())
+    assert f"{result['test']['accuracy']:.4f}" in done.out
+    assert f"finished: {100 * EPOCHS} steps" in done.out
+    assert done.err == ""
+    assert state(ended / RUN) == before
+
+
+@pytest.mark.parametrize("name", ["model.npz", "result.json"])
+@pytest.mark.parametrize("with_checkpoint", [True, False])
+def test_a_training_that_has_ended_is_trained_again_where_its_files_are_damaged(
+    name: str, with_checkpoint: bool, ended: Path, through: Path
+) -> None:
+    data = (ended / RUN / name).read_bytes()
+    (ended / RUN / name).write_bytes(data[: len(data) // 2])
+    if not with_checkpoint:
+        (ended / RUN / checkpoint.NOW).unlink()
+    resumed(ended)
+    assert tiny.results(ended / RUN) == tiny.results(through)
+
+
+def test_a_diverged_training_has_ended_and_one_that_was_killed_diverges_again(tmp_path: Path) -> None:
+    rate = "training.schedule={kind: constant, eta: 1.0e+6, epochs: 1}"
+    args = [*WHOLE, "--set", "network.batch_norm=false", "--set", rate]
+    assert cifarmlp(*args, cwd=tmp_path).code == 0
+    results, before = tiny.results(tmp_path / RUN), state(tmp_path / RUN)
+    assert results["result"]["status"] == "diverged"
+    assert "diverged at step" in resumed(tmp_path).out
+    assert state(tmp_path / RUN) == before
+    (tmp_path / RUN / "result.json").unlink()
+    assert "diverged at step" in resumed(tmp_path).out
+    assert tiny.results(tmp_path / RUN) == results
+
+
+def test_no_steps_can_be_resumed_too(tmp_path: Path) -> None:
+    assert cifarmlp(*WHOLE, "--set", "training.steps=0", cwd=tmp_path).code == 0
+    results = tiny.results(tmp_path / RUN)
+    assert resumed(tmp_path).err == ""
+    (tmp_path / RUN / "result.json").unlink()
+    resumed(tmp_path)
+    assert tiny.results(tmp_path / RUN) == results
+
+
+# --------------------------------------------------------------------------------------------- several seeds
+
+
+def of_seeds(folder: Path) -> dict[str, object]:
+    """What repeated trainings have in common, to the bit."""
+    folders = sorted(folder.glob("seed-*"))
+    return {path.name: tiny.results(path) for path in folders} | {
+        "summary": (folder / "summary.json").read_bytes()
+    }
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of three seeds that nothing happened to."""
+    place = tmp_path_factory.mktemp("repeated")
+    assert cifarmlp(*WHOLE, "--repeats", "3", cwd=place).code == 0
+    return place / RUN
+
+
+@pytest.mark.slow  # nine trainings, and seven processes that begin
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_several_seeds_side_by_side_go_on_to_the_same_summary(
+    number: int, tmp_path: Path, repeated: Path
+) -> None:
+    with held(tmp_path, AT_WORK, *WHOLE, "--repeats", "3", "--jobs", "2", processes=2) as process:
+        ends(process, tmp_path, number)
+    assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
+    assert refused(tmp_path, "train", "--resume", str(RUN), "--repeats", "2", code=2).endswith("--repeats")
+    until_alone(tmp_path / RUN)
+    resumed(tmp_path, "--jobs", "2" if number == signal.SIGTERM else "1")
+    assert of_seeds(tmp_path / RUN) == of_seeds(repeated)
+
+
+def until_alone(folder: Path) -> None:
+    """Wait for the end of workers whose parent was killed."""
+    deadline = time.monotonic() + 60
+    for place in folder.glob("seed-*"):
+        with FileLock(place / ".lock", timeout=deadline - time.monotonic()):
+            pass
+
+
+def test_seeds_that_have_ended_are_not_trained_again(tmp_path: Path, repeated: Path) -> None:
+    shutil.copytree(repeated.parents[1], tmp_path / "place")
+    folder = tmp_path / "place" / RUN
+    (folder / "seed-2" / "model.npz").unlink()
+    before = {name: state(folder / name) for name in ("seed-1", "seed-3")}
+    told = resumed(tmp_path / "place").err
+    assert "seed 2" in told
+    assert "seed 1" not in told
+    assert {name: state(folder / name) for name in ("seed-1", "seed-3")} == before
+    assert of_seeds(folder) == of_seeds(repeated)
+
+
+def test_seeds_are_not_mixed_with_those_of_another_config(tmp_path: Path, repeated: Path) -> None:
+    shutil.copytree(repeated.parents[1], tmp_path / "place")
+    folder = tmp_path / "place" / RUN
+    shutil.rmtree(folder / "seed-3")
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text.replace("lambda: 0.1", "lambda: 0.2"))
+    told = refused(tmp_path / "place", "train", "--resume", str(RUN), code=2)
+    assert "training.lambda is 0.1 there, 0.2 here" in told
+    assert not (folder / "seed-3").exists()
+
+
+def test_a_folder_without_its_number_of_seeds_yet_is_not_taken_for_one_seed(tmp_path: Path) -> None:
+    # killed after the first file it writes
+    kill = "import os, sys; from cifarmlp import cli, runs; write = runs.write\n"
+    kill += "def once(path, fill): write(path, fill); os.kill(os.getpid(), 9)\n"
+    program = [sys.executable, "-c", f"{kill}runs.write = once; cli.main()", *WHOLE, "--repeats", "3"]
+    assert subprocess.run(program, cwd=tmp_path, timeout=60).returncode == -signal.SIGKILL
+    assert (tmp_path / RUN).exists()
+    assert "not the folder of a training" in refused(tmp_path, "train", "--resume", str(RUN), code=4)
+
+
+# ----------------------------------------------------------------------------------------------- a full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 600 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("file systems cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+ROOM_FOR = {
+    0: [],
+    20_000: [],
+    200_000: [checkpoint.NOW],
+    400_000: [checkpoint.NOW, checkpoint.PREVIOUS],
+    500_000: [checkpoint.NOW, checkpoint.PREVIOUS],  # and the model, but no curves
+}
+
+
+@pytest.mark.parametrize("room", ROOM_FOR)
+def test_a_full_disk_is_one_line_and_with_room_again_the_training_goes_on(
+    room: int, small_disk: Path, through: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "MOST_OF_TIME", 1e9)  # at every record, however long it takes
+    (small_disk / "runs").mkdir()
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(600 * 1024 - room - 20_480))
+    done = cifarmlp(*WHOLE, cwd=small_disk)
+    saved = [name for name in checkpoint.NAMES if (small_disk / RUN / name).exists()]
+    assert saved == ROOM_FOR[room]
+    assert done.code == 4
+    (line,) = [line for line in done.err.splitlines() if not line.startswith("quickstart, seed 1: ")]
+    assert line.startswith("error: ")
+    assert "No space left on device" in line
+    assert (small_disk / RUN / "model.npz").exists() == (room == 500_000)
+    ballast.unlink()
+    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    assert not list(small_disk.glob("runs/*/.*.tmp"))
+    if (small_disk / RUN / "config.yaml").exists():
+        resumed(small_disk)
+    else:
+        assert cifarmlp(*WHOLE, "--out", "again", cwd=small_disk).code == 0
+        (small_disk / "again").rename(small_disk / "runs")
+    assert tiny.results(small_disk / RUN) == tiny.results(through)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_one_line(place: Path) -> None:
+    (place / RUN).chmod(0o500)
+    try:
+        assert "Permission denied" in refused(place, "train", "--resume", str(RUN), code=4)
+    finally:
+        (place / RUN).chmod(0o700)
