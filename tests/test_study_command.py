@@ -30,7 +30,7 @@ training:
 """
 WIDE = """\
 extends: base.yaml
-training: {steps: 20}
+training: {steps: 40, schedule: {eta_max: 0.01}}  # slow enough that rounding stays what it is
 search:
   coarse: {trials: 4, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}
   fine: {trials: 2, centres: 2, space: {training.lambda: {uniform_within: 0.001}}}
