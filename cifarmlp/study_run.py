@@ -137,12 +137,8 @@ def run(
 
     def note(status: Any = "running") -> None:
         seconds = before + (0 if idle else time.perf_counter() - started)
-        changes = {
-            "status": status,
-            "seconds": seconds,
-            "command": [escaped(word) for word in command],
-            "jobs": jobs,
-        }
+        typed = [escaped(word) for word in command]
+        changes = {"status": status, "seconds": seconds, "command": typed, "jobs": jobs}
         study.record = study.record.model_copy(update=changes)
         study_folder.write_record(study.folder, study.record)
 
@@ -169,31 +165,29 @@ def _sources(study: Plan) -> set[str]:
 def _take_over(study: Plan, out: Path, datasets: dict[str, Dataset]) -> None:
     """Copy what was trained before, with the same config, code and images, below `out`."""
     wanted = found_before(study, out, datasets)
-    for place, source in wanted.items():
-        reuse.copy(source, place)
+    for place, (source, config) in wanted.items():
+        reuse.copy(source, place, config)
     made = [outcome.read(place) for place in wanted]
     study.record.copied += len(made)
     study.record.copied_seconds += sum(each.seconds for each in made if each)
 
 
-def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[Path, Path]:
-    """Where what isn't there yet goes, and where there is one to copy."""
+def found_before(study: Plan, out: Path, datasets: dict[str, Dataset]) -> dict[Path, tuple[Path, Config]]:
+    """Where what isn't there yet goes, where there is one to copy, and its config."""
     there = reuse.finished(out)
     new = [config for config in study.searches() if not runs.folders(study.folder, config.name)]
-    wanted = [
-        (place, config, False) for each in study.experiments() for place, config in each.places().items()
-    ]
+    wanted = [(*item, False) for each in study.experiments() for item in each.places().items()]
     wanted += [(study.folder / f"{config.name}-001", config, True) for config in new]
-    keys = {
-        place: reuse.key_of(config, datasets[config.data.source], searched)
-        for place, config, searched in wanted
-        if not place.exists()
-    }
-    return {place: there[key] for place, key in keys.items() if key in there}
+    found = {}
+    for place, config, searched in wanted:
+        key = reuse.key_of(config, datasets[config.data.source], searched)
+        if key in there and not place.exists():
+            found[place] = (there[key], config)
+    return found
 
 
-def there_before(study: Plan, out: Path, data_dir: Path | None) -> dict[Path, Path]:
-    """As `found_before`; nothing where the images aren't there, without which nothing can be told the same."""
+def there_before(study: Plan, out: Path, data_dir: Path | None) -> dict[Path, tuple[Path, Config]]:
+    """As `found_before`; nothing where the images, which decide it too, aren't there."""
     try:
         return found_before(study, out, {source: load(source, data_dir) for source in _sources(study)})
     except DataError:
