@@ -42,6 +42,7 @@ def _name(figure: Figure, panels: Iterable[Axes], lowest: Iterable[Axes]) -> Non
     for panel in panels:
         panel.grid(alpha=0.3)
         panel.tick_params(labelbottom=True)
+        panel.ticklabel_format(useOffset=False)
     for panel in lowest:
         panel.set_xlabel(STEP)
     handles, labels = next(iter(panels)).get_legend_handles_labels()

@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cifarmlp import judged, reasons, report_run, report_search, verdicts
+from cifarmlp import judged, reasons, report_run, report_search, search_summary, verdicts
 from cifarmlp.document import Block, Cell, Link, Page, Section, Table, Text, Tone, Verdict
 from cifarmlp.judged import Judged
+from cifarmlp.outcome import as_read, summarise
 from cifarmlp.saved import Run
+from cifarmlp.search_folder import Search
 from cifarmlp.study import Experiment, GradientCheck, StudySection
 from cifarmlp.study_folder import StudyFolder
 
 HEADER = ("of", "quantity", "reported", "obtained", "verdict")
+SHOWN = (("train", "loss"), ("validation", "loss"), ("test", "accuracy"))
 TONES: dict[Tone, str] = {"good": "hold", "bad": "do not hold", "open": "can't be told"}
 
 
@@ -171,10 +174,10 @@ def _results(state: StudyFolder, section: StudySection, name: str, beside: Path)
     rows = []
     for experiment in section.experiments:
         run = state.experiments.get(experiment.name)
-        cells = _result(run) if run else ("-", "-", "-", Verdict("not trained yet", "open"), "-")
+        cells = _result(run) if run else ("0", "-", "-", "-", Verdict("not trained yet", "open"), "-")
         rows.append((experiment.name, *cells, *_links(run, beside)))
-    losses = ("train loss", "validation loss")
-    header = ("experiment", *losses, "test accuracy", "state", "time", "runs", "config")
+    columns = [f"{part} {quantity}" for part, quantity in SHOWN]
+    header = ("experiment", "seeds", *columns, "state", "time", "runs", "config")
     return Table(
         f"{name}-runs", f"{section.title}: all runs, mean ± std over the seeds.", header, tuple(rows)
     )
@@ -189,13 +192,10 @@ def _links(run: Run | None, beside: Path) -> tuple[Cell, Cell]:
 
 def _result(run: Run) -> tuple[Cell, ...]:
     outcomes = run.outcomes()
-    losses = (
-        judged.mean_and_std([judged.metric(o, part, "loss") for o in outcomes])
-        for part in ("train", "validation")
-    )
-    accuracy = judged.mean_and_std([judged.metric(o, "test", "accuracy") for o in outcomes])
+    summary = summarise(outcomes)
+    numbers = (as_read(summary[part][quantity]) for part, quantity in SHOWN)
     seconds = sum(outcome.seconds for outcome in outcomes)
-    return (*losses, accuracy, state_of(run), report_run.duration(seconds))
+    return (str(len(outcomes)), *numbers, state_of(run), report_run.duration(seconds))
 
 
 def state_of(run: Run) -> Verdict:
@@ -208,7 +208,7 @@ def state_of(run: Run) -> Verdict:
         ("at chance level", [o for o in outcomes if o.at_chance]),
     ):
         if those:
-            return Verdict(f"{len(those)} of {len(outcomes)} seeds {words}", "bad")
+            return Verdict(f"{len(those)} of {len(outcomes)} {words}", "bad")
     return Verdict("finished", "good")
 
 
@@ -235,7 +235,32 @@ def _search(state: StudyFolder, section: StudySection, name: str, beside: Path) 
     if found:
         yield _table(f"{name}-numbers", f"{section.title}: reported trials against our nearest ones.", found)
     target = os.path.relpath(search.folder.resolve(), beside.resolve())
-    yield from report_search.section(search, name, target).blocks
+    yield from _side_by_side(search, section, name)
+    yield from report_search.section(search, section.title, target).blocks
+
+
+def _side_by_side(search: Search, section: StudySection, name: str) -> Iterator[Table]:
+    """The best trials that were reported next to ours, as many, rank by rank."""
+    assert section.search is not None
+    rows: list[tuple[Cell, ...]] = []
+    for stage in ("coarse", "fine"):
+        theirs = sorted(getattr(section.search.reported, stage), key=lambda found: -(found.validation or 0))
+        tables = search_summary.summary(search, max(1, len(theirs)))["tables"]
+        trials = [entry for table in tables if table["of"].startswith(stage) for entry in table["top"]]
+        ours = sorted(trials, key=lambda entry: -entry["validation_accuracy"])
+        for rank, (found, entry) in enumerate(zip(theirs, ours, strict=False), 1):
+            values = {key: float(entry[key]) for key in search.values[1]}
+            numbers = (entry["train_accuracy"], entry["validation_accuracy"])
+            reported = (judged.values_of(found.values), *map(_or_dash, (found.train, found.validation)))
+            rows.append((f"{stage} {rank}", *reported, judged.values_of(values), *map(_or_dash, numbers)))
+    if rows:
+        header = ("rank", "reported", "train", "validation", "ours", "train", "validation")
+        caption = f"{section.title}: the best trials by validation accuracy, as reported and ours."
+        yield Table(f"{name}-ranks", caption, header, tuple(rows))
+
+
+def _or_dash(number: float | None) -> str:
+    return "-" if number is None else report_run.number(number)
 
 
 def _rules() -> Section:

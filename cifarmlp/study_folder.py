@@ -39,7 +39,7 @@ class Record(BaseModel):
     """study.json. status: unfinished where sections were left out. seconds: of work so far, of all calls;
     copied: runs that were there before, and copied_seconds: what they took when they were made. checks: by
     gradient check, what was found of each parameter. pulls: by experiment that stays at chance level, see
-    `experiment.pulls_on_the_way`.
+    `advice.pulls_on_the_way`.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")

@@ -17,11 +17,11 @@ from cifarmlp import (
     search_folder,
     study_folder,
 )
+from cifarmlp.advice import pulls_on_the_way
 from cifarmlp.config import Config, override_with
 from cifarmlp.course import Course
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import ConfigError, DataError
-from cifarmlp.experiment import pulls_on_the_way
 from cifarmlp.outcome import Outcome
 from cifarmlp.populations import Member
 from cifarmlp.ranking import Trial

@@ -17,7 +17,7 @@ HEAVY = {"numpy", "scipy", "matplotlib"}
 LAYERS = [
     {"cli"},
     {"cli_study"},
-    {"cli_report", "cli_runs"},
+    {"cli_report", "cli_runs", "cli_search"},
     {"study_screen", "cli_options"},
     {"report"},
     {"page", "tables", "report_study"},
@@ -38,6 +38,8 @@ LAYERS = [
     {"search_folder", "populations"},
     {"ranking", "paired", "repeats", "saved"},
     {"experiment"},
+    {"advice"},
+    {"assembly"},
     {"checkpoint", "memory"},
     {"sampling", "workers", "plots", "pictures", "runs", "train", "outcome"},
     {"processes", "cluster"},

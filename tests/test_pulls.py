@@ -5,7 +5,7 @@ import pytest
 import tiny
 
 from cifarmlp import gradients
-from cifarmlp.experiment import pulls_on_the_way
+from cifarmlp.advice import pulls_on_the_way
 from cifarmlp.gradients import Check
 from cifarmlp.nn.diagnosis import pulls
 from cifarmlp.nn.network import Network
