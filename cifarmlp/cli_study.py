@@ -11,7 +11,7 @@ from cifarmlp.cli_report import NAME
 from cifarmlp.errors import CifarmlpError
 
 if TYPE_CHECKING:
-    from cifarmlp.study_run import Plan
+    from cifarmlp.study_plan import Plan
 
 
 @click.command()
@@ -92,8 +92,8 @@ def _plan(
     out: Path,
     only: tuple[str, ...],
 ) -> "Plan":
-    from cifarmlp import config_files, study_folder, study_run
+    from cifarmlp import config_files, study_folder, study_plan
     from cifarmlp import study as studies
 
     loaded = studies.load_study(config_files.find_study(name), overrides)
-    return study_run.plan(loaded, study_folder.asked(loaded, repeats, [*overrides], trials), out, only)
+    return study_plan.plan(loaded, study_folder.asked(loaded, repeats, [*overrides], trials), out, only)

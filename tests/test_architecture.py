@@ -26,6 +26,7 @@ LAYERS = [
     {"report_run"},
     {"screen", "search_screen", "run_screen"},
     {"judged", "study_run"},
+    {"study_plan"},
     {"study_folder", "reuse"},
     {"gradients", "verdicts"},
     {"study"},
