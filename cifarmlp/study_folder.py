@@ -111,8 +111,7 @@ def read_record(folder: Path) -> Record:
     except FileNotFoundError as error:
         raise RunFolderError(f"{folder}: not the folder of a study: it has no study.json") from error
     except (OSError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunFolderError(f"{folder}: damaged ({reason}); run the study anew") from error
+        raise RunFolderError(f"{folder}: its study.json is damaged; run the study anew") from error
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -50,7 +50,9 @@ class Trainings:
             if self.done == self.total:
                 self.bar.close()
         elif not self.quiet:
-            told = f"test accuracy {metric(outcome, 'test', 'accuracy'):.4f}, {outcome.seconds:.1f} s"
+            accuracy = metric(outcome, "test", "accuracy")
+            known = f"test accuracy {accuracy:.4f}, " if accuracy == accuracy else ""
+            told = f"{known}{outcome.seconds:.1f} s"
             who = f"{task.config.name}, seed {outcome.seed}: {outcome.status}"
             click.echo(f"{who}, {told}; {self.done} of {self.total} done", err=True)
 
