@@ -155,10 +155,8 @@ def of_setting(best: float, nearby: Sequence[float], noise: float) -> Verdict:
 
 def of_chance(ours: Sequence[bool], theirs: bool) -> Verdict | None:
     """What there is to say where our seeds, or the report's run, are at chance level; None where none is."""
-    if theirs and all(ours):
-        return Verdict("holds: at chance level", "good")
     if theirs:
-        return Verdict("ours is above chance level", "bad") if not any(ours) else None
+        return Verdict("holds: at chance level", "good") if all(ours) else None
     if all(ours):
         return Verdict("ours stays at chance level", "bad")
     if any(ours):

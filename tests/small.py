@@ -7,9 +7,9 @@ import os
 
 import tiny
 
-from cifarmlp import cli, experiment, repeats, search, study_run
+from cifarmlp import cli, experiment, repeats, search, study_plan, study_run
 
-for module in (repeats, search, study_run):
+for module in (repeats, search, study_plan, study_run):
     module.load = tiny.dataset  # type: ignore[attr-defined]
 experiment._draw = lambda *_: None  # type: ignore[assignment]
 if "HOLD" in os.environ:

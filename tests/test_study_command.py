@@ -16,7 +16,7 @@ import pytest
 import tiny
 from here import Done, held
 
-from cifarmlp import figures, plots, repeats, study_run, svg
+from cifarmlp import figures, plots, repeats, study_plan, study_run, svg
 from cifarmlp.errors import DataError
 
 SMALL = Path(__file__).with_name("small.py")
@@ -88,7 +88,7 @@ LATE = "step 90"  # of b, the only one that has so many steps, and not the first
 @pytest.fixture(scope="module", autouse=True)
 def _tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("data", "repeats", "search", "study_run"):
+        for module in ("data", "repeats", "search", "study_plan", "study_run"):
             patch.setattr(f"cifarmlp.{module}.load", tiny.dataset)
         patch.setattr("cifarmlp.experiment._draw", lambda *_: None)
         patch.setattr(figures, "seeds", lambda *_: tiny.Figure())
@@ -412,7 +412,8 @@ def test_without_images(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise DataError("no complete CIFAR-10 in any place")
 
-    monkeypatch.setattr(study_run, "load", missing)
+    for module in (study_plan, study_run):
+        monkeypatch.setattr(module, "load", missing)
     assert "9 of 9 are left" in study("s.yaml", "--dry-run", cwd=place).out
     assert "no complete CIFAR-10" in refused(study("s.yaml", cwd=place), 3)
     assert not (place / "runs").exists()
