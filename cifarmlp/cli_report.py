@@ -33,5 +33,6 @@ def report(
     output = output or (folders[0] / NAME if len(folders) == 1 else Path(NAME))
     if output.is_dir():
         raise ConfigError(f"--output {output}: a folder; give the name of a file, such as {output / NAME}")
+    reports.refuse_others(output)
     for path in reports.write(reports.page_of(folders, output.parent), output, form, figures):
         click.echo(path)

@@ -8,10 +8,10 @@ import click
 
 from cifarmlp.cli_options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
 from cifarmlp.cli_report import NAME
-from cifarmlp.errors import CifarmlpError
+from cifarmlp.errors import CifarmlpError, ConfigError
 
 if TYPE_CHECKING:
-    from cifarmlp.study_run import Plan
+    from cifarmlp.study_plan import Plan
 
 
 @click.command()
@@ -57,6 +57,10 @@ def study(
     if not names:
         study_screen.print_studies()
         return
+    if len({Path(name).resolve() for name in names}) < len(names):
+        raise ConfigError(f"{' '.join(names)}: a study is given twice; once is enough")
+    if as_json and dry_run:
+        raise ConfigError("--json is for results; leave it out with --dry-run")
     plans = [_plan(name, overrides, repeats, trials, out, only) for name in names]
     cluster = workers.connect(dask) if dask is not None else None
     jobs = jobs or blas.cores()
@@ -76,6 +80,7 @@ def study(
         if stop():
             study_screen.print_interrupted(command)
             sys.exit(INTERRUPTED + stop())
+    interrupts.leave_signals()  # the page can be had again by `report`
     folders = [plan.folder for plan in plans]
     target = (folders[0] if len(folders) == 1 else out) / NAME
     report.write(report.page_of(folders, target.parent), target, form, figures)
@@ -92,8 +97,8 @@ def _plan(
     out: Path,
     only: tuple[str, ...],
 ) -> "Plan":
-    from cifarmlp import config_files, study_folder, study_run
+    from cifarmlp import config_files, study_folder, study_plan
     from cifarmlp import study as studies
 
     loaded = studies.load_study(config_files.find_study(name), overrides)
-    return study_run.plan(loaded, study_folder.asked(loaded, repeats, [*overrides], trials), out, only)
+    return study_plan.plan(loaded, study_folder.asked(loaded, repeats, [*overrides], trials), out, only)

@@ -13,7 +13,7 @@ from cifarmlp import __version__
 from cifarmlp.data import Dataset
 
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
-DECISIVE = ("data", "experiment", "sampling", "synthetic", "train")
+DECISIVE = ("assembly", "data", "experiment", "sampling", "synthetic", "train")
 
 
 def describe(dataset: Dataset, threads: int) -> dict[str, Any]:

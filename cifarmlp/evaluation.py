@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp import experiment, memory, outcome, pictures, runs
+from cifarmlp import assembly, memory, outcome, pictures, runs
 from cifarmlp.config import Config
 from cifarmlp.data import Dataset, Images
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
@@ -136,9 +136,9 @@ def _evaluate(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
 
     memory.check(seed.config)
     _warn_of_other_images(seed.folder, dataset)
-    split = experiment.split_of(seed.config, dataset)
+    split = assembly.split_of(seed.config, dataset)
     try:
-        training = experiment.trained(seed.config, split, read_model(seed.folder, seed.config))
+        training = assembly.trained(seed.config, split, read_model(seed.folder, seed.config))
     except ValueError as error:
         raise _damaged(seed.folder, f"does not fit config.yaml: {error}") from error
     images: Images = getattr(split, part)

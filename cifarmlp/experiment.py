@@ -1,93 +1,20 @@
-"""Where data, engine and disk meet: configs become populations, trainings become run folders."""
+"""Where data, engine and disk meet: trainings become run folders and outcomes."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from cifarmlp import checkpoint, environment, memory, plots, runs
+from cifarmlp import advice, checkpoint, environment, memory, plots, runs
+from cifarmlp.assembly import model_arrays, population, split_of
 from cifarmlp.blas import BlasThreads
 from cifarmlp.checkpoint import Checkpoint, Keeper
-from cifarmlp.config import Config, Constant, to_yaml
-from cifarmlp.data import Dataset, Images, Split, pixel_statistics, split, standardiser
+from cifarmlp.config import Config, to_yaml
+from cifarmlp.data import Dataset, Split
 from cifarmlp.errors import RunFolderError
-from cifarmlp.nn.diagnosis import first_not_finite, layer_health, pulls
-from cifarmlp.nn.network import Network
-from cifarmlp.nn.optimisers import SGD
-from cifarmlp.nn.schedules import Schedule, constant, cyclic
-from cifarmlp.nn.types import Float
 from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, model_checksum
 from cifarmlp.train import CHUNK, Metrics, Record, Stopped, Training
-
-
-def population(
-    configs: Sequence[Config],
-    images: Split,
-    dtype: type[np.floating] = np.float32,
-    statistics: Sequence[Float] | None = None,
-) -> Training:
-    """The training of K configs in lockstep, one member each.
-
-    They may differ in seed (of the weights), init, lambda and the rates; everything else, and the order of
-    the mini-batches, is the first one's. statistics: mean and standard deviation of the pixels, (3072,)
-    each, where they are not to be those of the training images.
-    """
-    first, norm = configs[0], configs[0].network.batch_norm
-    sizes = [images.train.pixels.shape[1], *first.network.hidden, 10]
-    generators = [np.random.default_rng([config.seed, 0]) for config in configs]
-    network = Network(
-        sizes, generators, [_init(c) for c in configs], (norm.eps, norm.momentum) if norm else None, dtype
-    )
-    mean, std = statistics or pixel_statistics(images.train.pixels)
-    return Training(
-        network=network,
-        optimiser=SGD(network, first.training.optimiser.rho or 0.0),
-        schedule=schedule_of(configs, steps_per_epoch(first, images)),
-        lam=np.array([config.training.lam for config in configs]),
-        train=images.train,
-        validation=images.validation,
-        mean=mean,
-        std=std,
-        steps=total_steps(first, images),
-        batch_size=first.training.batch_size,
-        order_seed=first.seed,
-        evaluate_every=first.training.evaluate_every,
-        evaluate_images=first.training.evaluate_images,
-    )
-
-
-def steps_per_epoch(config: Config, images: Split) -> int:
-    """Whole mini-batches in the training set."""
-    return len(images.train) // config.training.batch_size
-
-
-def total_steps(config: Config, images: Split) -> int:
-    """`training.steps` where given, else the length of the schedule."""
-    schedule = config.training.schedule
-    if config.training.steps is not None:
-        return config.training.steps
-    if isinstance(schedule, Constant):
-        return schedule.epochs * steps_per_epoch(config, images)
-    return 2 * schedule.n_s * schedule.cycles
-
-
-def schedule_of(configs: Sequence[Config], epoch: int) -> Schedule:
-    """step -> eta (K,), for `epoch` steps an epoch."""
-    schedules = [config.training.schedule for config in configs]
-    first = schedules[0]
-
-    def rates(name: str) -> Float:
-        return np.array([getattr(schedule, name) for schedule in schedules])
-
-    if isinstance(first, Constant):
-        return constant(rates("eta"), first.decay, epoch)
-    return cyclic(rates("eta_min"), rates("eta_max"), first.n_s)
-
-
-def _init(config: Config) -> str | float:
-    init = config.network.init
-    return init.kind if init.sigma is None else init.sigma
 
 
 @np.errstate(all="ignore")  # absurd numbers overflow; the loss tells
@@ -178,12 +105,6 @@ def _outcome_of_member(training: Training, last: Record, member: int, seed: int,
     )
 
 
-def split_of(config: Config, dataset: Dataset) -> Split:
-    """The split that the config asks for."""
-    data = config.data
-    return split(dataset, data.validation, data.train_batches, data.validation_batches)
-
-
 def row_of(record: Record, member: int = 0) -> dict[str, float]:
     """A row of metrics.csv."""
     row = {"step": record.step, "epoch": record.epoch, "eta": float(record.eta[member])}
@@ -211,82 +132,11 @@ def _outcome(
     epochs = training.step / training.steps_per_epoch
     outcome = Outcome(status, training.step, epochs, seconds, metrics, config.seed)
     if status == "diverged":
-        _explain_divergence(outcome, training, diverged, _remedies(config))
-    learnt = not stays_at_chance(rows, images.train, training.evaluate_images)
+        advice.explain_divergence(outcome, training, diverged, config)
+    learnt = not advice.stays_at_chance(rows, images.train, training.evaluate_images)
     if status == "finished" and epochs >= 1 and not learnt:
-        _explain_chance(outcome, training, _remedies(config))
+        advice.explain_chance(outcome, training, config)
     return outcome
-
-
-def _remedies(config: Config) -> str:
-    network = config.network
-    norm = ["batch_norm: true"] if network.hidden and not network.batch_norm else []
-    init = ["init: he"] if network.init.kind != "he" else []
-    return ", ".join([*norm, *init, "an eta ten times smaller"])
-
-
-def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: int | None = None) -> bool:
-    """Whether training brought no more than always naming the commonest class, by three standard errors.
-
-    rows: of metrics.csv, whose accuracies are of the first `evaluated` training images (None: all).
-    """
-    share = float(np.bincount(train.labels).max()) / len(train)
-    limit = share + 3 * (share * (1 - share) / (evaluated or len(train))) ** 0.5
-    return all(not row["train_accuracy"] > limit for row in rows if row["step"] > 0)
-
-
-def _explain_divergence(outcome: Outcome, training: Training, step: int, remedies: str) -> None:
-    where = first_not_finite(training.network, _sample(training))
-    outcome.diverged_at = step
-    outcome.advice = [
-        f"diverged at step {step}: the loss is not finite; first not finite: {where}",
-        f"what usually helps: {remedies}",
-    ]
-
-
-def _explain_chance(outcome: Outcome, training: Training, remedies: str) -> None:
-    health = layer_health(training.network, _sample(training))
-    outcome.at_chance = True
-    outcome.layers = [layer.as_dict() for layer in health]
-    outcome.advice = [
-        "never left chance level; its layers, from the input (share of dead ReLUs, spread of the outputs):",
-        *(f"  layer {h.layer}: {h.dead:.0%} dead, spread {h.spread:.2g}" for h in health),
-        f"what usually helps: {remedies}",
-    ]
-
-
-@np.errstate(all="ignore")
-def pulls_on_the_way(
-    config: Config, dataset: Dataset, steps: Sequence[int], stop: Callable[[], bool] = lambda: False
-) -> list[dict[str, float]]:
-    """What pulls at the weights of each layer after so many steps, see `diagnosis.pulls`: a row a step and
-    layer, with the columns step, layer, gradient, decay. It ends early where the training diverges, or is
-    stopped.
-    """
-    training = population([config], split_of(config, dataset))
-    training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
-    x = _sample(training)[: config.training.batch_size]
-    rows = []
-    for target in sorted(set(steps)):
-        training.stop = lambda target=target: training.step >= target or stop()  # type: ignore[misc]
-        if target and training.step < training.steps:
-            list(training.records())
-        found = pulls(training.network, x, training.train.labels[: len(x)], config.training.lam)
-        names = ("step", "layer", "gradient", "decay")
-        rows += [
-            dict(zip(names, (training.step, layer, *pair), strict=True))
-            for layer, pair in enumerate(found, 1)
-        ]
-        if training.step < target:  # it has ended before, or diverged
-            break
-    return rows
-
-
-def _sample(training: Training) -> Float:
-    rows = np.arange(min(1000, len(training.train)))
-    x = np.empty((len(rows), training.train.pixels.shape[1]), training.network.dtype)
-    standardiser(training.mean, training.std, training.network.dtype)(training.train.pixels, rows, x)
-    return x
 
 
 def _save(
@@ -305,33 +155,3 @@ def _draw(folder: Path, config: Config, training: Training, rows: list[dict[str,
     eta = {int(step): float(np.ravel(training.schedule(int(step)))[0]) for step in steps}
     figure = plots.curves(rows, eta, f"{config.name}, seed {config.seed}")
     runs.write(folder / "curves.png", lambda file: figure.savefig(file, format="png", dpi=150))
-
-
-def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
-    """The arrays of model.npz, float32: parameters and running averages by name, and the pixel statistics."""
-    network = training.network
-    arrays = {**network.parameters(), **network.running_averages()}
-    members = {name: np.ascontiguousarray(array[member], np.float32) for name, array in arrays.items()}
-    return {**members, "pixel_mean": training.mean, "pixel_std": training.std}
-
-
-def trained(config: Config, images: Split, model: Mapping[str, Float]) -> Training:
-    """The training whose network has the arrays of a model.npz, to evaluate it.
-
-    Raises ValueError where they are not those of such a network, by name, shape and type.
-    """
-    pixels = images.train.pixels.shape[1]
-    training = population([config], images, statistics=[np.zeros(pixels, np.float32)] * 2)
-    wanted = {name: _kind(array) for name, array in model_arrays(training).items()}
-    there = {name: _kind(array) for name, array in model.items()}
-    for name in {**wanted, **there}:
-        if wanted.get(name) != there.get(name):
-            raise ValueError(f"{name} is {there.get(name, 'missing')}, not {wanted.get(name, 'there')}")
-    for name, view in {**training.network.parameters(), **training.network.running_averages()}.items():
-        view[0] = model[name]
-    training.mean, training.std = model["pixel_mean"], model["pixel_std"]
-    return training
-
-
-def _kind(array: Float) -> str:
-    return f"{array.dtype} {array.shape}"

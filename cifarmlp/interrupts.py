@@ -20,6 +20,12 @@ def watch_signals() -> Callable[[], int]:
     return lambda: _received[0] if _received else 0
 
 
+def leave_signals() -> None:
+    """From now on a signal ends the process at once: what is left to do can be done again."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _note(number: int, frame: FrameType | None) -> None:
     _received.append(number)
     if multiprocessing.parent_process() is None:  # a worker may get a Ctrl-C twice

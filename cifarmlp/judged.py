@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cifarmlp import paired, search_summary, verdicts
+from cifarmlp.config import Config
 from cifarmlp.document import Verdict
 from cifarmlp.gradients import LIMIT
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.outcome import PARTS, Outcome
 from cifarmlp.ranking import NOISE, Trial, ranked
+from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
 from cifarmlp.study import Comparison, Experiment, Found, GradientCheck, StudySection, chance
 from cifarmlp.study_folder import StudyFolder
@@ -93,12 +95,17 @@ def _of_accuracy(state: StudyFolder, experiment: Experiment, part: str, outcomes
     if diverged:
         return Verdict(f"{diverged} of {len(outcomes)} seeds of ours diverged", "bad")
     ours = [metric(outcome, part, "accuracy") for outcome in outcomes]
-    level = chance(part, state.experiments[experiment.name].config)
-    stuck = [o.at_chance or value <= level for o, value in zip(outcomes, ours, strict=True)]
-    at_chance = verdicts.of_chance(stuck, number <= level)
+    config = state.experiments[experiment.name].config
+    stuck = [is_stuck(outcome, config) for outcome in outcomes]
+    at_chance = verdicts.of_chance(stuck, number <= chance(part, config))
     if at_chance:
         return at_chance
     return verdicts.of_one(number, ours) if std is None else verdicts.of_mean(number, std, reported.n, ours)
+
+
+def is_stuck(outcome: Outcome, config: Config) -> bool:
+    """Whether a training stayed at chance level: never left it, or isn't above it on the test images."""
+    return outcome.at_chance or metric(outcome, "test", "accuracy") <= chance("test", config)
 
 
 def metric(outcome: Outcome, part: str, quantity: str) -> float:
@@ -165,16 +172,16 @@ def conclusions(state: StudyFolder, section: StudySection) -> Iterator[Judged]:
     """The verdicts on a section's conclusions, of those whose experiments have ended."""
     for comparison in section.comparisons:
         runs = [state.experiments.get(name) for name in comparison.of]
-        first, second = (run.outcomes() if run else [] for run in runs)
-        if first and second:
-            yield conclusion(comparison, first, second)
+        if all(run and run.outcomes() for run in runs):
+            yield conclusion(comparison, *(run for run in runs if run))
 
 
-def conclusion(comparison: Comparison, first: Sequence[Outcome], second: Sequence[Outcome]) -> Judged:
+def conclusion(comparison: Comparison, *runs: Run) -> Judged:
     """The first experiment's outcomes against the second one's."""
+    first, second = (run.outcomes() for run in runs)
     short = [name.partition(":")[0] for name in comparison.of]
     if comparison.expected == "only the first trains":
-        trained = [[o.status == "finished" and not o.at_chance for o in each] for each in (first, second)]
+        trained = [[_trains(outcome, run.config) for outcome in run.outcomes()] for run in runs]
         told = (f"{sum(each)} of {len(each)}" for each in trained)
         obtained = "{} seeds train, against {}".format(*told)
         verdict = verdicts.of_training(*trained)
@@ -187,6 +194,8 @@ def conclusion(comparison: Comparison, first: Sequence[Outcome], second: Sequenc
     interval = f" [{low:+.4f}, {high:+.4f}]" if len(known) > 1 else ""
     obtained = f"{mean:+.4f}{interval} (n = {len(known)})" if known else "-"
     verdict = verdicts.of_difference(known, comparison.expected)
+    if not pairs:
+        verdict = Verdict("they have no seed in common", "open")
     return Judged(
         comparison.claim,
         f"{comparison.quantity}, {' minus '.join(short)}",
@@ -194,3 +203,7 @@ def conclusion(comparison: Comparison, first: Sequence[Outcome], second: Sequenc
         obtained,
         verdict,
     )
+
+
+def _trains(outcome: Outcome, config: Config) -> bool:
+    return outcome.status == "finished" and not is_stuck(outcome, config)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from cifarmlp import __version__, document, safe, svg
 from cifarmlp.document import Link, Listing, Page, Picture, Table, Text, Verdict
 
+STAMP = b'<meta name="generator" content="cifarmlp'  # so that a page may take the place of an earlier one
 TEMPLATES = Path(__file__).parent / "templates"
 
 

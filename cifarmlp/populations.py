@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from cifarmlp.assembly import population, steps_per_epoch, total_steps
 from cifarmlp.config import Config, Init
 from cifarmlp.data import Images, Split
-from cifarmlp.experiment import population, steps_per_epoch, total_steps
 from cifarmlp.memory import PROCESS_BYTES, member_bytes
 
 MOST_MEMBERS = 16  # more bring no more trial-steps per second: benchmarks/populations.py

@@ -52,10 +52,20 @@ def write(document: Page, output: Path, form: tables.Form | None, figures: bool)
 
     Raises RunFolderError where that can't be.
     """
+    refuse_others(output)
     run_folders.write_text(output, page.html(document))
     written = tables.write_tables(document, output.parent, form) if form else []
     written += tables.write_figures(document, output.parent) if figures else []
     return [output, *written]
+
+
+def refuse_others(output: Path) -> None:
+    """Raises ConfigError where the file is there already and is no report of ours."""
+    if not output.exists():
+        return
+    with run_folders.told(output), output.open("rb") as file:
+        if page.STAMP not in file.read(4096):
+            raise ConfigError(f"{output}: exists already and is no report; give another name with --output")
 
 
 def _study(folder: Path) -> StudyFolder:

@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cifarmlp import config_words, figures
+from cifarmlp.assembly import schedule_of
 from cifarmlp.config import to_yaml
 from cifarmlp.document import Block, Cell, Link, Listing, Picture, Section, Table, Text, Verdict
-from cifarmlp.experiment import schedule_of
 from cifarmlp.outcome import PARTS, Outcome, as_read, summarise
 from cifarmlp.saved import Run, Seed
 

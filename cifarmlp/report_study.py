@@ -24,9 +24,8 @@ def page_of(studies: Sequence[StudyFolder], beside: Path) -> Page:
     """The report of one or several studies; its page will stand in the folder `beside`."""
     title = studies[0].study.title if len(studies) == 1 else "Published numbers, trained again"
     sections = [section for state in studies for section in sections_of(state, beside, len(studies) > 1)]
-    return Page(
-        title, tuple(_summary(studies)), (_conclusions(studies), *sections, _rules(), *_made(studies, beside))
-    )
+    whole = (*_conclusions(studies), *sections, _rules(), *_made(studies, beside))
+    return Page(title, tuple(_summary(studies)), whole)
 
 
 def sections_of(state: StudyFolder, beside: Path, several: bool) -> Iterator[Section]:
@@ -47,6 +46,13 @@ def _summary(studies: Sequence[StudyFolder]) -> Iterator[Block]:
     yield Table("summary", "What was reported and concluded, and how much of it holds.", header, rows)
     if any(state.record.status != "finished" for state in studies):
         yield Text("A study has not ended; what is missing here was not trained yet.", "note")
+    changed = sorted({f"--set {text}" for s in studies for text in s.record.asked.overrides})
+    changed += sorted({f"--trials {s.record.asked.trials}" for s in studies if s.record.asked.trials})
+    if changed:
+        yield Text(
+            f"Every config was changed, with {', '.join(changed)}: what was reported is of other settings.",
+            "note",
+        )
     images = [report_run.read_json(path).get("data", {}) for s in studies for path in _environments(s)]
     if any(each.get("source") == "cifar10" and not each.get("official") for each in images):
         yield Text(
@@ -84,14 +90,15 @@ def all_judged(state: StudyFolder) -> dict[str, list[Judged]]:
     }
 
 
-def _conclusions(studies: Sequence[StudyFolder]) -> Section:
+def _conclusions(studies: Sequence[StudyFolder]) -> Iterator[Section]:
     found = [each for state in studies for each in all_judged(state)["conclusions"]]
     note = Text(
         "Each conclusion is tested on our own runs, with the same seeds on both sides: the mean of the "
         "paired differences with its 95 % interval."
     )
     table = _concluded("conclusions", "What was concluded, and whether it holds.", found)
-    return Section("Conclusions", (note, table))
+    if found:
+        yield Section("Conclusions", (note, table))
 
 
 def _table(name: str, caption: str, rows: Iterable[Judged]) -> Table:

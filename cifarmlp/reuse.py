@@ -34,13 +34,14 @@ def _is_half(folder: Path) -> bool:
     return any(part.startswith(".") for part in folder.parts)
 
 
-def copy(source: Path, target: Path) -> None:
-    """The folder `source` as `target`, whole or not at all. Raises RunFolderError."""
+def copy(source: Path, target: Path, config: Config) -> None:
+    """The folder `source` as `target`, whole or not at all, with this `config`. Raises RunFolderError."""
     half = target.with_name(f".{target.name}.copy")
     with runs.told(target):
         shutil.rmtree(half, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, half, ignore=shutil.ignore_patterns(*NOT_COPIED))
+        runs.write_text(half / "config.yaml", to_yaml(config))
         os.replace(half, target)
 
 

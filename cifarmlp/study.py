@@ -45,7 +45,12 @@ Words = Annotated[str, Field(max_length=10_000), AfterValidator(_can_be_shown)]
 Line = Annotated[Words, AfterValidator(_one_line)]
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=100, pattern=r"[A-Za-z0-9]", description="text with a letter or a digit"),
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"[A-Za-z0-9]",
+        description="text with a letter, a to z, or digit",
+    ),
     AfterValidator(_can_be_shown),
     AfterValidator(_one_line),
 ]
@@ -184,7 +189,7 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> Loaded:
         raise refusal(faults)
     study, found = check(tree, Study)
     if study is None or faults or found:
-        raise refusal([*faults, *found])
+        raise refusal(dict.fromkeys([*faults, *found]))
     faults = list(_misfits(study, tree))
     if faults:
         raise refusal(faults)
@@ -207,11 +212,15 @@ def _misfits(study: Study, tree: Node) -> Iterator[Fault]:
         seen: set[str] = set()
         for name, place in _names(tree, kind):
             if slug(name) in seen:
-                yield Fault(place, f"the name {shown(name)} is given twice: give another")
+                words = f"the name {shown(name)} is given twice, as its letters and digits go: give another"
+                yield Fault(place, words)
             seen.add(slug(name))
     names = {experiment.name for section in study.sections for experiment in section.experiments}
     for node in _nodes(tree, "comparisons"):
-        for name in node.value["of"].value:
+        of = node.value["of"]
+        if len({name.value for name in of.value}) == 1:
+            yield Fault(of.place, f"{shown(of.value[0].value)} is compared with itself: name two experiments")
+        for name in of.value:
             if name.value not in names:
                 words = f"no experiment of this study is called {shown(name.value)}"
                 known = ", ".join(map(shown, sorted(names))) or "none"

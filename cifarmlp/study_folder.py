@@ -39,7 +39,7 @@ class Record(BaseModel):
     """study.json. status: unfinished where sections were left out. seconds: of work so far, of all calls;
     copied: runs that were there before, and copied_seconds: what they took when they were made. checks: by
     gradient check, what was found of each parameter. pulls: by experiment that stays at chance level, see
-    `experiment.pulls_on_the_way`.
+    `advice.pulls_on_the_way`.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -111,8 +111,7 @@ def read_record(folder: Path) -> Record:
     except FileNotFoundError as error:
         raise RunFolderError(f"{folder}: not the folder of a study: it has no study.json") from error
     except (OSError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunFolderError(f"{folder}: damaged ({reason}); run the study anew") from error
+        raise RunFolderError(f"{folder}: its study.json is damaged; run the study anew") from error
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -12,7 +12,7 @@ import click
 from tabulate import tabulate
 from tqdm import tqdm
 
-from cifarmlp import judged, report_run, study_run
+from cifarmlp import judged, report_run, study_plan
 from cifarmlp.config_files import shipped_studies
 from cifarmlp.course import Course
 from cifarmlp.judged import Judged, metric
@@ -22,7 +22,8 @@ from cifarmlp.repeats import Task
 from cifarmlp.search_screen import SearchProgress
 from cifarmlp.study import load_study
 from cifarmlp.study_folder import StudyFolder
-from cifarmlp.study_run import Plan, Progress
+from cifarmlp.study_plan import Plan
+from cifarmlp.study_run import Progress
 
 
 class Trainings:
@@ -49,7 +50,9 @@ class Trainings:
             if self.done == self.total:
                 self.bar.close()
         elif not self.quiet:
-            told = f"test accuracy {metric(outcome, 'test', 'accuracy'):.4f}, {outcome.seconds:.1f} s"
+            accuracy = metric(outcome, "test", "accuracy")
+            known = f"test accuracy {accuracy:.4f}, " if accuracy == accuracy else ""
+            told = f"{known}{outcome.seconds:.1f} s"
             who = f"{task.config.name}, seed {outcome.seed}: {outcome.status}"
             click.echo(f"{who}, {told}; {self.done} of {self.total} done", err=True)
 
@@ -74,13 +77,13 @@ def print_studies() -> None:
 
 def print_plan(plan: Plan, data_dir: Path | None, out: Path, jobs: int, cores: int) -> None:
     """What a study would do, and what that would take."""
-    tasks = study_run.left_to_train(plan)
-    before = study_run.there_before(plan, out, data_dir)
+    tasks = study_plan.left_to_train(plan)
+    before = study_plan.there_before(plan, out, data_dir)
     tasks = [task for task in tasks if task.folder not in before]
-    searches = [c for c in study_run.left_to_search(plan) if plan.folder / f"{c.name}-001" not in before]
-    trained, searched = study_run.time_left(plan, tasks, searches, jobs, cores)
+    searches = [c for c in study_plan.left_to_search(plan) if plan.folder / f"{c.name}-001" not in before]
+    trained, searched = study_plan.time_left(plan, tasks, searches, jobs, cores)
     wanted = sum(each.seeds for each in plan.experiments())
-    steps = study_run.steps_of([task.config for task in tasks])
+    steps = study_plan.steps_of([task.config for task in tasks])
     click.echo(f"{plan.asked.name}: {plan.loaded.study.title}")
     click.echo(f"  sections:  {', '.join(plan.only)}")
     click.echo(f"  trainings: {len(tasks)} of {wanted} are left, {steps:,} steps, {_about(trained)}")

@@ -107,6 +107,8 @@ def of_difference(differences: Sequence[float], expected: str) -> Verdict:
         return Verdict("holds", "good")
     if away:
         return Verdict("the contrary holds", "bad")
+    if mean == 0:
+        return Verdict("can't be told", "open")
     right = (mean > 0) == (expected == "higher")
     return Verdict(f"can't be told: {'in that direction' if right else 'in the other direction'}", "open")
 
@@ -153,10 +155,8 @@ def of_setting(best: float, nearby: Sequence[float], noise: float) -> Verdict:
 
 def of_chance(ours: Sequence[bool], theirs: bool) -> Verdict | None:
     """What there is to say where our seeds, or the report's run, are at chance level; None where none is."""
-    if theirs and all(ours):
-        return Verdict("holds: at chance level", "good")
-    if theirs and not any(ours):
-        return Verdict("ours is above chance level", "bad")
+    if theirs:
+        return Verdict("holds: at chance level", "good") if all(ours) else None
     if all(ours):
         return Verdict("ours stays at chance level", "bad")
     if any(ours):

@@ -46,11 +46,16 @@ def cifarmlp(*args: str, cwd: Path, err: io.StringIO | None = None) -> Done:
 
 
 @contextmanager
-def held(place: Path, at: str, *args: str, processes: int = 1) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own that waits `at` some place, see held.py; killed in the end."""
+def held(
+    place: Path, at: str, *args: str, processes: int = 1, script: Path = HELD
+) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own that waits `at` some place, see held.py; killed in the end.
+
+    script: what the process runs, if not held.py itself.
+    """
     for path in [*place.glob("held-*"), *place.glob("heard-*"), *place.glob("go")]:
         path.unlink()
-    command, environment = [sys.executable, str(HELD), *args], {**os.environ, "HOLD": at}
+    command, environment = [sys.executable, str(script), *args], {**os.environ, "HOLD": at}
     pipe = subprocess.PIPE
     with subprocess.Popen(  # in a group of its own, as by a shell: a Ctrl-C goes to all of a group
         command, cwd=place, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True

@@ -17,10 +17,11 @@ import pytest
 import tiny
 
 from cifarmlp import checkpoint, plots, runs
+from cifarmlp.assembly import population, split_of
 from cifarmlp.checkpoint import NAMES, NEXT, NOW, PREVIOUS, Checkpoint, Keeper
 from cifarmlp.config import Config, override_with
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
-from cifarmlp.experiment import population, split_of, train_into
+from cifarmlp.experiment import train_into
 from cifarmlp.train import Record, Training
 
 DATASET = tiny.dataset()

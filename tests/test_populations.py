@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from cifarmlp import populations
+from cifarmlp.assembly import population, split_of
 from cifarmlp.config import Config, override_with
 from cifarmlp.data import Dataset, Images, Split, load
-from cifarmlp.experiment import population, split_of, train_together
+from cifarmlp.experiment import train_together
 from cifarmlp.memory import free_memory, member_bytes
 from cifarmlp.nn.types import Float
 from cifarmlp.populations import Member, arrange, estimate

@@ -5,7 +5,7 @@ import pytest
 import tiny
 
 from cifarmlp import gradients
-from cifarmlp.experiment import pulls_on_the_way
+from cifarmlp.advice import pulls_on_the_way
 from cifarmlp.gradients import Check
 from cifarmlp.nn.diagnosis import pulls
 from cifarmlp.nn.network import Network
@@ -34,6 +34,22 @@ def test_the_mistake_is_seen_below_a_normalisation_and_nowhere_else(
 ) -> None:
     assert wrong(Check(hidden, NORM, mistake="constant statistics")) == below
     assert wrong(Check(hidden, NORM)) == []
+
+
+def test_the_mistake_takes_both_statistics_for_given_numbers() -> None:
+    rng = np.random.default_rng(1)
+    net = Network([5, 4, 3], [rng], ["he"], NORM, np.float64)
+    gradients._hold_statistics(net)
+    x, dlogits = rng.standard_normal((7, 5)), rng.standard_normal((7, 1, 3))
+    net.forward(x)
+    net.backward(dlogits.copy())
+    W1, W2 = (net.parameters()[name][0] for name in ("W1", "W2"))
+    s = x @ W1
+    normed = (s - s.mean(axis=0)) / s.std(axis=0)
+    dy = (dlogits[:, 0] @ W2.T) * (normed > 0)
+    by_hand = {"W1": x.T @ (dy / s.std(axis=0)), "gamma1": (dy * normed).sum(axis=0), "beta1": dy.sum(axis=0)}
+    for name, gradient in by_hand.items():
+        np.testing.assert_allclose(net.gradients()[name][0], gradient, rtol=1e-9, atol=1e-12)
 
 
 def test_without_a_normalisation_there_is_no_such_mistake() -> None:

@@ -239,3 +239,14 @@ def test_what_cannot_be_reported_is_told_in_a_line(place: Path, tmp_path: Path) 
 
 def test_the_command_is_one_of_the_command_line() -> None:
     assert cli.commands.commands["report"] is command
+
+
+def test_a_report_takes_the_place_of_reports_only(place: Path, tmp_path: Path) -> None:
+    config = shutil.copy(place / "plain-001" / "config.yaml", tmp_path)
+    done = CliRunner().invoke(command, [str(place / "plain-001"), "--output", str(config)])
+    assert isinstance(done.exception, ConfigError)
+    assert "is no report" in str(done.exception)
+    assert Path(config).read_bytes() == (place / "plain-001" / "config.yaml").read_bytes()
+    for _ in range(2):
+        again = CliRunner().invoke(command, [str(place / "plain-001"), "--output", str(tmp_path / "a.html")])
+        assert again.exit_code == 0, again.exception

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from cifarmlp import environment, outcome, reuse, runs, search, search_folder
-from cifarmlp.config import Config
+from cifarmlp.config import Config, load_config
 from cifarmlp.errors import RunFolderError
 from cifarmlp.ranking import Result
 
@@ -166,7 +166,7 @@ def test_a_copy_is_the_same_without_what_belongs_to_a_process(place: Path, tmp_p
     source, target = place / "plain-001", tmp_path / "study" / "deep" / "one"
     (source / ".owner.json").write_text("{}")
     (source / ".model.npz.x.tmp").write_text("half")
-    reuse.copy(source, target)
+    reuse.copy(source, target, load_config(source / "config.yaml"))
     names = {path.name for path in source.iterdir() if not path.name.startswith(".")}
     assert {path.name for path in target.iterdir()} == names
     assert all((target / name).read_bytes() == (source / name).read_bytes() for name in names)
@@ -181,7 +181,7 @@ def test_a_copy_that_fails_leaves_nothing_to_be_taken_for_one(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(RunFolderError, match="No space left"):
-            reuse.copy(place / "plain-001", target)
+            reuse.copy(place / "plain-001", target, plain())
     assert not target.exists()
     shutil.rmtree(place)
     assert reuse.finished(tmp_path) == {}
@@ -193,6 +193,7 @@ def test_a_copy_that_was_cut_short_is_made_again(place: Path, tmp_path: Path) ->
     half.mkdir(parents=True)
     (half / "old").write_text("left by a process that was killed")
     with runs.own(tmp_path / "study"):
-        reuse.copy(place / "plain-001", target)
+        reuse.copy(place / "plain-001", target, plain())
     assert not (target / "old").exists()
+    assert load_config(target / "config.yaml") == plain()  # and so by its new name
     assert not half.exists()

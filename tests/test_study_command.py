@@ -1,0 +1,699 @@
+"""The command `study`, from a user's own files to the page, and through every way of ending early."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import here
+import pytest
+import tiny
+from here import Done, held
+
+from cifarmlp import figures, plots, repeats, study_plan, study_run, svg
+from cifarmlp.errors import DataError
+
+SMALL = Path(__file__).with_name("small.py")
+BASE = """\
+data: {validation: 100}
+network: {hidden: [8, 6], batch_norm: true}
+training:
+  batch_size: 20
+  lambda: 0.001
+  schedule: {kind: cyclic, eta_min: 1.0e-5, eta_max: 0.1, n_s: 20, cycles: 2}
+"""
+WIDE = """\
+extends: base.yaml
+training: {steps: 40, schedule: {eta_max: 0.01}}  # slow enough that rounding stays what it is
+search:
+  coarse: {trials: 4, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}
+  fine: {trials: 2, centres: 2, space: {training.lambda: {uniform_within: 0.001}}}
+"""
+STUDY = """\
+title: Small things
+text: What is to be seen on small images.
+base: base.yaml
+repeats: 2
+sections:
+  - title: Gradients
+    gradcheck:
+      - {name: with norm, reported: {W1: 0.4, W2: 1.0e-7, gamma9: 0.0}}
+      - {name: mistaken, mistake: constant statistics, reported: {W1: 0.4, W3: 1.0e-9}}
+  - title: "Accuracies: norm or not"
+    experiments:
+      - {name: "a: norm", repeats: 3, reported: {accuracy: [null, 0.5, 0.95]}, note: It is the base.}
+      - name: "b: bare"
+        set: {network.batch_norm: false, training.schedule.eta_max: 0.01, training.batch_size: 10,
+              training.steps: 100}
+    comparisons:
+      - {claim: norm helps, of: ["a: norm", "b: bare"]}
+  - title: "Limits: accuracies that are none"
+    curves: false
+    experiments:
+      - name: "c: lost"
+        set: {training.schedule: {kind: constant, eta: 1.0e+9, epochs: 4}, network.batch_norm: false}
+        reported: {status: diverged}
+      - name: "d: stuck"
+        set: {network.init: {sigma: 1.0e-9}, network.batch_norm: false}
+        reported: {accuracy: [0.1, 0.1, 0.1]}
+    comparisons:
+      - {claim: norm is needed, of: ["a: norm", "d: stuck"], expected: only the first trains}
+  - title: Search
+    search:
+      config: wide.yaml
+      reported:
+        coarse: [{values: {training.lambda: 0.001}, validation: 0.9}]
+        best: {training.lambda: 0.001}
+  - title: Words
+    text: There is nothing to train here.
+"""
+OTHER = """\
+title: Another study
+base: base.yaml
+repeats: 1
+sections:
+  - {title: One, experiments: [{name: short, set: {training.steps: 10}}]}
+"""
+DRAWN = {(m, name): getattr(m, name) for m, name in [(figures, "seeds"), (plots, "trials"), (svg, "inline")]}
+RUN = Path("runs") / "s-001"
+LATE = "step 90"  # of b, the only one that has so many steps, and not the first to be trained
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tiny() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("data", "repeats", "search", "study_plan", "study_run"):
+            patch.setattr(f"cifarmlp.{module}.load", tiny.dataset)
+        patch.setattr("cifarmlp.experiment._draw", lambda *_: None)
+        patch.setattr(figures, "seeds", lambda *_: tiny.Figure())
+        patch.setattr(plots, "trials", lambda *_, **__: tiny.Figure())
+        patch.setattr(svg, "inline", lambda figure, prefix, alt: "<svg></svg>")
+        yield
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw them after all, which takes most of the time of so small a study."""
+    for (module, name), drawn in DRAWN.items():
+        monkeypatch.setattr(module, name, drawn)
+
+
+def study(*args: str, cwd: Path, jobs: int = 1) -> Done:
+    """The command, on the tiny images; without a traceback."""
+    done = here.cifarmlp("study", *args, "--jobs", str(jobs), cwd=cwd)
+    assert "Traceback" not in done.err
+    return done
+
+
+def refused(done: Done, code: int) -> str:
+    """The one line that a command is refused with."""
+    assert done.code == code, done
+    assert done.out == ""
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def place_with(path: Path, **files: str) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    texts = {"s": STUDY, "base": BASE, "wide": WIDE, "other": OTHER, **files}
+    for name, text in texts.items():
+        (path / f"{name}.yaml").write_text(text)
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with the study s.yaml and its configs."""
+    return place_with(tmp_path / "place")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """A place where the study was carried out, and what was printed. Not to be changed."""
+    place = place_with(tmp_path_factory.mktemp("whole"))
+    return place, study("s.yaml", cwd=place)
+
+
+@pytest.fixture
+def ended(whole: tuple[Path, Done], tmp_path: Path) -> Path:
+    """A copy of that, to be changed."""
+    shutil.copytree(whole[0], tmp_path / "ended")
+    return tmp_path / "ended"
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(task: object) -> None:
+        raise AssertionError(f"{task} was trained")
+
+    monkeypatch.setattr(repeats, "train_task", train)
+    monkeypatch.setattr("cifarmlp.search.train_task", train)
+    monkeypatch.setattr(study_run, "pulls_on_the_way", train)
+    monkeypatch.setattr("cifarmlp.gradients.run", train)
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def accuracies(folder: Path) -> dict[str, float]:
+    """The test accuracy of each training in a study, and the accuracies of its search's trials."""
+    found = {}
+    for path in sorted(folder.rglob("result.json")):
+        found[str(path.parent.relative_to(folder))] = read(path)["test"] and read(path)["test"]["accuracy"]
+    for path in folder.rglob("trials.csv"):
+        rows = [line.rsplit(",", 2)[0] for line in path.read_text().splitlines()]
+        found |= {f"{path.parent.name} {row}": 1.0 for row in rows}
+    return found
+
+
+def page(folder: Path) -> str:
+    return (folder / "report.html").read_text()
+
+
+class Parsed(HTMLParser):
+    """The tags of a page, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name == "href" and tag == "a"]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+# A whole study
+
+
+def test_a_study_leaves_its_runs_its_record_and_a_page(whole: tuple[Path, Done]) -> None:
+    place, done = whole
+    assert done.code == 0, done.err
+    folder = place / RUN
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    assert names == {"a-norm", "b-bare", "c-lost", "d-stuck", "s-search-001", "study.json", "report.html"}
+    assert {path.name for path in (folder / "a-norm").glob("seed-*")} == {"seed-1", "seed-2", "seed-3"}
+    assert {path.name for path in (folder / "b-bare").glob("seed-*")} == {"seed-1", "seed-2"}
+    record = read(folder / "study.json")
+    assert (record["status"], record["copied"]) == ("finished", 0)
+    assert list(record["checks"]) == ["with norm", "mistaken"]
+    assert list(record["pulls"]) == ["d: stuck"]
+    assert {row["step"] for row in record["pulls"]["d: stuck"]} == {0, 80}
+
+
+def test_every_verdict_is_printed(whole: tuple[Path, Done]) -> None:
+    _, done = whole
+    lines = done.out.splitlines()
+
+    def line(*words: str) -> str:
+        (found,) = [line for line in lines if all(word in line for word in words)]
+        return found
+
+    assert lines[1] == "Small things"
+    assert line("with norm", "W1").endswith("theirs is wrong, ours is right")
+    assert line("W2").endswith("holds: both are right")
+    assert line("gamma9").endswith("no such parameter here")
+    assert line("a: norm", "validation accuracy")
+    assert line("test accuracy", "0.9500", "(n = 3)").endswith("outside the spread: above ours")
+    assert line("norm helps", "test accuracy, a minus b", "(n = 2)")
+    assert line("c: lost").endswith("holds: diverged with every seed")
+    assert line("d: stuck", "train accuracy").endswith("holds: at chance level")
+    assert line("norm is needed", "3 of 3 seeds train, against 0 of 2").endswith("holds with every seed")
+    assert line("coarse: lambda 0.001", "(n = 5)")
+    assert line("best setting")
+    assert lines[-1] == f"page:    {RUN / 'report.html'}"
+    assert "mistaken" not in done.out
+
+
+def test_progress_is_told_a_line_a_training(whole: tuple[Path, Done]) -> None:
+    lines = whole[1].err.splitlines()
+    trained = [line for line in lines if "of 9 done" in line]
+    assert len(trained) == 9
+    assert trained[0].startswith("s-c-lost, seed 1: diverged")  # it would be the longest
+    assert any(line.startswith("s-a-norm, seed 3: finished, test accuracy 0.") for line in trained)
+
+
+def test_the_page_has_every_section_and_experiment(whole: tuple[Path, Done]) -> None:
+    place, _ = whole
+    parsed = Parsed(page(place / RUN))
+    text = "".join(parsed.words)
+    for words in (
+        "Small things", "What is to be seen", "Gradients", "Accuracies: norm or not", "Limits", "Search",
+        "There is nothing to train here.", "It is the base.", "a: norm", "b: bare", "c: lost", "d: stuck",
+        "norm helps", "norm is needed", "mistaken", "never left chance level", "cifarmlp study s.yaml",
+        "gradient, decay at step 80", "prediction interval",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "has been run yet" not in text
+    assert parsed.tags.count("svg") == 3  # the curves of a and b, the search's trials
+    for link in parsed.links:
+        assert link.startswith("#") or (place / RUN / link).exists(), link
+
+
+def test_the_mistaken_gradient_is_a_table_without_a_vote(whole: tuple[Path, Done]) -> None:
+    text = page(whole[0] / RUN)
+    assert "the same: wrong" in text
+    assert "the same: right" in text
+
+
+def test_verdicts_as_json(ended: Path, no_training: None) -> None:
+    (found,) = json.loads(study("s.yaml", "--json", "--quiet", cwd=ended).out)
+    assert (found["study"], found["status"]) == ("s", "finished")
+    assert found["folder"] == str(RUN)
+    sections = {section["title"]: section for section in found["sections"]}
+    assert list(sections) == [
+        "Gradients", "Accuracies: norm or not", "Limits: accuracies that are none", "Search", "Words",
+    ]  # fmt: skip
+    (conclusion,) = sections["Limits: accuracies that are none"]["conclusions"]
+    assert conclusion["verdict"] == {"words": "holds with every seed", "tone": "good"}
+    assert [each["quantity"] for each in sections["Gradients"]["numbers"]] == ["W1", "W2", "gamma9"]
+
+
+def test_the_same_command_again_trains_nothing(
+    ended: Path, whole: tuple[Path, Done], no_training: None
+) -> None:
+    before, seconds = page(ended / RUN), read(ended / RUN / "study.json")["seconds"]
+    again = study("s.yaml", cwd=ended)
+    assert again.code == 0, again.err
+    assert again.out == whole[1].out
+    assert page(ended / RUN) == before
+    assert read(ended / RUN / "study.json")["seconds"] == seconds
+    assert [path.name for path in (ended / "runs").iterdir()] == ["s-001"]
+
+
+def test_tables_and_figures_beside_the_page(ended: Path, no_training: None, pictures: None) -> None:
+    done = study("s.yaml", "--tables", "md", "--figures", "--quiet", cwd=ended)
+    assert done.code == 0, done.err
+    tables = {path.name for path in (ended / RUN / "tables").iterdir()}
+    figures = {path.name for path in (ended / RUN / "figures").iterdir()}
+    assert "conclusions.md" in tables
+    assert any("gradients" in name for name in tables)
+    assert len(figures) == 6
+    assert "holds with every seed" in (ended / RUN / "tables" / "conclusions.md").read_text()
+
+
+def test_two_jobs_come_to_the_same(place: Path, whole: tuple[Path, Done]) -> None:
+    command = [sys.executable, str(SMALL), "study", "s.yaml", "--jobs", "2"]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert accuracies(place / RUN) == accuracies(whole[0] / RUN)
+    verdicts = done.stdout.split("study:")[0]
+    assert verdicts == whole[1].out.split("study:")[0]
+    assert read(place / RUN / "study.json")["jobs"] == 2
+
+
+# A part of a study
+
+
+def only(place: Path, word: str, *args: str) -> Done:
+    return study("s.yaml", "--only", word, *args, cwd=place)
+
+
+@pytest.mark.parametrize("word", ["gradients", "GRADI"])
+def test_a_section_alone(word: str, place: Path) -> None:
+    done = only(place, word)
+    assert done.code == 0, done.err
+    assert list(read(place / RUN / "study.json")["checks"]) == ["with norm", "mistaken"]
+    assert not list((place / RUN).rglob("result.json"))
+    assert "theirs is wrong" in done.out
+    assert page(place / RUN).count("Nothing of this section has been run yet") == 3
+
+
+def test_sections_one_by_one_are_the_study(place: Path, whole: tuple[Path, Done]) -> None:
+    done = only(place, "limits")
+    assert done.code == 0, done.err
+    there = {path.name for path in (place / RUN).iterdir() if path.is_dir()}
+    assert there == {"a-norm", "c-lost", "d-stuck"}  # a is one that a comparison calls
+    assert read(place / RUN / "study.json")["status"] == "unfinished"
+    assert "has not ended" in page(place / RUN)
+    done = study("s.yaml", "--only", "Search", "--only", "norm or not", "--only", "grad", cwd=place)
+    assert done.code == 0, done.err
+    assert accuracies(place / RUN) == accuracies(whole[0] / RUN)
+    assert read(place / RUN / "study.json")["status"] == "finished"
+    assert "has not ended" not in page(place / RUN)
+
+
+def test_only_words_is_no_work(place: Path, no_training: None) -> None:
+    done = only(place, "words")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("depth", "no section has this in its title; give one of 'Gradients', 'Accuracies: norm or not',"),
+        ("accuracies", "several sections have this in their titles; give one of 'Accuracies: norm"),
+        ("--", "no section has this in its title"),
+        ("é", "no section has this in its title"),
+    ],
+)  # fmt: skip
+def test_a_section_that_is_none_or_several(word: str, told: str, place: Path) -> None:
+    assert told in refused(study("s.yaml", f"--only={word}", cwd=place), 2)
+    assert not (place / "runs").exists()
+
+
+def test_fewer_seeds_and_trials(ended: Path, whole: tuple[Path, Done]) -> None:
+    done = study("s.yaml", "--repeats", "1", "--trials", "2", cwd=ended)
+    assert done.code == 0, done.err
+    folder = ended / "runs" / "s-002"
+    before = accuracies(ended / RUN)
+    after = accuracies(folder)
+    for name in ("a-norm", "b-bare", "c-lost", "d-stuck"):
+        assert after[name] == before[f"{name}/seed-1"]
+    assert read(folder / "study.json")["copied"] == 4  # of the study before; the search is another one
+    assert "one seed can't tell" in done.out
+    assert len((folder / "s-search-001" / "trials.csv").read_text().splitlines()) == 1 + 2 + 2 * 2
+
+
+# What it would do
+
+
+def test_a_dry_run_tells_what_is_left_and_writes_nothing(place: Path, no_training: None) -> None:
+    done = study("s.yaml", "--dry-run", cwd=place)
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in place.iterdir()) == ["base.yaml", "other.yaml", "s.yaml", "wide.yaml"]
+    assert "s: Small things" in done.out
+    assert "trainings: 9 of 9 are left" in done.out
+    assert "searches:  1 of 1 are left" in done.out
+
+
+def test_a_dry_run_of_what_is_done(ended: Path, no_training: None) -> None:
+    before = {path: path.stat().st_mtime_ns for path in ended.rglob("*")}
+    done = study("s.yaml", "--dry-run", cwd=ended)
+    assert "trainings: 0 of 9 are left, 0 steps, no time" in done.out
+    assert "searches:  0 of 1 are left, no time" in done.out
+    assert {path: path.stat().st_mtime_ns for path in ended.rglob("*")} == before
+    other = study("s.yaml", "--dry-run", "--repeats", "2", cwd=ended)
+    assert "trainings: 0 of 8 are left" in other.out  # as they would be copied
+
+
+def test_a_dry_run_of_a_study_without_a_search(place: Path) -> None:
+    assert study("other.yaml", cwd=place).code == 0
+    done = study("other.yaml", "--dry-run", cwd=place)
+    assert "trainings: 0 of 1 are left" in done.out
+    assert "searches" not in done.out
+
+
+def test_without_images(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise DataError("no complete CIFAR-10 in any place")
+
+    for module in (study_plan, study_run):
+        monkeypatch.setattr(module, "load", missing)
+    assert "9 of 9 are left" in study("s.yaml", "--dry-run", cwd=place).out
+    assert "no complete CIFAR-10" in refused(study("s.yaml", cwd=place), 3)
+    assert not (place / "runs").exists()
+
+
+def test_without_a_name_the_shipped_studies_are_listed(tmp_path: Path) -> None:
+    done = here.cifarmlp("study", cwd=tmp_path)
+    assert done.code == 0
+    assert [line.split()[0] for line in done.out.splitlines() if line] == ["report-1", "report-2", "next:"]
+    assert done.out.splitlines()[-1].endswith("cifarmlp study report-1 report-2 --dry-run")
+
+
+@pytest.mark.parametrize("name", ["nowhere.yaml", "report-3", ".", "base.yaml"])
+def test_what_is_no_study(name: str, place: Path) -> None:
+    done = study(name, cwd=place)
+    assert done.code == 2
+    assert all(line.startswith("error: ") for line in done.err.splitlines())
+    assert not (place / "runs").exists()
+
+
+# Ends before the end
+
+
+def test_a_killed_study_goes_on_and_while_it_lives_nobody_else_does(
+    place: Path, whole: tuple[Path, Done]
+) -> None:
+    with held(place, LATE, "study", "s.yaml", "--jobs", "1", script=SMALL) as process:
+        told = refused(study("s.yaml", "--quiet", cwd=place), 4)
+        assert f"{RUN}: process {process.pid} on " in told
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = list((place / RUN).rglob("result.json"))
+    assert 0 < len(done) < 9
+    before = {path: path.stat().st_mtime_ns for path in done}
+    again = study("s.yaml", cwd=place)
+    assert again.code == 0, again.err
+    assert accuracies(place / RUN) == accuracies(whole[0] / RUN)
+    assert {path: path.stat().st_mtime_ns for path in done} == before
+    assert again.out.split("study:")[0] == whole[1].out.split("study:")[0]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupted_study_says_how_to_go_on_and_does(
+    jobs: int, place: Path, whole: tuple[Path, Done]
+) -> None:
+    with held(place, LATE, "study", "s.yaml", "--jobs", str(jobs), script=SMALL) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        (place / "go").touch()
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith(
+        "interrupted; the same command goes on from here: cifarmlp study s.yaml"
+    )
+    assert read(place / RUN / "study.json")["status"] == "interrupted"
+    assert any(read(path)["status"] == "interrupted" for path in (place / RUN).rglob("result.json"))
+    again = study("s.yaml", cwd=place)
+    assert again.code == 0, again.err
+    assert accuracies(place / RUN) == accuracies(whole[0] / RUN)
+    assert read(place / RUN / "study.json")["status"] == "finished"
+
+
+# What was there before
+
+
+def test_runs_from_other_folders_are_copied(place: Path, whole: tuple[Path, Done]) -> None:
+    assert here.cifarmlp("train", "base.yaml", "--repeats", "2", "--quiet", cwd=place).code == 0
+    assert here.cifarmlp("search", "wide.yaml", "--quiet", "--jobs", "1", cwd=place).code == 0
+    done = study("s.yaml", cwd=place)
+    assert done.code == 0, done.err
+    assert "s: 3 runs were there from before" in done.err
+    assert "7 of 7 done" in done.err
+    assert "seed 3" in done.err
+    assert accuracies(place / RUN) == accuracies(whole[0] / RUN)
+    assert done.out.split("study:")[0] == whole[1].out.split("study:")[0]
+    assert "of 3 runs that were there before" in page(place / RUN)
+
+
+def test_a_config_that_was_changed_since_makes_another_study(ended: Path) -> None:
+    before = accuracies(ended / RUN)
+    (ended / "base.yaml").write_text(BASE.replace("lambda: 0.001", "lambda: 0.002"))
+    done = study("s.yaml", "--only", "norm or not", cwd=ended)
+    assert done.code == 0, done.err
+    assert accuracies(ended / RUN) == before
+    assert "5 of 5 done" in done.err
+    assert "lambda: 0.002" in (ended / "runs" / "s-002" / "a-norm" / "config.yaml").read_text()
+
+
+def test_a_study_that_was_changed_copies_what_is_the_same(ended: Path) -> None:
+    (ended / "s.yaml").write_text(STUDY.replace("repeats: 3,", "repeats: 4,").replace("helps", "is of help"))
+    done = study("s.yaml", cwd=ended)
+    assert done.code == 0, done.err
+    assert "s: 10 runs were there from before" in done.err
+    assert "1 of 1 done" in done.err
+    assert "norm is of help" in done.out
+    assert accuracies(ended / RUN).items() <= accuracies(ended / "runs" / "s-002").items()
+
+
+def test_what_was_torn_is_trained_again(ended: Path, whole: tuple[Path, Done]) -> None:
+    (ended / RUN / "a-norm" / "seed-2" / "model.npz").write_bytes(b"half")
+    (ended / RUN / ".a-norm.copy").mkdir()
+    done = study("s.yaml", cwd=ended)
+    assert done.code == 0, done.err
+    assert "1 of 1 done" in done.err
+    assert accuracies(ended / RUN) == accuracies(whole[0] / RUN)
+
+
+def test_without_its_curves_there_is_still_a_page(ended: Path) -> None:
+    for path in (ended / RUN / "a-norm").rglob("metrics.csv"):
+        path.write_text("step\n")
+    done = study("s.yaml", cwd=ended)
+    assert done.code == 0, done.err
+    assert Parsed(page(ended / RUN)).tags.count("svg") == 2
+
+
+# Reports of studies
+
+
+def report(*args: object, cwd: Path) -> Done:
+    done = here.cifarmlp("report", *map(str, args), cwd=cwd)
+    assert "Traceback" not in done.err
+    return done
+
+
+def test_a_report_of_a_study_is_its_page(ended: Path) -> None:
+    before = page(ended / RUN)
+    (ended / RUN / "report.html").unlink()
+    done = report(RUN, cwd=ended)
+    assert done.out.split() == [str(RUN / "report.html")]
+    assert page(ended / RUN) == before
+
+
+def test_a_study_and_another_run_make_two_reports(ended: Path) -> None:
+    told = refused(report(RUN, RUN / "a-norm", cwd=ended), 2)
+    assert "not a study's folder" in told
+    told = refused(report(RUN / "a-norm", RUN, cwd=ended), 2)
+    assert str(RUN / "a-norm") in told
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"asked": 1}', '{"status": "finished"}', "\x00\xff", "[" * 9999]
+)
+def test_a_damaged_record_is_told_in_a_line(text: str, ended: Path) -> None:
+    (ended / RUN / "study.json").write_text(text)
+    assert "damaged" in refused(report(RUN, cwd=ended), 4)
+
+
+def test_a_record_of_a_hostile_study_is_damaged(ended: Path) -> None:
+    record = read(ended / RUN / "study.json")
+    record["asked"]["study"]["title"] = "\x1b[2J"
+    (ended / RUN / "study.json").write_text(json.dumps(record))
+    assert refused(report(RUN, cwd=ended), 4).isprintable()
+
+
+def test_next_to_a_damaged_study_another_is_begun(ended: Path) -> None:
+    (ended / RUN / "study.json").write_text("{")
+    done = study("s.yaml", "--quiet", cwd=ended)
+    assert done.code == 0, done.err
+    assert read(ended / "runs" / "s-002" / "study.json")["copied"] == 10
+
+
+def test_the_folders_of_a_study_are_no_studies(ended: Path) -> None:
+    done = report(RUN / "s-search-001", cwd=ended)
+    assert done.code == 0, done.err
+    done = here.cifarmlp("runs", "runs", "--json", cwd=ended)
+    (entry,) = json.loads(done.out)
+    assert (entry["kind"], entry["status"]) == ("study", "finished")
+
+
+# Several studies
+
+
+def test_two_studies_make_one_page(ended: Path) -> None:
+    done = study("s.yaml", "other.yaml", cwd=ended)
+    assert done.code == 0, done.err
+    text = "".join(Parsed(page(ended / "runs")).words)
+    for words in ("Small things", "Another study", "S: gradients", "Other: one", "a: norm", "short"):
+        assert words in text, words
+    assert "Another study" in done.out
+    assert done.out.splitlines()[-1] == "page:    runs/report.html"
+    assert all(
+        link[0] == "#" or (ended / "runs" / link).exists() for link in Parsed(page(ended / "runs")).links
+    )
+    one, two = json.loads(study("s.yaml", "other.yaml", "--json", "--quiet", cwd=ended).out)
+    assert (one["study"], two["study"]) == ("s", "other")
+    done = report(RUN, "runs/other-001", "--output", "runs/again.html", cwd=ended)
+    assert (ended / "runs" / "again.html").read_text() == page(ended / "runs")
+
+
+# Hostile words
+
+HOSTILE = "<script>alert(1)</script> \"x\" & 'y' $\\frac{_^ ]]> {{ 7 * 7 }} | a\\x"
+
+
+def test_hostile_names_are_only_words(place: Path, pictures: None) -> None:
+    quoted = json.dumps(HOSTILE)
+    text = (
+        f"title: {quoted}\ntext: {quoted}\nbase: base.yaml\nrepeats: 2\nsections:\n  - title: {quoted}\n"
+        f"    text: {quoted}\n    experiments:\n      - {{name: {quoted}, note: {quoted}, "
+        f"set: {{training.steps: 20}}, reported: {{accuracy: [0.5, null, null]}}}}\n"
+        f"      - {{name: x, set: {{training.steps: 10}}}}\n"
+        f"    gradcheck: [{{name: {quoted}, reported: {{{quoted}: 1}}}}]\n"
+        f"    comparisons: [{{claim: {quoted}, of: [{quoted}, x]}}]\n"
+    )
+    (place / "s.yaml").write_text(text)
+    done = study("s.yaml", "--tables", "tex", cwd=place)
+    assert done.code == 0, done.err
+    assert all(line.isprintable() for line in (done.out + done.err).splitlines())
+    parsed = Parsed(page(place / RUN))
+    assert "script" not in parsed.tags
+    assert "".join(parsed.words).count("<script>alert(1)</script>") > 8
+    assert "7 * 7" in page(place / RUN)
+    assert page(place / RUN).count("<script") == 0
+
+
+def test_names_that_would_be_the_same_folder_are_refused(place: Path) -> None:
+    (place / "s.yaml").write_text(STUDY.replace("b: bare", "a? norm!"))
+    assert study("s.yaml", cwd=place).code == 2
+
+
+def test_a_gradient_that_overflows_is_told(place: Path) -> None:
+    text = "title: t\nbase: base.yaml\nsections:\n  - title: a\n    gradcheck:\n"
+    text += "      - {name: huge, set: {training.lambda: 1.0e+308}, reported: {W1: 1.0e-9}}\n"
+    (place / "s.yaml").write_text(text)
+    done = study("s.yaml", cwd=place)
+    assert done.code == 0, done.err
+    assert "ours is wrong" in done.out
+    assert report(RUN, cwd=place).code == 0
+
+
+def test_words_in_the_command_are_quoted_on_the_page(ended: Path, no_training: None) -> None:
+    done = study("s.yaml", "--only", "norm or not", cwd=ended)
+    assert done.code == 0, done.err
+    assert "--only &#39;norm or not&#39;" in page(ended / RUN)
+
+
+def test_a_command_that_is_no_utf8(ended: Path, no_training: None) -> None:
+    (ended / "runs").rename(ended / os.fsdecode(b"r\xff"))
+    done = study("s.yaml", "--out", os.fsdecode(b"r\xff"), cwd=ended)
+    assert done.code == 0, done.err
+    assert r"r\udcff" in page(ended / os.fsdecode(b"r\xff") / "s-001")
+
+
+# The shipped ones
+
+
+@pytest.mark.slow
+def test_the_shipped_studies_shortened(tmp_path: Path) -> None:
+    settings = ["data.source=synthetic", "training.steps=10", "training.evaluate_images=1000"]
+    sets = [word for setting in settings for word in ("--set", setting)]
+    command = [sys.executable, "-m", "cifarmlp", "study", "report-1", "report-2", *sets]
+    done = subprocess.run(
+        [*command, "--repeats", "1", "--trials", "3"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
+        "report-1-001", "report-2-001", "report.html",
+    ]  # fmt: skip
+    text = page(tmp_path / "runs")
+    assert len(text.encode()) < 3e6
+    words = "".join(Parsed(text).words)
+    studies = [
+        read(tmp_path / "runs" / name / "study.json")["asked"]["study"]
+        for name in ("report-1-001", "report-2-001")
+    ]
+    experiments = [
+        e["name"] for study in studies for section in study["sections"] for e in section["experiments"]
+    ]
+    assert len(experiments) == 27
+    for study_ in studies:
+        assert study_["title"] in words
+        for section in study_["sections"]:
+            assert section["title"][1:] in words
+    for name in experiments:
+        assert f">{name}</th>" in text.replace("&#39;", "'"), name
+    assert "not trained yet" not in words
+    assert len(list((tmp_path / "runs").rglob("result.json"))) == 27
