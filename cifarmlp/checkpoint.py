@@ -71,7 +71,7 @@ def load(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         except FileNotFoundError:
             continue  # a crash between the two renames leaves out one name or other
         except (OSError, ValueError) as error:
-            faults.append(f"{folder / name}: {error}; going back to the checkpoint before it")
+            faults.append(f"{folder / name}: {getattr(error, 'strerror', None) or error}")
     return None, faults
 
 
@@ -105,16 +105,19 @@ class Keeper:
         other bits may come out.
         """
         checkpoint, faults = load(self.folder)
+        if not checkpoint and not faults and (self.folder / "metrics.csv").exists():
+            faults = [f"{self.folder}: there is no checkpoint"]
+        then = "going back to the checkpoint before it" if checkpoint else "the training begins anew"
         for fault in faults:
-            warnings.warn(fault, CifarmlpWarning, stacklevel=2)
+            warnings.warn(f"{fault}; {then}", CifarmlpWarning, stacklevel=2)
         if checkpoint is None:
             return None
         lines = zip(checkpoint.config.splitlines(), self.config.splitlines(), strict=False)
         changed = [f"{old.strip()} there, {new.strip()} here" for old, new in lines if old != new]
         if checkpoint.config != self.config:
             raise ConfigError(f"{self.folder}: its checkpoint is of another config: {'; '.join(changed[:3])}")
-        then, here = checkpoint.environment, self.environment
-        other = [f"{k} was {then.get(k)}, is {here[k]}" for k in here if then.get(k) != here[k]]
+        past, here = checkpoint.environment, self.environment
+        other = [f"{k} was {past.get(k)}, is {here[k]}" for k in here if past.get(k) != here[k]]
         if other and strict:
             raise RunFolderError(f"{self.folder}: its checkpoint was made elsewhere: {'; '.join(other)}")
         if other:

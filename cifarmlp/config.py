@@ -5,6 +5,7 @@ Every fault is told at once in a ConfigError, a line each: `file:line:column: wh
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -45,6 +46,7 @@ __all__ = [
     "SearchConfig",
     "TrainingConfig",
     "differences",
+    "digest",
     "dotted",
     "find_config",
     "json_schema",
@@ -112,6 +114,11 @@ def to_yaml(config: Config) -> str:
         else:
             lines.append(f"{name}: {one_line(value)}")
     return "\n".join(lines) + "\n"
+
+
+def digest(config: Config) -> str:
+    """SHA-256 of what a config says but for its name, by which a changed one is known."""
+    return hashlib.sha256(to_yaml(config.model_copy(update={"name": "any"})).encode()).hexdigest()
 
 
 def json_schema() -> dict[str, Any]:

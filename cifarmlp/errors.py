@@ -1,7 +1,9 @@
 """What can go wrong for the person who typed: one line each, and the exit code that goes with it."""
 
+import os
 import sys
 import warnings
+from typing import Any, TextIO
 
 
 class CifarmlpError(Exception):
@@ -33,10 +35,45 @@ class CifarmlpWarning(UserWarning):
 
 
 def show_warnings_as_lines() -> None:
-    """Let a command, or a worker of one, show warnings as its errors are shown."""
+    """Let a command, or a worker of one, show warnings as its errors are shown, and fail for no message."""
+    let_progress_fail()
 
     def show(message: Warning | str, *where: object, **more: object) -> None:
         print(f"warning: {message}", file=sys.stderr, flush=True)
 
     warnings.showwarning = show
     warnings.simplefilter("always", CifarmlpWarning)
+
+
+class Unfailing:
+    """A stream where writing that fails, as on a full disk, is let go; a closed pipe is still told."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or do as if."""
+        try:
+            return self.stream.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do as if."""
+        try:
+            self.stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            pass
+
+
+def let_progress_fail() -> None:
+    """No training ends because what is told of it on stderr can't be written, or there is no stderr."""
+    stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = stream if isinstance(stream, Unfailing) else Unfailing(stream)

@@ -10,7 +10,7 @@ from cifarmlp import advice, checkpoint, environment, memory, plots, runs
 from cifarmlp.assembly import model_arrays, population, split_of
 from cifarmlp.blas import BlasThreads
 from cifarmlp.checkpoint import Checkpoint, Keeper
-from cifarmlp.config import Config, to_yaml
+from cifarmlp.config import Config, digest, to_yaml
 from cifarmlp.data import Dataset, Split
 from cifarmlp.errors import RunFolderError
 from cifarmlp.outcome import PARTS, QUANTITIES, Outcome, model_checksum
@@ -46,7 +46,7 @@ def train_into(
         if saved:
             _restore(training, saved, folder)
         runs.write_text(folder / "config.yaml", keeper.config)
-        runs.write_json(folder / "environment.json", described)
+        runs.write_json(folder / "environment.json", {**described, "config": digest(config)})
         training.stop = stop
         rows, started = saved.rows if saved else [], time.perf_counter() - (saved.seconds if saved else 0)
         if rows:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cifarmlp import outcome, runs
-from cifarmlp.config import Config, differences, load_config, override_with, to_yaml
+from cifarmlp import checkpoint, outcome, runs
+from cifarmlp.config import Config, differences, digest, load_config, override_with, to_yaml
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError, show_warnings_as_lines
 from cifarmlp.experiment import train_into
@@ -66,6 +66,8 @@ def resumed(folder: Path, config: Config | None = None, seeds: int | None = None
 
     Raises RunFolderError where that can't be read, ConfigError where it is something else.
     """
+    if folder.is_file():
+        raise RunFolderError(f"{folder}: a file; give the run's folder, {folder.parent}")
     planned = _planned(folder)
     try:
         there = load_config(folder / "config.yaml")
@@ -77,10 +79,11 @@ def resumed(folder: Path, config: Config | None = None, seeds: int | None = None
         raise ConfigError(f"{folder}: the folder of a search; cifarmlp search --resume {folder}")
     _refuse_another(folder, there, config)
     if seeds not in (None, planned):
-        raise ConfigError(f"{folder} has {planned} seeds; leave out --repeats")
+        raise ConfigError(f"{folder} has {planned} seed{'s' * (planned > 1)}; leave out --repeats")
     repeats = Repeats(folder, there, planned)
     for place, seeded in repeats.places().items():  # which somebody may have changed since they were begun
         _refuse_another(place, _config_in(place), seeded)
+        _refuse_changed(place, seeded)
     return repeats
 
 
@@ -88,6 +91,19 @@ def _refuse_another(folder: Path, there: Config | None, here: Config | None) -> 
     other = differences(there, here) if there and here else []
     if other:
         raise ConfigError(f"{folder} is the training of another config: {'; '.join(other[:3])}")
+
+
+def _refuse_changed(folder: Path, config: Config) -> None:
+    if outcome.read(folder) is None and checkpoint.load(folder)[0]:
+        return  # which knows the whole config, and tells the difference
+    try:
+        begun_with = json.loads((folder / "environment.json").read_bytes()).get("config")
+    except (OSError, ValueError, AttributeError):
+        return  # not begun, or damaged: nothing to compare it with
+    if begun_with not in (None, digest(config)):
+        raise ConfigError(
+            f"{folder}: its config.yaml has changed since it was begun; put it back, or train it as a new one"
+        )
 
 
 def _config_in(folder: Path) -> Config | None:

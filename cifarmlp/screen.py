@@ -55,7 +55,8 @@ class Progress:
         self.close()
         if not self.quiet:
             accuracy = outcome.metrics.get("test", {}).get("accuracy", math.nan)
-            told = f"{outcome.status}, test accuracy {accuracy:.4f}, {outcome.seconds:.1f} s"
+            known = f", test accuracy {accuracy:.4f}" if math.isfinite(accuracy) else ""
+            told = f"{outcome.status}{known}, {outcome.seconds:.1f} s"
             click.echo(f"{self.name}, seed {outcome.seed}: {told}", err=True)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -17,8 +18,9 @@ import tiny
 from filelock import FileLock
 from here import Done, held, until
 
-from cifarmlp import checkpoint, plots
+from cifarmlp import checkpoint, plots, repeats
 from cifarmlp.data import load
+from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 
 SETTINGS = [
     "network.hidden=[12, 8]",
@@ -295,7 +297,7 @@ def test_a_config_yaml_that_was_changed_is_refused(place: Path) -> None:
     [
         (["--resume", "nowhere"], 4, "nowhere: not the folder of a training"),
         (["--resume", "runs"], 4, "runs: not the folder of a training"),
-        (["--resume", str(RUN), "--repeats", "3"], 2, "has 1 seeds; leave out --repeats"),
+        (["--resume", str(RUN), "--repeats", "3"], 2, "has 1 seed; leave out --repeats"),
         (["--resume", str(RUN), "--seed", "3"], 2, "--resume goes on with one training"),
         (["--resume", str(RUN), "--set", "seed=3"], 2, "--resume goes on with one training"),
         (["quickstart", "quickstart", "--resume", str(RUN)], 2, "--resume goes on with one training"),
@@ -538,3 +540,40 @@ def test_a_folder_that_may_not_be_written_is_one_line(place: Path) -> None:
         assert "Permission denied" in refused(place, "train", "--resume", str(RUN), code=4)
     finally:
         (place / RUN).chmod(0o700)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_stderr_that_cannot_be_written_ends_nothing(jobs: int, tmp_path: Path) -> None:
+    settings = [f"--set={setting}" for setting in [*tiny.SETTINGS, "training.steps=4"]]
+    repeated = ["--repeats", "2", "--jobs", str(jobs)]
+    command = [sys.executable, "-m", "cifarmlp", "train", "quickstart", *settings, *repeated, "--out", "r"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=full, check=False)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "r" / "quickstart-001" / "summary.json").read_text())["n"] == 2
+    closed = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(command)} 2>&-"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert closed.returncode == 0
+    assert json.loads((tmp_path / "r" / "quickstart-002" / "summary.json").read_text())["n"] == 2
+
+
+def test_a_finished_run_whose_config_was_changed_is_refused(tmp_path: Path) -> None:
+    begun = repeats.claim(tiny.config("training.steps=4"), 1, tmp_path)
+    repeats.train_seeds(begun, tiny.dataset(), None)
+    path = begun.folder / "config.yaml"
+    assert repeats.resumed(begun.folder).config == begun.config
+    path.write_text(path.read_text().replace("lambda: 0.5", "lambda: 0.25"))
+    with pytest.raises(ConfigError, match="has changed since it was begun"):
+        repeats.resumed(begun.folder)
+    with pytest.raises(RunFolderError, match="a file; give the run's folder"):
+        repeats.resumed(path)
+
+
+def test_a_lost_checkpoint_is_told(tmp_path: Path) -> None:
+    begun = repeats.claim(tiny.config("training.steps=4"), 1, tmp_path)
+    repeats.train_seeds(begun, tiny.dataset(), None)
+    (begun.folder / "result.json").unlink()
+    (begun.folder / "checkpoint.npz").unlink()
+    with pytest.warns(CifarmlpWarning, match="there is no checkpoint; the training begins anew"):
+        repeats.train_seeds(begun, tiny.dataset(), None)
