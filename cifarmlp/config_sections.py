@@ -63,6 +63,11 @@ class DataConfig(Section):
             return TRAINING_IMAGES - (self.validation or 0)
         return BATCH_FILE_IMAGES * len(self.train_batches)
 
+    @property
+    def validation_images(self) -> int:
+        """How many images the validation split holds."""
+        return self.validation or BATCH_FILE_IMAGES * len(self.validation_batches or ())
+
     @model_validator(mode="before")
     @classmethod
     def _batches_replace_the_default(cls, raw: Any) -> Any:

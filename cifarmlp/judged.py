@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifarmlp import paired, search_summary, verdicts
+from cifarmlp import paired, verdicts
 from cifarmlp.config import Config
 from cifarmlp.document import Verdict
 from cifarmlp.gradients import LIMIT
 from cifarmlp.nn.gradcheck import Difference
-from cifarmlp.outcome import PARTS, Outcome
+from cifarmlp.outcome import PARTS, Outcome, as_read
+from cifarmlp.outcome import mean_and_std as statistics
 from cifarmlp.ranking import NOISE, Trial, ranked
 from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
-from cifarmlp.study import Comparison, Experiment, Found, GradientCheck, StudySection, chance
 from cifarmlp.study_folder import StudyFolder
+from cifarmlp.study_schema import Comparison, Experiment, Found, GradientCheck, StudySection
 
 RIGHT = {"relative": 1e-5, "distance": 1e-3}
 NEAREST = 5
@@ -108,6 +109,15 @@ def is_stuck(outcome: Outcome, config: Config) -> bool:
     return outcome.at_chance or metric(outcome, "test", "accuracy") <= chance("test", config)
 
 
+def chance(part: str, config: Config) -> float:
+    """The accuracy below which a part's isn't told from always naming one of ten classes: by three standard
+    errors, p + 3 sqrt(p (1 - p) / n), p = 0.1.
+    """
+    images = (config.data.training_images, config.data.validation_images, 10_000)
+    n = dict(zip(PARTS, images, strict=True))[part]
+    return 0.1 + 3 * math.sqrt(0.09 / n)
+
+
 def metric(outcome: Outcome, part: str, quantity: str) -> float:
     """Such as the accuracy of the test images; nan where there is none."""
     return outcome.metrics.get(part, {}).get(quantity, math.nan)
@@ -116,10 +126,7 @@ def metric(outcome: Outcome, part: str, quantity: str) -> float:
 def mean_and_std(values: Sequence[float]) -> str:
     """Such as `0.5312 ± 0.0031 (n = 3)`."""
     known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return "-"
-    std = f" ± {np.std(known, ddof=1):.4f}" if len(known) > 1 else ""
-    return f"{np.mean(known):.4f}{std} (n = {len(known)})"
+    return f"{as_read(statistics(known))} (n = {len(known)})" if known else "-"
 
 
 def trials(state: StudyFolder, section: StudySection) -> Iterator[Judged]:
@@ -132,7 +139,7 @@ def trials(state: StudyFolder, section: StudySection) -> Iterator[Judged]:
         yield from _trial(search, stage, found, best_first)
     if reported.best:
         near = [trial.validation_accuracy for trial in nearest(search, best_first, reported.best)]
-        noise = NOISE / math.sqrt(search_summary.validation_images(search.config))
+        noise = NOISE / math.sqrt(search.config.data.validation_images)
         verdict = verdicts.of_setting(best_first[0].validation_accuracy, near, noise)
         ours = values_of({key: float(value) for key, value in search.values[best_first[0].trial].items()})
         yield Judged("best setting", "values", values_of(reported.best), ours, verdict)

@@ -17,7 +17,7 @@ from cifarmlp import (
 )
 from cifarmlp import runs as run_folders
 from cifarmlp.document import Block, Page, Section, Table, Text
-from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
+from cifarmlp.errors import ConfigError
 from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
 from cifarmlp.study_folder import StudyFolder
@@ -77,17 +77,8 @@ def _study(folder: Path) -> StudyFolder:
 def _entry(folder: Path) -> Entry:
     what = saved.kind(folder)
     if what == "search":
-        return _search(folder)
+        return search.read(folder)
     return saved.read(folder)
-
-
-def _search(folder: Path) -> Search:
-    try:
-        return search.resumed(folder, None, [], None)
-    except RunFolderError:
-        raise
-    except CifarmlpError as error:
-        raise RunFolderError(f"{folder}: damaged ({str(error).splitlines()[0]})") from error
 
 
 def titles(folders: Sequence[Path]) -> list[str]:

@@ -12,8 +12,8 @@ from cifarmlp.judged import Judged
 from cifarmlp.outcome import as_read, summarise
 from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
-from cifarmlp.study import Experiment, GradientCheck, StudySection
 from cifarmlp.study_folder import StudyFolder
+from cifarmlp.study_schema import Experiment, GradientCheck, StudySection
 
 HEADER = ("of", "quantity", "reported", "obtained", "verdict")
 SHOWN = (("train", "loss"), ("validation", "loss"), ("test", "accuracy"))

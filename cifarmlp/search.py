@@ -13,7 +13,7 @@ from cifarmlp import earlier, populations, ranking, runs, sampling, search_folde
 from cifarmlp.config import Config, override_with
 from cifarmlp.course import Course
 from cifarmlp.data import load
-from cifarmlp.errors import CifarmlpError, ConfigError
+from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.experiment import train_together
 from cifarmlp.interrupts import watch_signals
 from cifarmlp.memory import free_memory
@@ -107,6 +107,16 @@ def resumed(folder: Path, config: Config | None, stages: Sequence[Stage], seeds:
     if "fine" in search.plan.stages and not to_train(search, "coarse"):
         _begin_fine(search)
     return search
+
+
+def read(folder: Path) -> Search:
+    """A search as it was left, with the values of its trials. Raises RunFolderError."""
+    try:
+        return resumed(folder, None, [], None)
+    except RunFolderError:
+        raise
+    except CifarmlpError as error:
+        raise RunFolderError(f"{folder}: damaged ({str(error).splitlines()[0]})") from error
 
 
 def _begin_coarse(search: Search) -> None:

@@ -17,7 +17,6 @@ from cifarmlp.populations import Member
 from cifarmlp.ranking import Trial, ranked
 from cifarmlp.runs import finite
 from cifarmlp.search_folder import Search
-from cifarmlp.search_summary import validation_images
 
 
 class SearchProgress:
@@ -151,7 +150,7 @@ def _verdict(state: Search, found: Mapping[str, Any]) -> list[str]:
     if best is None:
         return ["no trial has finished"]
     others, seeds = found["not_told_from_the_best"], state.plan.seeds
-    images = validation_images(state.config)
+    images = state.config.data.validation_images
     lines = [f"best: trial {best['trial']}, {_values(state, best['trial'])}"]
     if others:
         known = "over the seeds" if seeds > 1 else f"taken for one seed and {images} validation images"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cifarmlp import plots, ranking, runs
-from cifarmlp.config import Config, override_with, to_yaml
+from cifarmlp.config import override_with, to_yaml
 from cifarmlp.ranking import Trial
 from cifarmlp.sampling import centre_of
 from cifarmlp.search_folder import Search
@@ -20,7 +20,7 @@ def summary(search: Search, top: int) -> dict[str, Any]:
     ]
     found: dict[str, Any] = {"seeds": search.plan.seeds, "best": None, "tables": tables}
     if best_first:
-        noise = ranking.noise(best_first, validation_images(search.config))
+        noise = ranking.noise(best_first, search.config.data.validation_images)
         found |= {
             "best": _entry(search, best_first[0]),
             "standard_error": noise,
@@ -49,12 +49,6 @@ def _group(search: Search, trial: int) -> str:
 def _entry(search: Search, trial: Trial) -> dict[str, Any]:
     std = {"validation_std": trial.validation_std} if trial.seeds > 1 else {}
     return {**search.row(trial), **std}
-
-
-def validation_images(config: Config) -> int:
-    """How many images the accuracies are measured on."""
-    data = config.data
-    return data.validation or 10_000 * len(data.validation_batches or ())
 
 
 def write_summary(search: Search, top: int) -> dict[str, Any]:

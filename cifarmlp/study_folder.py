@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cifarmlp import environment, outcome, runs, saved
+from cifarmlp import environment, outcome, runs, saved, search
 from cifarmlp.config import to_yaml
-from cifarmlp.errors import CifarmlpError, RunFolderError
+from cifarmlp.errors import RunFolderError
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.saved import Run
 from cifarmlp.search_folder import Search
-from cifarmlp.study import Loaded, Study, config_name, slug
+from cifarmlp.study import Loaded, config_name, slug
+from cifarmlp.study_schema import Study
 
 # as `runs.write_json` writes it: nan is null
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
@@ -134,15 +135,5 @@ def read(folder: Path) -> StudyFolder:
                 state.experiments[experiment.name] = saved.read(place)
         found = runs.folders(folder, config_name(state.record.asked.name, section.title))
         if section.search and found:
-            state.searches[section.title] = search_state(found[0])
+            state.searches[section.title] = search.read(found[0])
     return state
-
-
-def search_state(folder: Path) -> Search:
-    """A search with the values of its trials. Raises RunFolderError."""
-    from cifarmlp.search import resumed
-
-    try:
-        return resumed(folder, None, [], None)
-    except CifarmlpError as error:
-        raise RunFolderError(str(error)) from error

@@ -12,8 +12,9 @@ from cifarmlp.errors import ConfigError, DataError
 from cifarmlp.populations import Member
 from cifarmlp.repeats import Repeats, Task
 from cifarmlp.search_folder import Search
-from cifarmlp.study import Loaded, StudySection, slug
+from cifarmlp.study import Loaded, slug
 from cifarmlp.study_folder import Asked, Record, place_of
+from cifarmlp.study_schema import StudySection
 
 NOWHERE = Path("not begun")
 

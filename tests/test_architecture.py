@@ -30,6 +30,7 @@ LAYERS = [
     {"study_folder", "reuse"},
     {"gradients", "verdicts"},
     {"study"},
+    {"study_schema"},
     {"figures"},
     {"selection", "evaluation"},
     {"listing"},

@@ -15,8 +15,8 @@ from cifarmlp.outcome import Outcome
 from cifarmlp.ranking import Result
 from cifarmlp.saved import Run, Seed
 from cifarmlp.search_folder import Plan, Search
-from cifarmlp.study import Study
 from cifarmlp.study_folder import Asked, Record, StudyFolder
+from cifarmlp.study_schema import Study
 
 SPACE = (
     "{training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}, training.schedule.eta_max: {uniform: [0.01, 0.5]}}"

@@ -9,7 +9,7 @@ from scipy import stats
 from cifarmlp import verdicts
 from cifarmlp.config import find_config, load_config
 from cifarmlp.document import Verdict
-from cifarmlp.study import chance
+from cifarmlp.judged import chance
 
 OURS = [0.531, 0.528, 0.536, 0.530]
 SAME = [0.5, 0.5, 0.5]
