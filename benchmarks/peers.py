@@ -20,8 +20,9 @@ import side_by_side
 from side_by_side import Builds, Contender, Result
 from tabulate import tabulate
 
-from cifarmlp import bench, blas
-from cifarmlp.bench import BATCH, SIZES, Block, repeated
+from cifarmlp import parallel
+from cifarmlp.training import bench
+from cifarmlp.training.bench import BATCH, SIZES, Block, repeated
 
 N_UINT8, N_FLOAT32 = 49_000, 20_000
 ETA, LAM, EPS = 0.01, 0.005, 1e-5
@@ -270,5 +271,5 @@ def _least_us(result: Result) -> float:
 
 
 if __name__ == "__main__":
-    counts = range(1, min(blas.cores(), 4) + 1)
+    counts = range(1, min(parallel.cores(), 4) + 1)
     side_by_side.main(__file__, CONTENDERS, [(name, 1, n) for name in CONTENDERS for n in counts], table)

@@ -19,8 +19,9 @@ from peers import jax_block, torch_block, torch_pick
 from side_by_side import Builds, Contender, Result
 from tabulate import tabulate
 
-from cifarmlp import bench, blas
-from cifarmlp.bench import BATCH, SIZES, Block
+from cifarmlp import parallel
+from cifarmlp.training import bench
+from cifarmlp.training.bench import BATCH, SIZES, Block
 
 MEMBERS = (4, 16)
 
@@ -166,7 +167,7 @@ def _best(results: list[Result], names: Iterable[str]) -> Result | None:
 
 
 if __name__ == "__main__":
-    n = blas.cores()
+    n = parallel.cores()
     shapes = dict.fromkeys([(n, 1), (1, n)])
     side_by_side.main(
         __file__, CONTENDERS, [(name, *shape) for name in CONTENDERS for shape in shapes], table

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cifarmlp import blas, environment
-from cifarmlp.bench import Block
+from cifarmlp import parallel
+from cifarmlp.training import environment
+from cifarmlp.training.bench import Block
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -137,7 +138,7 @@ def footer() -> dict[str, str]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "checkout" if name == "cifarmlp" else "not installed"
-    cpu = f"{environment.processor()}, {blas.cores()} cores"
+    cpu = f"{environment.processor()}, {parallel.cores()} cores"
     return {**versions, "cpu": cpu, "date": time.strftime("%Y-%m-%d")}
 
 

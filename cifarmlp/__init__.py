@@ -1,3 +1,3 @@
 """Experiments with fully connected networks on CIFAR-10."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

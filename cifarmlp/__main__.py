@@ -1,5 +1,5 @@
 """`python -m cifarmlp` is `cifarmlp`."""
 
-from cifarmlp.cli import main
+from cifarmlp.cli.main import main
 
 main()

@@ -36,7 +36,7 @@ class CifarmlpWarning(UserWarning):
 
 def show_warnings_as_lines() -> None:
     """Let a command, or a worker of one, show warnings as its errors are shown, and fail for no message."""
-    let_progress_fail()
+    forgive_stderr()
 
     def show(message: Warning | str, *where: object, **more: object) -> None:
         print(f"warning: {message}", file=sys.stderr, flush=True)
@@ -45,7 +45,7 @@ def show_warnings_as_lines() -> None:
     warnings.simplefilter("always", CifarmlpWarning)
 
 
-class Unfailing:
+class ForgivingStream:
     """A stream where writing that fails, as on a full disk, is let go; a closed pipe is still told."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -73,7 +73,7 @@ class Unfailing:
             pass
 
 
-def let_progress_fail() -> None:
+def forgive_stderr() -> None:
     """No training ends because what is told of it on stderr can't be written, or there is no stderr."""
     stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = stream if isinstance(stream, Unfailing) else Unfailing(stream)
+    sys.stderr = stream if isinstance(stream, ForgivingStream) else ForgivingStream(stream)

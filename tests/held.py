@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cifarmlp import cli, train
+from cifarmlp.cli import main
+from cifarmlp.training import loop
 
 KIND, NUMBER = os.environ["HOLD"].split()
-update, predictions = train.Training.update, train.predictions
+update, predictions = loop.Training.update, loop.predictions
 evaluations = itertools.count(1)
 
 
@@ -29,7 +30,7 @@ def wait() -> None:
         time.sleep(0.01)
 
 
-def held_update(self: train.Training, *args: Any) -> Any:
+def held_update(self: loop.Training, *args: Any) -> Any:
     """An update, waited with where it is the one."""
     if (KIND, self.step) == ("step", int(NUMBER)):
         wait()
@@ -45,8 +46,8 @@ def held_predictions(*args: Any) -> Iterator[Any]:
         yield part
 
 
-train.Training.update = held_update  # type: ignore[method-assign]
-train.predictions = held_predictions
+loop.Training.update = held_update  # type: ignore[method-assign]
+loop.predictions = held_predictions
 
 if __name__ == "__main__":  # its workers import this too, and wait as well
-    cli.main()
+    main.main()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from cifarmlp import cli
+from cifarmlp.cli import main
 
 HELD = Path(__file__).with_name("held.py")
 
@@ -36,7 +36,7 @@ def cifarmlp(*args: str, cwd: Path, err: io.StringIO | None = None) -> Done:
     command = mock.patch.object(sys, "argv", ["cifarmlp", *args])
     try:
         with chdir(cwd), redirect_stdout(out), redirect_stderr(err), command, warnings.catch_warnings():
-            cli.main()
+            main.main()
     except SystemExit as end:
         code = end.code
     finally:

@@ -7,13 +7,16 @@ import os
 
 import tiny
 
-from cifarmlp import cli, experiment, repeats, search, study_plan, study_run
+from cifarmlp.cli import main
+from cifarmlp.search import plan
+from cifarmlp.study import plan, run
+from cifarmlp.training import run, seeds
 
-for module in (repeats, search, study_plan, study_run):
+for module in (seeds, plan, plan, run):
     module.load = tiny.dataset  # type: ignore[attr-defined]
-experiment._draw = lambda *_: None  # type: ignore[assignment]
+run._draw = lambda *_: None  # type: ignore[assignment]
 if "HOLD" in os.environ:
     import held  # noqa: F401
 
 if __name__ == "__main__":
-    cli.main()
+    main.main()

@@ -32,10 +32,14 @@ import test_pickles
 import tiny
 from tabulate import tabulate
 
-from cifarmlp import checkpoint, cli, data, environment, pickles, plots, repeats
+from cifarmlp import data
+from cifarmlp.cli import main as main_
+from cifarmlp.data import pickles
+from cifarmlp.render import curves
+from cifarmlp.training import checkpoint, environment, seeds
 from cifarmlp.config import load_config, shipped_configs
 from cifarmlp.errors import CifarmlpError, CifarmlpWarning, ConfigError
-from cifarmlp.experiment import train_into
+from cifarmlp.training.run import train_into
 
 RUN = Path("runs") / "quickstart-001"
 STEPS = 80
@@ -88,8 +92,8 @@ class Ended:
 
 def replace_what_is_slow() -> None:
     dataset = tiny.dataset()
-    data.load = repeats.load = lambda *_, **__: dataset  # type: ignore[assignment]
-    plots.curves = lambda *_: tiny.Figure()  # type: ignore[assignment, return-value]
+    data.load = seeds.load = lambda *_, **__: dataset  # type: ignore[assignment]
+    curves.draw_training = lambda *_: tiny.Figure()  # type: ignore[assignment, return-value]
     environment._git_commit = lambda: None
     warnings.simplefilter("ignore", CifarmlpWarning)
 
@@ -119,7 +123,7 @@ def _main(spoil: Callable[[], None]) -> int:
     code: Any = 0
     try:
         spoil()
-        cli.main()
+        main_.main()
     except SystemExit as ending:
         code = ending.code
     except BaseException:

@@ -4,17 +4,18 @@ import dataclasses
 
 import pytest
 
-from cifarmlp import bench, blas
+from cifarmlp import parallel
+from cifarmlp.training import bench
 
 
 @pytest.fixture(scope="module")
 def rows():
-    arrangements = bench.single(1) + bench.populations(blas.cores(), [2])
+    arrangements = bench.single(1) + bench.populations(parallel.cores(), [2])
     return bench.measure(arrangements, rounds=2, seconds=0.01)
 
 
 def test_a_row_for_each_arrangement_in_order(rows):
-    asked = bench.single(1) + bench.populations(blas.cores(), [2])
+    asked = bench.single(1) + bench.populations(parallel.cores(), [2])
     assert [(r.members, r.processes, r.threads) for r in rows] == [dataclasses.astuple(a) for a in asked]
 
 
@@ -48,7 +49,7 @@ def test_one_network_on_at_most_four_threads():
 
 def test_too_many_threads_are_refused():
     with pytest.raises(ValueError, match="processes x"):
-        bench.measure([bench.Arrangement(1, 2, blas.cores())], rounds=1, seconds=0)
+        bench.measure([bench.Arrangement(1, 2, parallel.cores())], rounds=1, seconds=0)
 
 
 def test_operations_counted_by_hand():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from cifarmlp import blas
+from cifarmlp.training import threads as threads_
 
 SIZES = [3072, 50, 50, 10]
 
@@ -20,8 +20,8 @@ def restored():
 
 @pytest.fixture
 def two_cores(monkeypatch):
-    monkeypatch.setattr(blas, "cores", lambda: 2)
-    monkeypatch.setattr(blas.BlasThreads, "_agrees", lambda self, product: True)
+    monkeypatch.setattr(threads_, "cores", lambda: 2)
+    monkeypatch.setattr(threads_.BlasThreads, "_agrees", lambda self, product: True)
     return monkeypatch
 
 
@@ -30,21 +30,21 @@ def in_use():
 
 
 def clocks(monkeypatch, cpu, wall, load):
-    monkeypatch.setattr(blas.time, "process_time", chain([0.0], repeat(cpu)).__next__)
-    monkeypatch.setattr(blas.time, "perf_counter", chain([0.0], repeat(wall)).__next__)
+    monkeypatch.setattr(threads_.time, "process_time", chain([0.0], repeat(cpu)).__next__)
+    monkeypatch.setattr(threads_.time, "perf_counter", chain([0.0], repeat(wall)).__next__)
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 0, 0))
 
 
 def test_a_fixed_number_stays(two_cores):
     clocks(two_cores, cpu=1.0, wall=10.0, load=9.0)
-    threads = blas.BlasThreads(2, SIZES, 100, 500)
+    threads = threads_.BlasThreads(2, SIZES, 100, 500)
     threads.adapt()
     assert threads.count == 2
 
 
 def test_shared_cores_mean_one_thread(two_cores):
     clocks(two_cores, cpu=1.2, wall=1.0, load=3.0)
-    threads = blas.BlasThreads(None, SIZES, 100, 500)
+    threads = threads_.BlasThreads(None, SIZES, 100, 500)
     assert threads.count == 2
     threads.adapt()
     assert threads.count == 1
@@ -53,7 +53,7 @@ def test_shared_cores_mean_one_thread(two_cores):
 
 def test_idle_cores_mean_two_again(two_cores):
     clocks(two_cores, cpu=1.2, wall=1.0, load=1.0)
-    threads = blas.BlasThreads(None, SIZES, 100, 500)
+    threads = threads_.BlasThreads(None, SIZES, 100, 500)
     threads.adapt()
     assert threads.count == 1
     threads.adapt()
@@ -62,22 +62,22 @@ def test_idle_cores_mean_two_again(two_cores):
 
 def test_cores_of_our_own_keep_two(two_cores):
     clocks(two_cores, cpu=1.95, wall=1.0, load=2.0)
-    threads = blas.BlasThreads(None, SIZES, 100, 500)
+    threads = threads_.BlasThreads(None, SIZES, 100, 500)
     threads.adapt()
     assert threads.count == 2
 
 
 def test_where_bits_would_differ_it_is_one_thread_for_good(two_cores):
-    two_cores.setattr(blas.BlasThreads, "_agrees", lambda self, product: product().ndim == 2)
+    two_cores.setattr(threads_.BlasThreads, "_agrees", lambda self, product: product().ndim == 2)
     clocks(two_cores, cpu=1.0, wall=1.0, load=0.0)
-    threads = blas.BlasThreads(None, SIZES, 100, 500)
+    threads = threads_.BlasThreads(None, SIZES, 100, 500)
     threads.adapt()
     assert threads.count == 1
 
 
 def test_bits_are_compared_in_earnest(monkeypatch):
-    monkeypatch.setattr(blas, "cores", lambda: 2)
-    threads = blas.BlasThreads(1, SIZES, 100, 500)
+    monkeypatch.setattr(threads_, "cores", lambda: 2)
+    threads = threads_.BlasThreads(1, SIZES, 100, 500)
     threads.most = 2
     a, b = np.ones((4, 3), np.float32), np.ones((3, 2), np.float32)
     assert threads._agrees(lambda: a @ b)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cifarmlp import cache
+from cifarmlp.data import cache
 from cifarmlp.errors import DataError
 
 ROWS = 100
@@ -119,7 +119,7 @@ def test_decodes_in_memory_where_nothing_can_be_written(
     with caplog.at_level(logging.WARNING):
         stored = cache.load("some", batches, describe)
     assert stored.pixels[-1, 0] == 5
-    assert [record.name for record in caplog.records] == ["cifarmlp.cache"]
+    assert [record.name for record in caplog.records] == ["cifarmlp.data.cache"]
     assert "cannot be written" in caplog.text
 
 

@@ -16,13 +16,15 @@ import numpy as np
 import pytest
 import tiny
 
-from cifarmlp import checkpoint, plots, runs
-from cifarmlp.assembly import population, split_of
-from cifarmlp.checkpoint import NAMES, NEXT, NOW, PREVIOUS, Checkpoint, Keeper
+from cifarmlp import files as files_
+from cifarmlp.render import figures
+from cifarmlp.training import checkpoint
+from cifarmlp.training.build import build_training, split_images
+from cifarmlp.training.checkpoint import NAMES, NEXT, NOW, PREVIOUS, Checkpoint, Keeper
 from cifarmlp.config import Config, override_with
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
-from cifarmlp.experiment import train_into
-from cifarmlp.train import Record, Training
+from cifarmlp.training.run import train_into
+from cifarmlp.training.loop import Record, Training
 
 DATASET = tiny.dataset()
 NORM, PLAIN = (), ("network.batch_norm=false",)
@@ -32,7 +34,7 @@ HERE = {"numpy": "2.0", "threads": None}
 
 @pytest.fixture(autouse=True)
 def _quick_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "curves", lambda *_: tiny.Figure())
+    monkeypatch.setattr(figures, "curves", lambda *_: tiny.Figure())
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def at_every_record(monkeypatch: pytest.MonkeyPatch) -> None:
 def training(*settings: str, members: int = 1) -> Training:
     config = tiny.config(*settings)
     configs = [override_with(config, {"seed": seed}) for seed in range(members)]
-    return population(configs, split_of(config, DATASET))
+    return build_training(configs, split_images(config, DATASET))
 
 
 def arrays(run: Training) -> dict[str, np.ndarray]:
@@ -473,14 +475,14 @@ def test_the_checkpoint_of_another_version_is_refused_in_one_line(tmp_path: Path
 
 
 def test_a_folder_has_one_owner_at_a_time_who_is_told(tmp_path: Path) -> None:
-    with runs.own(tmp_path):
+    with files_.lock(tmp_path):
         told = rf"process {os.getpid()} on .* is at work in it since \d{{4}}-"
         with pytest.raises(RunFolderError, match=told):
             trained(tmp_path, tiny.config())
         (tmp_path / ".owner.json").write_text("{")
-        with pytest.raises(RunFolderError, match="another process is at work in it"), runs.own(tmp_path):
+        with pytest.raises(RunFolderError, match="another process is at work in it"), files_.lock(tmp_path):
             pass
-    with runs.own(tmp_path):
+    with files_.lock(tmp_path):
         assert json.loads((tmp_path / ".owner.json").read_text())["pid"] == os.getpid()
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifarmlp import archives, cifar10, pickles
+from cifarmlp.data import archives, cifar10, pickles
 from cifarmlp.errors import DataError
 
 PYTHON, BINARY = cifar10.FOLDERS

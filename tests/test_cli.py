@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cifarmlp import cli
+from cifarmlp.cli import main
 from cifarmlp.data import load
 from cifarmlp.nn.layers import BatchNorm
 
@@ -334,7 +334,7 @@ def test_gradcheck_names_a_wrong_gradient_and_exits_with_one(monkeypatch):
         return ds
 
     monkeypatch.setattr(BatchNorm, "backward", wrong)
-    done = CliRunner().invoke(cli.commands, ["gradcheck", "quickstart", "--set", "network.hidden=[8, 6]"])
+    done = CliRunner().invoke(main.commands, ["gradcheck", "quickstart", "--set", "network.hidden=[8, 6]"])
     assert done.exit_code == 1
     assert done.stdout.rstrip().endswith("wrong gradients: beta1, beta2")
 
@@ -379,7 +379,7 @@ def test_every_command_has_help():
         for name, inner in getattr(command, "commands", {}).items():
             walk(inner, [*path, name])
 
-    walk(cli.commands, [])
+    walk(main.commands, [])
 
 
 @pytest.mark.cifar10

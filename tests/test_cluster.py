@@ -15,9 +15,9 @@ import pytest
 from distributed import Client
 from test_workers import numbered, numbers
 
-from cifarmlp import cluster
+from cifarmlp.parallel import cluster
 from cifarmlp.errors import CifarmlpError, ConfigError
-from cifarmlp.workers import Lost, connect, map_unordered
+from cifarmlp.parallel import Lost, connect, map_unordered
 
 HERE = Path(__file__).parent
 SEVEN = {number: number for number in range(7)}

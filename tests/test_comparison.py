@@ -14,7 +14,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from tiny import Done, cifarmlp
 
-from cifarmlp import comparison, paired, pictures, saved
+from cifarmlp import stats
+from cifarmlp.render import curves as curves_
+from cifarmlp.runs import comparison, folder as folder_
 from cifarmlp.config import Config
 
 LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"
@@ -132,7 +134,7 @@ def config(*settings: str) -> Config:
     ],
 )
 def test_what_configs_differ_in(one: list[str], other: list[str], differs: dict[str, Any]) -> None:
-    assert comparison.differing([config(*one), config(*other)]) == differs
+    assert comparison.differing_values([config(*one), config(*other)]) == differs
 
 
 def test_the_paired_difference_is_over_the_seeds_that_both_have(out: Path, both: Done) -> None:
@@ -140,7 +142,7 @@ def test_the_paired_difference_is_over_the_seeds_that_both_have(out: Path, both:
         [result(out / name / f"seed-{seed}")["test"]["accuracy"] for seed in (2, 3)]
         for name in ("plain-001", "normal-001")
     ]
-    mean, low, high = paired.interval(np.subtract(*accuracies[::-1]).tolist())
+    mean, low, high = stats.mean_interval(np.subtract(*accuracies[::-1]).tolist())
     row = next(line for line in both.out.partition("seed by seed")[2].splitlines() if "test" in line)
     assert row.split() == ["test", f"{mean:+.4f}", f"{low:+.4f}", "to", f"{high:+.4f}", "2"]
     assert "normal-001 minus plain-001" in both.out
@@ -166,8 +168,8 @@ def test_seeds_that_diverged_are_told_and_have_no_mean(out: Path) -> None:
 
 def drawn(*folders: Path) -> Figure:
     """The figure, laid out."""
-    runs = [saved.read(folder) for folder in folders]
-    figure = pictures.overlaid({run.folder.name: comparison.course(run) for run in runs})
+    runs = [folder_.load_run(folder) for folder in folders]
+    figure = curves_.draw_overlay({run.folder.name: comparison.mean_curve(run) for run in runs})
     figure.draw_without_rendering()
     return figure
 
@@ -221,8 +223,8 @@ def test_axes_are_named_and_the_legend_is_outside(out: Path) -> None:
 
 @pytest.mark.parametrize("name", ["_hidden-001", "$x$-001", "100-%_{-001", "long-" * 40])
 def test_a_legend_shows_names_as_they_are(out: Path, tmp_path: Path, name: str) -> None:
-    course = comparison.course(saved.read(out / "one-001"))
-    figure = pictures.overlaid({name: course, "other": course})
+    course = comparison.mean_curve(folder_.load_run(out / "one-001"))
+    figure = curves_.draw_overlay({name: course, "other": course})
     figure.savefig(tmp_path / "a.png")
     assert f"{name}, n = 1".endswith(figure.legends[0].get_texts()[0].get_text().removeprefix("…"))
     box = figure.legends[0].get_window_extent()
@@ -234,7 +236,7 @@ def test_a_curve_ends_where_one_of_its_seeds_has_no_number(copy: Path) -> None:
     path = copy / "plain-001" / "seed-2" / "metrics.csv"
     *lines, last = path.read_text().splitlines()
     path.write_text("\n".join([*lines, ",".join([*last.split(",")[:3], *["nan"] * 6])]))
-    course = comparison.course(saved.read(copy / "plain-001"))
+    course = comparison.mean_curve(folder_.load_run(copy / "plain-001"))
     assert np.isnan(course.mean["train_loss"]).tolist() == [False] * (len(lines) - 1) + [True]
 
 
@@ -242,7 +244,7 @@ def test_rows_that_are_not_whole_are_left_out(copy: Path) -> None:
     path = copy / "one-001" / "metrics.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:2], lines[2][:9], "nonsense", *lines[3:]]) + "\n\x00,,,\xff")
-    course = comparison.course(saved.read(copy / "one-001"))
+    course = comparison.mean_curve(folder_.load_run(copy / "one-001"))
     assert len(course.steps) == len(lines) - 2
 
 
@@ -259,7 +261,7 @@ def test_an_earlier_comparison_is_overwritten_and_nothing_else(out: Path) -> Non
     both = out / "plain-001", out / "one-001"
     assert [cifarmlp("compare", *both).code for _ in range(2)] == [0, 0]
     curves = Path("curves.png")
-    pictures.overlaid({"a run": comparison.course(saved.read(out / "one-001"))}).savefig(curves)
+    curves_.draw_overlay({"a run": comparison.mean_curve(folder_.load_run(out / "one-001"))}).savefig(curves)
     before = curves.read_bytes()
     for path in (curves, out):
         done = cifarmlp("compare", *both, "--figure", path)

@@ -14,10 +14,10 @@ import pytest
 from config_text import in_an_empty_folder, load  # noqa: F401
 from pydantic import ValidationError
 
-from cifarmlp import config_files
+from cifarmlp.config import files as config_files
 from cifarmlp.config import (
     Config,
-    Cyclic,
+    CyclicConfig,
     find_config,
     json_schema,
     load_config,
@@ -92,7 +92,7 @@ def test_everything_has_a_default_and_the_file_gives_the_name() -> None:
     assert config == Config(name="my-own-2-")
     assert config.network.hidden == (50, 50)
     assert config.network.batch_norm is None
-    assert config.training.schedule == Cyclic(eta_min=1e-5, eta_max=1e-1, n_s=2250, cycles=2)
+    assert config.training.schedule == CyclicConfig(eta_min=1e-5, eta_max=1e-1, n_s=2250, cycles=2)
     assert config.search is None
 
 

@@ -9,15 +9,8 @@ import pytest
 import yaml
 from config_text import faults, in_an_empty_folder, load  # noqa: F401
 
-from cifarmlp import config_files
-from cifarmlp.config import (
-    Constant,
-    Cyclic,
-    DataConfig,
-    load_config,
-    override_with,
-    to_yaml,
-)
+from cifarmlp.config import files as config_files
+from cifarmlp.config import ConstantConfig, CyclicConfig, DataConfig, load_config, override_with, to_yaml
 from cifarmlp.errors import ConfigError
 
 EXAMPLE = """\
@@ -76,7 +69,7 @@ def test_an_override_replaces_the_mapping_of_another_kind() -> None:
     config = load(text, "network.init=he", "training.optimiser.rho=0.5", "training.schedule.kind=constant")
     assert config.network.init.kind == "he"
     assert config.training.optimiser.rho == 0.5
-    assert config.training.schedule == Constant(kind="constant")
+    assert config.training.schedule == ConstantConfig(kind="constant")
 
 
 def test_batches_give_way_to_an_overriding_validation() -> None:
@@ -129,7 +122,7 @@ def test_values_laid_over_a_config() -> None:
     assert config.seed == 1
     assert override_with(config, {}) == config
     constant = override_with(config, {"training.schedule.eta": 0.5, "training.schedule.kind": "constant"})
-    assert constant.training.schedule == Constant(kind="constant", eta=0.5)
+    assert constant.training.schedule == ConstantConfig(kind="constant", eta=0.5)
 
 
 def test_values_laid_over_a_config_are_checked() -> None:
@@ -160,7 +153,7 @@ def test_a_child_inherits_and_changes() -> None:
     assert (config.seed, config.network.hidden) == (5, (7,))
     assert config.network.batch_norm is not None
     assert config.network.batch_norm.eps == 1
-    assert config.training.schedule == Cyclic(n_s=6, cycles=3)
+    assert config.training.schedule == CyclicConfig(n_s=6, cycles=3)
 
 
 def test_a_mapping_of_another_kind_replaces_the_inherited() -> None:
@@ -173,7 +166,7 @@ def test_a_mapping_of_another_kind_replaces_the_inherited() -> None:
     )
     config = load_config(Path("child.yaml"))
     assert config.training.optimiser.kind == "sgd"
-    assert config.training.schedule == Constant(kind="constant", epochs=2)
+    assert config.training.schedule == ConstantConfig(kind="constant", epochs=2)
 
 
 def test_a_path_is_relative_to_the_file_that_says_it_and_a_name_is_shipped(

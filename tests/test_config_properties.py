@@ -11,9 +11,7 @@ from config_text import in_an_empty_folder, load  # noqa: F401
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cifarmlp.config import (
-    to_yaml,
-)
+from cifarmlp.config import to_yaml
 from cifarmlp.errors import ConfigError
 
 

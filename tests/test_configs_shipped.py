@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cifarmlp.config import Config, Constant, find_config, load_config, shipped_configs
-from cifarmlp.sampling import fine_trials
+from cifarmlp.config import Config, ConstantConfig, find_config, load_config, shipped_configs
+from cifarmlp.search.sampling import fine_trials
 
 SHIPPED = shipped_configs()
 DEEP = (50, 30, 20, 20, 10, 10, 10, 10)
@@ -21,7 +21,7 @@ def shipped(name: str) -> Config:
 
 def steps(config: Config) -> int:
     schedule = config.training.schedule
-    if isinstance(schedule, Constant):
+    if isinstance(schedule, ConstantConfig):
         return schedule.epochs * (config.data.training_images // config.training.batch_size)
     return 2 * schedule.n_s * schedule.cycles
 
@@ -97,7 +97,7 @@ def test_ten_epochs_of_one_file_are_1000_steps(name: str) -> None:
 def test_table_2_of_report_1_takes_ten_epochs_of_49000_images() -> None:
     config = shipped("report-1/table-2")
     assert (steps(config), config.data.training_images, config.data.validation) == (4900, 49_000, 1000)
-    assert isinstance(config.training.schedule, Constant)
+    assert isinstance(config.training.schedule, ConstantConfig)
     assert (config.training.schedule.eta, config.training.lam) == (0.0473, 5.9080e-5)
 
 
@@ -136,14 +136,14 @@ def test_the_quickstart_is_short_and_needs_no_download() -> None:
 def test_figures_1_and_2_of_report_1(number: int, hidden: tuple[int, ...], norm: bool) -> None:
     config = shipped(f"report-1/figure-{number}")
     assert (config.network.hidden, config.network.batch_norm is not None) == (hidden, norm)
-    assert isinstance(config.training.schedule, Constant)
+    assert isinstance(config.training.schedule, ConstantConfig)
     assert (config.training.schedule.eta, config.training.schedule.decay) == (0.01, 0.95)
 
 
 @pytest.mark.parametrize("number", range(3, 9))
 def test_figures_3_to_8_of_report_1(number: int) -> None:
     config = shipped(f"report-1/figure-{number}")
-    assert isinstance(config.training.schedule, Constant)
+    assert isinstance(config.training.schedule, ConstantConfig)
     assert config.training.schedule.eta == (1e-4, 1e-2, 1.0)[(number - 3) // 2]
     assert (config.network.batch_norm is not None) == (number % 2 == 1)
     assert (config.network.hidden, config.training.lam) == ((50,), 1e-5)

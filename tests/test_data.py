@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cifarmlp import cifar10, data, fetch, synthetic
+from cifarmlp import data
+from cifarmlp.data import cifar10, download, synthetic
 from cifarmlp.errors import ConfigError, DataError
 
 ROWS = 10_000
@@ -195,7 +196,7 @@ def test_downloads_only_when_told(
         asked.append(folder)
         return official_folder
 
-    monkeypatch.setattr(fetch, "fetch", stand_in)
+    monkeypatch.setattr(download, "fetch", stand_in)
     with pytest.raises(DataError):
         data.load("cifar10")
     assert asked == []

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from cifarmlp import fetch
+from cifarmlp.data import download
 from cifarmlp.errors import DataError
 
 CONTENT = random.Random(0).randbytes(300_000)
 WRONG = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
 HALF = len(CONTENT) // 2
-WANTED = fetch.Wanted("some.tar.gz", len(CONTENT), hashlib.md5(CONTENT).hexdigest())
-PATIENCE = fetch.Patience(timeout=1.0)
-SLOW = fetch.Patience(timeout=5.0, min_rate=10e6, window=0.1)
+WANTED = download.Wanted("some.tar.gz", len(CONTENT), hashlib.md5(CONTENT).hexdigest())
+PATIENCE = download.Patience(timeout=1.0)
+SLOW = download.Patience(timeout=5.0, min_rate=10e6, window=0.1)
 
 
 class Server(ThreadingHTTPServer):
@@ -157,8 +157,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-def fetched(folder: Path, *urls: str, patience: fetch.Patience = PATIENCE) -> bytes:
-    path = fetch.fetch(folder, urls, wanted=WANTED, patience=patience)
+def fetched(folder: Path, *urls: str, patience: download.Patience = PATIENCE) -> bytes:
+    path = download.fetch(folder, urls, wanted=WANTED, patience=patience)
     assert path == folder / WANTED.name
     assert not part_of(folder).exists()
     return path.read_bytes()
@@ -265,7 +265,7 @@ def test_addresses_that_lead_nowhere(tmp_path: Path, url: str) -> None:
 def test_a_stall_ends_after_the_timeout(server: Server, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(DataError, match="no answer"):
-        fetched(tmp_path, server.url("stall"), patience=fetch.Patience(timeout=0.3, attempts=1))
+        fetched(tmp_path, server.url("stall"), patience=download.Patience(timeout=0.3, attempts=1))
     assert 0.3 <= time.monotonic() - began < 3
 
 
@@ -313,11 +313,11 @@ def test_a_full_disk_is_no_fault_of_the_mirrors(
 def test_tells_the_progress(server: Server, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     part_of(tmp_path).write_bytes(CONTENT[:1000])
-    fetch.fetch(
+    download.fetch(
         tmp_path, [server.url("good")], wanted=WANTED, progress=lambda done, total: told.append((done, total))
     )
     assert told == sorted(told)
-    assert 1000 < told[0][0] <= 1000 + fetch.BLOCK
+    assert 1000 < told[0][0] <= 1000 + download.BLOCK
     assert told[-1] == (len(CONTENT), len(CONTENT))
 
 
@@ -327,7 +327,7 @@ def test_an_interruption_keeps_what_has_come(server: Server, tmp_path: Path) -> 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch.fetch(tmp_path, [server.url("good")], wanted=WANTED, progress=interrupt)
+        download.fetch(tmp_path, [server.url("good")], wanted=WANTED, progress=interrupt)
     assert not (tmp_path / WANTED.name).exists()
     left = part_of(tmp_path).read_bytes()
     assert len(left) > HALF
@@ -346,6 +346,6 @@ def test_several_processes_fetch_once(server: Server, tmp_path: Path) -> None:
 
 
 def test_the_default_addresses() -> None:
-    assert fetch.URLS[0].startswith("https://www.cs.toronto.edu/")
-    assert all(url.startswith("https://") and url.endswith(fetch.FILE_NAME) for url in fetch.URLS)
-    assert fetch.Wanted().md5 == "c58f30108f718f92721af3b95e74349a"
+    assert download.URLS[0].startswith("https://www.cs.toronto.edu/")
+    assert all(url.startswith("https://") and url.endswith(download.FILE_NAME) for url in download.URLS)
+    assert download.Wanted().md5 == "c58f30108f718f92721af3b95e74349a"

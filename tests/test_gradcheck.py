@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cifarmlp.nn import gradcheck
-from cifarmlp.nn.gradcheck import Difference, check_gradients, checkable, relative_difference
+from cifarmlp.nn.gradcheck import Difference, check_gradients, checkable_network, relative_difference
 from cifarmlp.nn.layers import BatchNorm, Linear, ReLU
 from cifarmlp.nn.losses import softmax_cross_entropy
 from cifarmlp.nn.network import Network
@@ -37,7 +37,7 @@ def worst(net: Network, coordinates: int = 30) -> dict[str, float]:
 
 
 def three_layers(batch_norm: Norm = NORM) -> Network:
-    return checkable([40, 10, 10, 10], batch_norm, np.random.default_rng(3))
+    return checkable_network([40, 10, 10, 10], batch_norm, np.random.default_rng(3))
 
 
 @pytest.mark.parametrize("layers", range(1, 10))
@@ -45,7 +45,7 @@ def three_layers(batch_norm: Norm = NORM) -> Network:
 @pytest.mark.parametrize(("members", "member"), [(1, 0), (3, 1)])
 def test_every_gradient_is_right(layers: int, batch_norm: Norm, members: int, member: int) -> None:
     sizes = [40, *HIDDEN[: layers - 1], 10]
-    net = checkable(sizes, batch_norm, np.random.default_rng(layers), members)
+    net = checkable_network(sizes, batch_norm, np.random.default_rng(layers), members)
     differences = check(net, member)
     assert set(differences) == set(net.parameters())
     assert {name: d.worst for name, d in differences.items() if not d.worst < LIMIT} == {}
@@ -54,7 +54,7 @@ def test_every_gradient_is_right(layers: int, batch_norm: Norm, members: int, me
 
 @pytest.mark.parametrize("batch_norm", [None, NORM], ids=["plain", "batch-norm"])
 def test_every_gradient_of_a_network_for_images_is_right(batch_norm: Norm) -> None:
-    net = checkable([3072, 50, 30, 10], batch_norm, np.random.default_rng(1))
+    net = checkable_network([3072, 50, 30, 10], batch_norm, np.random.default_rng(1))
     assert max(worst(net, coordinates=40).values()) < LIMIT
 
 
@@ -206,7 +206,7 @@ def test_biases_that_share_their_memory_are_caught() -> None:
 def test_an_update_by_another_members_rate_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     spread = Linear.spread
     monkeypatch.setattr(Linear, "spread", lambda self, values: spread(self, values[::-1]))
-    found = check(checkable([40, 10, 10], NORM, np.random.default_rng(3), 3), member=2)
+    found = check(checkable_network([40, 10, 10], NORM, np.random.default_rng(3), 3), member=2)
     assert min(found["W1"].update, found["W2"].update) > CAUGHT
 
 

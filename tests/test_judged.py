@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import tiny
 
-from cifarmlp import judged
-from cifarmlp.document import Verdict
-from cifarmlp.judged import Judged
+from cifarmlp.study import judge
+from cifarmlp.render.document import Verdict
+from cifarmlp.study.judge import Judgement
 from cifarmlp.nn.gradcheck import Difference
-from cifarmlp.outcome import Outcome
-from cifarmlp.ranking import Result
-from cifarmlp.saved import Run, Seed
-from cifarmlp.search_folder import Plan, Search
-from cifarmlp.study_folder import Asked, Record, StudyFolder
-from cifarmlp.study_schema import Study
+from cifarmlp.training.outcome import Outcome
+from cifarmlp.search.ranking import Result
+from cifarmlp.runs.folder import Run, Seed
+from cifarmlp.search.folder import SearchPlan, Search
+from cifarmlp.study.folder import StudyRequest, StudyRecord, StudyFolder
+from cifarmlp.study.schema import Study
 
 SPACE = (
     "{training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}, training.schedule.eta_max: {uniform: [0.01, 0.5]}}"
@@ -27,7 +27,7 @@ INSIDE = Verdict("inside the spread", "good")
 
 def state_of(section: dict[str, Any]) -> StudyFolder:
     study = Study.model_validate({"title": "t", "sections": [{"title": "s", **section}]})
-    return StudyFolder(Path("nowhere"), Record(asked=Asked(name="s", study=study)))
+    return StudyFolder(Path("nowhere"), StudyRecord(asked=StudyRequest(name="s", study=study)))
 
 
 def ended(accuracy: tuple[float, float, float], seed: int = 1, loss: float = 1.0, **more: Any) -> Outcome:
@@ -43,10 +43,10 @@ def run_of(*outcomes: Outcome) -> Run:
     return Run(Path("x"), config, tuple(Seed(Path("x"), config, outcome) for outcome in outcomes))
 
 
-def numbers(reported: dict[str, Any], *outcomes: Outcome) -> list[Judged]:
+def numbers(reported: dict[str, Any], *outcomes: Outcome) -> list[Judgement]:
     state = state_of({"experiments": [{"name": "one", "reported": reported}]})
     state.experiments["one"] = run_of(*outcomes)
-    return list(judged.numbers(state, state.study.sections[0]))
+    return list(judge.judge_numbers(state, state.study.sections[0]))
 
 
 def good_runs() -> list[Outcome]:
@@ -59,8 +59,8 @@ def good_runs() -> list[Outcome]:
 def test_a_row_for_each_number_that_was_reported() -> None:
     rows = numbers({"accuracy": [0.61, None, 0.60]}, *good_runs())
     assert rows == [
-        Judged("one", "train accuracy", "0.6100", "0.6000 ± 0.0100 (n = 3)", INSIDE),
-        Judged("one", "test accuracy", "0.6000", "0.5100 ± 0.0200 (n = 3)", INSIDE),
+        Judgement("one", "train accuracy", "0.6100", "0.6000 ± 0.0100 (n = 3)", INSIDE),
+        Judgement("one", "test accuracy", "0.6000", "0.5100 ± 0.0200 (n = 3)", INSIDE),
     ]
     (high,) = numbers(
         {"accuracy": [0.66, None, None]}, *good_runs()
@@ -127,13 +127,13 @@ def test_whether_the_loss_stayed_finite() -> None:
 def test_what_has_not_ended_has_no_rows() -> None:
     assert numbers({"accuracy": [0.5, 0.5, 0.5]}) == []
     state = state_of({"experiments": [{"name": "one", "reported": {"accuracy": [0.5, 0.5, 0.5]}}]})
-    assert list(judged.numbers(state, state.study.sections[0])) == []
+    assert list(judge.judge_numbers(state, state.study.sections[0])) == []
 
 
 def test_means_leave_out_what_is_no_number() -> None:
-    assert judged.mean_and_std([0.5, math.nan]) == "0.5000 (n = 1)"
-    assert judged.mean_and_std([math.nan]) == "-"
-    assert judged.mean_and_std([]) == "-"
+    assert judge.format_values_mean_std([0.5, math.nan]) == "0.5000 (n = 1)"
+    assert judge.format_values_mean_std([math.nan]) == "-"
+    assert judge.format_values_mean_std([]) == "-"
 
 
 # Conclusions
@@ -141,11 +141,11 @@ def test_means_leave_out_what_is_no_number() -> None:
 
 def conclusion(
     first: list[Outcome], second: list[Outcome], expected: str = "higher", quantity: str = "test accuracy"
-) -> Judged:
+) -> Judgement:
     comparison = {"claim": "so it is", "of": ["a: one", "b: two"], "expected": expected, "quantity": quantity}
     state = state_of({"experiments": [{"name": "a: one"}, {"name": "b: two"}], "comparisons": [comparison]})
     state.experiments = {"a: one": run_of(*first), "b: two": run_of(*second)}
-    (found,) = judged.conclusions(state, state.study.sections[0])
+    (found,) = judge.judge_conclusions(state, state.study.sections[0])
     return found
 
 
@@ -203,9 +203,9 @@ def test_a_conclusion_waits_for_both() -> None:
     pair = {"claim": "c", "of": ["a", "b"]}
     state = state_of({"experiments": [{"name": "a"}, {"name": "b"}], "comparisons": [pair]})
     state.experiments = {"a": run_of(*good_runs())}
-    assert list(judged.conclusions(state, state.study.sections[0])) == []
+    assert list(judge.judge_conclusions(state, state.study.sections[0])) == []
     state.experiments["b"] = run_of()
-    assert list(judged.conclusions(state, state.study.sections[0])) == []
+    assert list(judge.judge_conclusions(state, state.study.sections[0])) == []
 
 
 # Gradients
@@ -215,11 +215,11 @@ def difference(name: str, worst: float, distance: float = 0.0) -> dict[str, Any]
     return vars(Difference(name, 9, 0, distance, worst, worst / 2, worst / 3)).copy()
 
 
-def gradient_rows(check: dict[str, Any], *differences: dict[str, Any]) -> list[Judged]:
+def gradient_rows(check: dict[str, Any], *differences: dict[str, Any]) -> list[Judgement]:
     state = state_of({"gradcheck": [{"name": "net", **check}]})
     state.record.checks["net"] = [*differences]
     checked = state.study.sections[0].gradcheck[0]
-    return list(judged.gradients(checked, state.differences("net")))
+    return list(judge.judge_gradients(checked, state.differences("net")))
 
 
 def test_gradients_by_relative_difference() -> None:
@@ -254,16 +254,16 @@ def test_mistakes_are_not_counted_among_the_numbers() -> None:
     checks += [{"name": "bad", "mistake": "constant statistics", "reported": {"W1": 0.4}}]
     state = state_of({"gradcheck": checks})
     state.record.checks = {name: [difference("W1", 1e-9)] for name in ("net", "bad")}
-    assert [row.of for row in judged.numbers(state, state.study.sections[0])] == ["net"]
+    assert [row.of for row in judge.judge_numbers(state, state.study.sections[0])] == ["net"]
 
 
 def test_a_gradient_of_nan_is_ours_to_be_wrong() -> None:
     """As study.json has it: null."""
     nothing = {**difference("W1", 0.0), "relative": None, "distance": None, "update": None}
     state = state_of({"gradcheck": [{"name": "net", "reported": {"W1": 1e-6}}]})
-    record = Record.model_validate({**state.record.model_dump(), "checks": {"net": [nothing]}})
+    record = StudyRecord.model_validate({**state.record.model_dump(), "checks": {"net": [nothing]}})
     state.record = record
-    (row,) = judged.numbers(state, state.study.sections[0])
+    (row,) = judge.judge_numbers(state, state.study.sections[0])
     assert (row.obtained, row.verdict.words) == ("nan", "ours is wrong")
 
 
@@ -279,7 +279,7 @@ def search_of(trials: dict[tuple[float, float], float]) -> Search:
     config = tiny.config(
         f"search={{coarse: {{trials: {max(1, len(trials))}, space: {SPACE}}}}}", "data.validation=1000"
     )
-    found = Search(Path("x"), config, Plan(stages=["coarse"], cores=1, memory=1.0), coarse=len(trials))
+    found = Search(Path("x"), config, SearchPlan(stages=["coarse"], cores=1, memory=1.0), coarse=len(trials))
     for number, ((lam, eta), accuracy) in enumerate(trials.items(), 1):
         found.values[number] = {LAMBDA: lam, ETA: eta}
         result = Result(number, 1, "finished", accuracy + 0.1, accuracy, 1.0, 3.0)
@@ -290,7 +290,7 @@ def search_of(trials: dict[tuple[float, float], float]) -> Search:
 def test_the_nearest_trials_are_so_in_logarithms_where_they_were_drawn_so() -> None:
     lams = [1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2]
     search = search_of({(lam, 0.1): 0.5 for lam in lams})
-    near = judged.nearest(search, search.trials(), {LAMBDA: 1e-3})
+    near = judge.nearest_trials(search, search.trials(), {LAMBDA: 1e-3})
     # by the difference alone 1e-5 and 2e-5 would be nearer than 5e-3 and 1e-2
     assert {lams[trial.trial - 1] for trial in near} == {1e-4, 1e-3, 2e-3, 5e-3, 1e-2}
     assert lams[near[0].trial - 1] == 1e-3
@@ -298,14 +298,14 @@ def test_the_nearest_trials_are_so_in_logarithms_where_they_were_drawn_so() -> N
 
 def test_the_nearest_trials_count_every_field() -> None:
     search = search_of({(1e-3, eta): 0.5 for eta in (0.02, 0.1, 0.11, 0.12, 0.13, 0.14, 0.4)})
-    near = judged.nearest(search, search.trials(), {LAMBDA: 1e-3, ETA: 0.12})
+    near = judge.nearest_trials(search, search.trials(), {LAMBDA: 1e-3, ETA: 0.12})
     assert sorted(trial.trial for trial in near) == [2, 3, 4, 5, 6]
 
 
-def search_rows(trials: dict[tuple[float, float], float], reported: dict[str, Any]) -> list[Judged]:
+def search_rows(trials: dict[tuple[float, float], float], reported: dict[str, Any]) -> list[Judgement]:
     state = state_of({"search": {"config": "c", "reported": reported}})
     state.searches["s"] = search_of(trials)
-    return list(judged.numbers(state, state.study.sections[0]))
+    return list(judge.judge_numbers(state, state.study.sections[0]))
 
 
 SPREAD = {(1e-3 * (1 + i / 100), 0.1): 0.50 + 0.01 * i for i in range(5)}  # mean 0.52
@@ -319,15 +319,15 @@ def test_a_reported_trial_is_judged_by_the_five_nearest() -> None:
     told = f"± {np.std([0, 0.01, 0.02, 0.03, 0.04], ddof=1):.4f} (n = 5)"
     above = Verdict("outside the spread: above ours", "bad")
     assert rows == [
-        Judged("coarse: lambda 0.001", "train accuracy", "0.6200", f"0.6200 {told}", INSIDE),
-        Judged("coarse: lambda 0.001", "validation accuracy", "0.6000", f"0.5200 {told}", above),
-        Judged("fine: lambda 5e-05", "validation accuracy", "0.4000", "0.4000 ± 0.0000 (n = 5)", INSIDE),
+        Judgement("coarse: lambda 0.001", "train accuracy", "0.6200", f"0.6200 {told}", INSIDE),
+        Judgement("coarse: lambda 0.001", "validation accuracy", "0.6000", f"0.5200 {told}", above),
+        Judgement("fine: lambda 5e-05", "validation accuracy", "0.4000", "0.4000 ± 0.0000 (n = 5)", INSIDE),
     ]
 
 
 def test_the_best_setting_is_judged_by_our_best_and_those_near_it() -> None:
     (near,) = search_rows({**SPREAD, **FAR}, {"best": {LAMBDA: 1e-3, ETA: 0.1}})
-    assert near == Judged(
+    assert near == Judgement(
         "best setting", "values", "lambda 0.001, eta_max 0.1", "lambda 0.00104, eta_max 0.1",
         Verdict("can't be told from our best", "good"),
     )  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 import tiny
 from tiny import cifarmlp
 
-from cifarmlp import listing
+from cifarmlp.runs import listing
 
 LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"
 
@@ -340,6 +340,6 @@ def test_hundreds_are_listed_in_about_a_second(copy: Path) -> None:
         for name, text in texts.items():
             (folder / name).write_text(text)
     started = time.process_time()
-    found = listing.entries(copy)
+    found = listing.list_entries(copy)
     assert time.process_time() - started < 3  # 0.7 s on an idle core
     assert len(found) == 303

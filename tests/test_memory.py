@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from cifarmlp import memory
+from cifarmlp.training import cost
 
 GB = 1e9
 
@@ -25,8 +25,8 @@ def container(folder: Path, most: str, used: float, cached: float, old: bool = F
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with 8 GB."""
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
-    monkeypatch.setattr(memory, "_meminfo", lambda name: 8 * GB)
+    monkeypatch.setattr(cost, "CGROUP", tmp_path)
+    monkeypatch.setattr(cost, "_meminfo", lambda name: 8 * GB)
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -34,20 +34,20 @@ def test_a_container_has_its_limit_but_for_what_is_taken_and_not_just_cached(
     old: bool, tmp_path: Path
 ) -> None:
     container(tmp_path, "2000000000", 1.9 * GB, 1.2 * GB, old)
-    assert memory.free_memory() == pytest.approx(1.3 * GB)
+    assert cost.free_memory() == pytest.approx(1.3 * GB)
 
 
 def test_a_container_without_a_limit_has_what_the_machine_has(tmp_path: Path) -> None:
     container(tmp_path, "max", 1.9 * GB, 0)
-    assert memory.free_memory() == 8 * GB
+    assert cost.free_memory() == 8 * GB
 
 
 def test_without_a_container_there_is_what_the_machine_has() -> None:
-    assert memory.free_memory() == 8 * GB
+    assert cost.free_memory() == 8 * GB
 
 
 def test_too_little_is_told_with_how_much_it_takes(tmp_path: Path) -> None:
-    memory.check(tiny.config())
+    cost.check_memory(tiny.config())
     container(tmp_path, "2000000000", 1.9 * GB, 0)
     with pytest.raises(MemoryError, match=r"it takes about 0\.2 GB, and 0\.1 GB are free"):
-        memory.check(tiny.config())
+        cost.check_memory(tiny.config())

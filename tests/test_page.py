@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.figure import Figure
 
-from cifarmlp import document, page, safe, svg, tables
-from cifarmlp.document import Link, Listing, Page, Picture, Section, Table, Text, Verdict
+from cifarmlp.render import document, page, svg, tables
+from cifarmlp.report import write
+from cifarmlp.render.document import Link, Listing, Page, Picture, Section, Table, Text, Verdict
 
 HOSTILE = "<script>alert(1)</script> \" ' & ]]> --> </style>"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -64,7 +65,7 @@ def full() -> Page:
 
 @pytest.fixture(scope="module")
 def printed() -> str:
-    return page.html(full())
+    return page.render_html(full())
 
 
 class Tags(html.parser.HTMLParser):
@@ -135,13 +136,13 @@ def test_nothing_is_fetched_from_anywhere(printed: str) -> None:
     "target", ["javascript:alert(1)", "http://a/b", "//a/b", "/etc", "\\\\a\\b", "data:x", "http://["]
 )
 def test_a_link_that_is_no_relative_path_is_words_only(target: str) -> None:
-    text = page.html(Page("t", (table(("a", "1", "b", Link("the words", target))),), ()))
+    text = page.render_html(Page("t", (table(("a", "1", "b", Link("the words", target))),), ()))
     assert "the words" in text
     assert not list(Tags(text).values("href"))
 
 
 def test_a_link_to_a_path_with_odd_letters_is_quoted() -> None:
-    assert safe.href('../a b/"c#d?e%') == "../a%20b/%22c%23d%3Fe%25"
+    assert document.relative_href('../a b/"c#d?e%') == "../a%20b/%22c%23d%3Fe%25"
 
 
 def test_a_verdict_is_told_in_words_and_by_its_tone(printed: str) -> None:
@@ -156,16 +157,16 @@ def test_numbers_stand_flush_right_and_words_do_not() -> None:
 
 
 def test_the_same_document_gives_the_same_page(printed: str) -> None:
-    assert page.html(full()) == printed
+    assert page.render_html(full()) == printed
 
 
 def test_an_empty_document_is_a_page() -> None:
-    assert "<nav" not in page.html(Page("nothing", (), ()))
+    assert "<nav" not in page.render_html(Page("nothing", (), ()))
 
 
 def test_names_are_fit_for_files_and_never_twice() -> None:
     texts = ["a/b", "a b", "A-B", "../..", "", "a-b-2", "x" * 300]
-    found = list(safe.names(texts))
+    found = list(document.unique_slugs(texts))
     assert found[:5] == ["a-b", "a-b-2", "a-b-3", "part", "part-2"]
     assert len(set(found)) == len(texts)
     assert all(re.fullmatch(r"[\w-]{1,70}", name) for name in found)
@@ -195,7 +196,7 @@ def test_a_figure_takes_the_pages_colours_and_others_are_changed_for_the_night()
     text = svg.inline(figure(), "f1", "")
     assert "#000000" not in text
     assert "currentColor" in text
-    assert {"1f5fa8", "d9730d"} <= set(svg.inks(text))
+    assert {"1f5fa8", "d9730d"} <= set(svg.colours_in(text))
     assert not re.search(r"(?<!,)#[0-9a-f]{6}", text)
 
 
@@ -206,8 +207,8 @@ def test_a_colour_of_the_night_can_be_seen_on_a_dark_ground() -> None:
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     for ink in ("000001", "1f5fa8", "d9730d", "7b3fa0", "ffffff", "ff0000"):
-        assert (luminance(svg.night(ink)) + 0.05) / (luminance("14181d") + 0.05) > 4.5
-    assert svg.night("d9d9d9") == "d9d9d9"
+        assert (luminance(svg.dark_colour(ink)) + 0.05) / (luminance("14181d") + 0.05) > 4.5
+    assert svg.dark_colour("d9d9d9") == "d9d9d9"
 
 
 # Tables and figures as files
@@ -225,15 +226,15 @@ def test_markdown_is_escaped() -> None:
 
 
 def test_latex_is_escaped() -> None:
-    assert tables.escaped(r"a_b 5 % & # $ ~ ^ {x} \y") == (
+    assert tables.escape_latex(r"a_b 5 % & # $ ~ ^ {x} \y") == (
         r"a\_b 5 \% \& \# \$ \textasciitilde{} \textasciicircum{} \{x\} \textbackslash{}y"
     )
     assert (
-        tables.escaped("0.5 ± 0.1 × λ η σ −1 –")
+        tables.escape_latex("0.5 ± 0.1 × λ η σ −1 –")
         == r"0.5 $\pm$ 0.1 $\times$ $\lambda$ $\eta$ $\sigma$ $-$1 --"
     )
-    assert tables.escaped("é ﬁ 中") == "é fi [U+4E2D]"
-    assert tables.escaped("--repeats") == "{-}{-}repeats"
+    assert tables.escape_latex("é ﬁ 中") == "é fi [U+4E2D]"
+    assert tables.escape_latex("--repeats") == "{-}{-}repeats"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
@@ -252,11 +253,11 @@ def test_latex_compiles(tmp_path: Path) -> None:
 def test_files_are_named_after_their_blocks_and_the_same_each_time(tmp_path: Path) -> None:
     blocks = (table(ROW), table(ROW), Picture("../curves", "c", figure, "a"))
     short = Page("t", (), (Section("s", blocks),))
-    written = [*tables.write_tables(short, tmp_path, "md"), *tables.write_figures(short, tmp_path)]
+    written = [*write.write_tables(short, tmp_path, "md"), *write.write_figures(short, tmp_path)]
     names = {str(path.relative_to(tmp_path)) for path in written}
     assert names == {"tables/a-table.md", "tables/a-table-2.md", "figures/curves.svg", "figures/curves.pdf"}
     before = {path: path.read_bytes() for path in written}
-    assert tables.write_figures(short, tmp_path) == sorted(
+    assert write.write_figures(short, tmp_path) == sorted(
         path for path in written if path.parent.name == "figures"
     )
     assert {path: path.read_bytes() for path in written} == before

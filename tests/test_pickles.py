@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cifarmlp import pickles
+from cifarmlp.data import pickles
 
 ROWS = 20
 HEAD = b"M\x10\x27M\x00\x0c\x86"

@@ -13,7 +13,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cifarmlp.plots import COLOURS, curves, trials
+from cifarmlp.render.curves import draw_training
+from cifarmlp.render.figures import COLOURS
+from cifarmlp.render.trials import draw_trials
 
 ROWS = [
     {"step": step, "eta": 0.1}
@@ -23,7 +25,7 @@ ROWS = [
 
 
 def test_every_panel_is_named_and_holds_both_sets():
-    figure = curves(ROWS, {0: 0.0, 10: 0.1, 20: 0.0}, "a title")
+    figure = draw_training(ROWS, {0: 0.0, 10: 0.1, 20: 0.0}, "a title")
     cost, loss, accuracy, eta = figure.axes
     assert [axes.get_ylabel().split()[0] for axes in figure.axes] == ["cost", "loss", "accuracy", "eta"]
     assert "step" in eta.get_xlabel()
@@ -34,7 +36,7 @@ def test_every_panel_is_named_and_holds_both_sets():
 
 
 def test_the_legend_stands_outside_the_curves(tmp_path):
-    figure = curves(ROWS, {0: 0.0, 20: 0.1}, "a title")
+    figure = draw_training(ROWS, {0: 0.0, 20: 0.1}, "a title")
     figure.savefig(tmp_path / "curves.png")
     legend = figure.legends[0].get_window_extent()
     title = figure.axes[0].title.get_window_extent()
@@ -44,7 +46,7 @@ def test_the_legend_stands_outside_the_curves(tmp_path):
 
 def test_what_is_not_finite_leaves_a_gap(tmp_path):
     rows = [*ROWS, {key: math.nan if key not in ("step", "eta") else 30 for key in ROWS[0]}]
-    curves(rows, {0: 0.1}, "diverged").savefig(tmp_path / "curves.png")
+    draw_training(rows, {0: 0.1}, "diverged").savefig(tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
@@ -73,7 +75,7 @@ LOGARITHMIC = {LAMBDA: True, ETA: False, SIZE: False}
 @cache
 def drawn(fields: int, title: str = "a search") -> Figure:
     """The figure of the first so many fields, laid out."""
-    figure = trials(BOTH, dict(list(LOGARITHMIC.items())[:fields]), title)
+    figure = draw_trials(BOTH, dict(list(LOGARITHMIC.items())[:fields]), title)
     figure.draw_without_rendering()
     return figure
 
@@ -108,7 +110,7 @@ def test_every_trial_stands_at_its_value_and_accuracy() -> None:
 def test_the_best_is_marked_by_accuracy_and_then_by_loss() -> None:
     for panel, key in zip(drawn(3).axes, LOGARITHMIC, strict=True):
         assert points(panel, "best: trial 5") == [(FINE[0][key], 0.5)]
-    coarse = trials({"coarse": COARSE, "fine": []}, {LAMBDA: True}, "a coarse search")
+    coarse = draw_trials({"coarse": COARSE, "fine": []}, {LAMBDA: True}, "a coarse search")
     assert points(coarse.axes[0], "best: trial 3") == [(1e-3, 0.5)]
     assert [text.get_text() for text in coarse.legends[0].texts] == [
         "coarse",
@@ -129,7 +131,7 @@ def test_those_without_an_accuracy_stand_on_the_lower_edge() -> None:
 
 
 def test_a_figure_without_an_accuracy_can_be_drawn(tmp_path: Path) -> None:
-    figure = trials({"coarse": [lost(1), lost(2)], "fine": []}, LOGARITHMIC, "all lost")
+    figure = draw_trials({"coarse": [lost(1), lost(2)], "fine": []}, LOGARITHMIC, "all lost")
     figure.savefig(tmp_path / "search.png")
     assert [text.get_text() for text in figure.legends[0].texts] == ["diverged or failed"]
 

@@ -15,14 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from cifarmlp import populations
-from cifarmlp.assembly import population, split_of
+from cifarmlp.search import populations
+from cifarmlp.training import cost
+from cifarmlp.training.build import build_training, split_images
 from cifarmlp.config import Config, override_with
 from cifarmlp.data import Dataset, Images, Split, load
-from cifarmlp.experiment import train_together
-from cifarmlp.memory import free_memory, member_bytes
+from cifarmlp.training.run import train_together
+from cifarmlp.training.cost import free_memory, member_bytes
 from cifarmlp.nn.types import Float
-from cifarmlp.populations import Member, arrange, estimate
+from cifarmlp.search.populations import Member, group_into_populations
+from cifarmlp.training.cost import estimate
 
 SOME = (0, 1, 4, 6, 15)  # members that are trained alone, too
 INITS: list[Any] = ["he", "xavier", {"sigma": 0.02}]
@@ -68,7 +70,7 @@ def some_images() -> Split:
 
 def arrays(configs: list[Config], dtype: type[np.floating]) -> dict[str, Float]:
     """Parameters and running averages, (K, ...) each, after the training."""
-    training = population(configs, some_images(), dtype)
+    training = build_training(configs, some_images(), dtype)
     *_, last = training.records()
     assert last.step == 200
     return {**training.network.parameters(), **training.network.running_averages()}
@@ -172,20 +174,24 @@ def sizes(parts: list[list[Member]]) -> list[int]:
 
 @pytest.mark.parametrize("kind", range(1, len(listed(NEVER))), ids=lambda kind: listed(NEVER)[kind][0])
 def test_what_must_be_the_same_keeps_trials_apart(kind: int) -> None:
-    parts = arrange(numbered([config_with(0, 0), config_with(kind, 0), config_with(0, 1)]), 1, PLENTY)
+    parts = group_into_populations(
+        numbered([config_with(0, 0), config_with(kind, 0), config_with(0, 1)]), 1, PLENTY
+    )
     assert [[member.trial for member in part] for part in parts] == [[1, 3], [2]]
 
 
 @pytest.mark.parametrize("free", range(len(listed(FREELY))), ids=lambda free: listed(FREELY)[free][0])
 def test_what_may_differ_does_not(free: int) -> None:
     assert sizes(
-        arrange(numbered([config_with(0, len(listed(FREELY))), config_with(0, free)]), 1, PLENTY)
+        group_into_populations(
+            numbered([config_with(0, len(listed(FREELY))), config_with(0, free)]), 1, PLENTY
+        )
     ) == [2]
 
 
 @given(configs, cores, memories)
 def test_whatever_the_trials(some: list[Config], cores: int, memory: float) -> None:
-    parts = arrange(numbered(some), cores, memory)
+    parts = group_into_populations(numbered(some), cores, memory)
     trials = [member.trial for part in parts for member in part]
     assert sorted(trials) == list(range(1, len(some) + 1))
     assert len(parts) >= min(len(some), cores)
@@ -203,7 +209,7 @@ def test_whatever_the_trials(some: list[Config], cores: int, memory: float) -> N
 @given(configs, cores, st.randoms(use_true_random=False))
 def test_sizes_do_not_depend_on_the_order(some: list[Config], cores: int, random: Any) -> None:
     def kinds_and_sizes() -> Counter[tuple[str, int]]:
-        parts = arrange(numbered(some), cores, PLENTY)
+        parts = group_into_populations(numbered(some), cores, PLENTY)
         return Counter((rest(part[0].config), len(part)) for part in parts)
 
     before = kinds_and_sizes()
@@ -226,13 +232,13 @@ def test_sizes_do_not_depend_on_the_order(some: list[Config], cores: int, random
     ],
 )
 def test_how_many_go_together(count: int, cores: int, expected: list[int]) -> None:
-    assert sizes(arrange(numbered(different(count)), cores, PLENTY)) == expected
+    assert sizes(group_into_populations(numbered(different(count)), cores, PLENTY)) == expected
 
 
 def test_wide_networks_go_in_smaller_parties() -> None:
-    parts = arrange(numbered(different(16, **{"network.hidden": [400, 50]})), 1, PLENTY)
+    parts = group_into_populations(numbered(different(16, **{"network.hidden": [400, 50]})), 1, PLENTY)
     assert sizes(parts) == [4, 4, 4, 4]
-    parts = arrange(numbered(different(3, **{"network.hidden": [2000]})), 1, PLENTY)
+    parts = group_into_populations(numbered(different(3, **{"network.hidden": [2000]})), 1, PLENTY)
     assert sizes(parts) == [1, 1, 1]
 
 
@@ -240,12 +246,17 @@ def test_little_memory_makes_smaller_parties_and_more_processes_take_more_of_it(
     some = numbered(different(16))
     room = populations.PROCESS_BYTES + 4.5 * member_bytes(some[0].config)
     for cores in (1, 2, 4):
-        assert set(sizes(arrange(some, cores, cores * room / populations.SHARE_OF_MEMORY))) == {4}
-        assert max(sizes(arrange(some, 2 * cores, cores * room / populations.SHARE_OF_MEMORY))) == 1
+        assert set(
+            sizes(group_into_populations(some, cores, cores * room / populations.SHARE_OF_MEMORY))
+        ) == {4}
+        assert (
+            max(sizes(group_into_populations(some, 2 * cores, cores * room / populations.SHARE_OF_MEMORY)))
+            == 1
+        )
 
 
 def test_no_trials_make_no_populations() -> None:
-    assert arrange([], 2, PLENTY) == []
+    assert group_into_populations([], 2, PLENTY) == []
 
 
 # Time and memory
@@ -303,7 +314,7 @@ def test_memory_is_that_of_the_largest_population() -> None:
 
 
 def test_nothing_to_train_takes_nothing() -> None:
-    assert estimate([], 2) == populations.Estimate(0, 0)
+    assert estimate([], 2) == cost.Estimate(0, 0)
 
 
 def test_a_population_that_diverges_at_once_has_an_estimate_too() -> None:
@@ -338,7 +349,7 @@ class Untouchable:
 
 def test_accuracies_are_those_of_the_population_and_the_test_images_stay_out(trained: list[Config]) -> None:
     dataset: Dataset = load("synthetic")
-    training = population(trained, split_of(trained[0], dataset))
+    training = build_training(trained, split_images(trained[0], dataset))
     *_, last = training.records()
     hidden: Any = Untouchable()
     with pytest.raises(AssertionError, match="looked at"):

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import tiny
 
-from cifarmlp import gradients
-from cifarmlp.advice import pulls_on_the_way
-from cifarmlp.gradients import Check
-from cifarmlp.nn.diagnosis import pulls
+from cifarmlp.training import gradcheck
+from cifarmlp.training.diagnosis import gradient_and_decay_at
+from cifarmlp.training.gradcheck import NetworkCheck
+from cifarmlp.nn.diagnosis import gradient_and_decay
 from cifarmlp.nn.network import Network
 
 NORM = (1e-12, 0.9)
 
 
-def wrong(check: Check) -> list[str]:
-    ((_, differences),) = gradients.run([check], tiny.dataset())
-    return sorted(gradients.wrong(differences))
+def wrong(check: NetworkCheck) -> list[str]:
+    ((_, differences),) = gradcheck.run_checks([check], tiny.dataset())
+    return sorted(gradcheck.wrong_parameters(differences))
 
 
 # A mistake made on purpose
@@ -32,14 +32,14 @@ def wrong(check: Check) -> list[str]:
 def test_the_mistake_is_seen_below_a_normalisation_and_nowhere_else(
     hidden: tuple[int, ...], below: list[str]
 ) -> None:
-    assert wrong(Check(hidden, NORM, mistake="constant statistics")) == below
-    assert wrong(Check(hidden, NORM)) == []
+    assert wrong(NetworkCheck(hidden, NORM, mistake="constant statistics")) == below
+    assert wrong(NetworkCheck(hidden, NORM)) == []
 
 
 def test_the_mistake_takes_both_statistics_for_given_numbers() -> None:
     rng = np.random.default_rng(1)
     net = Network([5, 4, 3], [rng], ["he"], NORM, np.float64)
-    gradients._hold_statistics(net)
+    gradcheck._hold_statistics(net)
     x, dlogits = rng.standard_normal((7, 5)), rng.standard_normal((7, 1, 3))
     net.forward(x)
     net.backward(dlogits.copy())
@@ -53,14 +53,14 @@ def test_the_mistake_takes_both_statistics_for_given_numbers() -> None:
 
 
 def test_without_a_normalisation_there_is_no_such_mistake() -> None:
-    assert wrong(Check((8, 6), None, mistake="constant statistics")) == []
+    assert wrong(NetworkCheck((8, 6), None, mistake="constant statistics")) == []
 
 
 def test_the_mistake_does_not_stay() -> None:
-    checks = [Check((8,), NORM, mistake="constant statistics"), Check((8,), NORM)]
-    (_, mistaken), (_, right) = gradients.run(checks, tiny.dataset())
-    assert gradients.wrong(mistaken) == ["W1"]
-    assert gradients.wrong(right) == []
+    checks = [NetworkCheck((8,), NORM, mistake="constant statistics"), NetworkCheck((8,), NORM)]
+    (_, mistaken), (_, right) = gradcheck.run_checks(checks, tiny.dataset())
+    assert gradcheck.wrong_parameters(mistaken) == ["W1"]
+    assert gradcheck.wrong_parameters(right) == []
 
 
 # Pulls
@@ -90,13 +90,13 @@ def test_pulls_by_hand() -> None:
         (np.sqrt(np.mean((x.T @ d1) ** 2)), 2 * lam * np.sqrt(np.mean(W1**2))),
         (np.sqrt(np.mean((h.T @ d2) ** 2)), 2 * lam * np.sqrt(np.mean(W2**2))),
     ]
-    np.testing.assert_allclose(pulls(net, x, labels, lam), by_hand, rtol=1e-12)
+    np.testing.assert_allclose(gradient_and_decay(net, x, labels, lam), by_hand, rtol=1e-12)
 
 
 def test_pulls_too_small_to_be_squared() -> None:
     net = Network([2, 2, 3], [np.random.default_rng(1)], [1e-25], None, np.float32)
     x, labels = np.ones((4, 2), np.float32), np.array([0, 0, 1, 1], np.uint8)
-    (first, decay), (second, _) = pulls(net, x, labels, 0.5)
+    (first, decay), (second, _) = gradient_and_decay(net, x, labels, 0.5)
     assert 1e-27 < decay < 1e-24
     assert first >= 0
     assert 0 < second < 1e-24
@@ -107,14 +107,14 @@ def test_pulls_of_nothing() -> None:
     for name in ("W1", "W2"):
         net.parameters()[name][...] = 0
     x, labels = np.ones((2, 2)), np.array([0, 1], np.uint8)
-    assert pulls(net, x, labels, 0.1)[0] == (0, 0)
+    assert gradient_and_decay(net, x, labels, 0.1)[0] == (0, 0)
 
 
 SHORT = "training.steps=30"
 
 
 def test_pulls_on_the_way_have_a_row_a_step_and_layer() -> None:
-    rows = pulls_on_the_way(tiny.config(SHORT), tiny.dataset(), (10, 0, 20))
+    rows = gradient_and_decay_at(tiny.config(SHORT), tiny.dataset(), (10, 0, 20))
     assert [(row["step"], row["layer"]) for row in rows] == [(s, n) for s in (0, 10, 20) for n in (1, 2, 3)]
     assert all(row["gradient"] > 0 and row["decay"] > 0 for row in rows)
     decay = [row["decay"] for row in rows if row["layer"] == 1]
@@ -122,21 +122,23 @@ def test_pulls_on_the_way_have_a_row_a_step_and_layer() -> None:
 
 
 def test_pulls_at_a_step_are_those_of_a_training_that_ends_there() -> None:
-    through = pulls_on_the_way(tiny.config(SHORT), tiny.dataset(), (0, 7, 20))
-    straight = pulls_on_the_way(tiny.config("training.steps=20"), tiny.dataset(), (20,))
+    through = gradient_and_decay_at(tiny.config(SHORT), tiny.dataset(), (0, 7, 20))
+    straight = gradient_and_decay_at(tiny.config("training.steps=20"), tiny.dataset(), (20,))
     assert [row["step"] for row in straight] == [20] * 3
     for row, other in zip(through[-3:], straight, strict=True):
         assert row == pytest.approx(other, rel=1e-4)
 
 
 def test_pulls_end_with_the_training() -> None:
-    rows = pulls_on_the_way(tiny.config(SHORT), tiny.dataset(), (0, 100, 1000))
+    rows = gradient_and_decay_at(tiny.config(SHORT), tiny.dataset(), (0, 100, 1000))
     assert [row["step"] for row in rows] == [0] * 3 + [30] * 3
 
 
 def test_pulls_end_where_the_training_diverges() -> None:
     fast = "training.schedule={kind: constant, eta: 1.0e+9, epochs: 4}"
-    rows = pulls_on_the_way(tiny.config(fast, "network.batch_norm=false"), tiny.dataset(), (0, 40, 50, 60))
+    rows = gradient_and_decay_at(
+        tiny.config(fast, "network.batch_norm=false"), tiny.dataset(), (0, 40, 50, 60)
+    )
     steps = [int(row["step"]) for row in rows]
     assert len(steps) == 6
     assert 0 < steps[-1] < 40

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cifarmlp.ranking import Result, Trial, noise, not_told_apart, ranked, trial_of
+from cifarmlp.search.ranking import Result, Trial, noise, count_indistinguishable, rank, trial_of
 
 NAN = math.nan
 
@@ -23,25 +23,25 @@ def numbers(trials: list[Trial]) -> list[int]:
 
 
 def test_the_best_comes_first() -> None:
-    assert numbers(ranked([trial(1, 0.4), trial(2, 0.6), trial(3, 0.5)])) == [2, 3, 1]
+    assert numbers(rank([trial(1, 0.4), trial(2, 0.6), trial(3, 0.5)])) == [2, 3, 1]
 
 
 def test_of_equal_accuracies_the_lower_loss_comes_first_and_then_the_lower_number() -> None:
     tied = [trial(4, 0.5, 1.2), trial(1, 0.4, 0.1), trial(3, 0.5, 1.1), trial(2, 0.5, 1.2)]
-    assert numbers(ranked(tied)) == [3, 2, 4, 1]
+    assert numbers(rank(tied)) == [3, 2, 4, 1]
 
 
 def test_training_accuracy_and_time_do_not_count() -> None:
     trials = [trial(1, 0.4, train_accuracy=1.0, seconds=0.1), trial(2, 0.5, train_accuracy=0.0)]
-    assert numbers(ranked(trials)) == [2, 1]
+    assert numbers(rank(trials)) == [2, 1]
 
 
 def test_only_those_that_finished_are_ranked() -> None:
     wild = trial(1, NAN, NAN, status="diverged")
     lost = trial(2, 0.9, status="failed")
-    assert numbers(ranked([wild, trial(3, 0.1), lost])) == [3]
-    assert ranked([wild, lost]) == []
-    assert ranked([]) == []
+    assert numbers(rank([wild, trial(3, 0.1), lost])) == [3]
+    assert rank([wild, lost]) == []
+    assert rank([]) == []
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -49,7 +49,7 @@ def test_one_without_an_accuracy_is_never_among_the_best(place: int) -> None:
     # all training images may have a finite loss and a validation image not
     trials = [trial(1, 0.4), trial(2, 0.6)]
     trials.insert(place, trial(3, NAN, NAN))
-    assert numbers(ranked(trials))[:2] == [2, 1]
+    assert numbers(rank(trials))[:2] == [2, 1]
 
 
 # A trial from its seeds
@@ -127,10 +127,10 @@ def test_the_noise_of_several_seeds_is_the_pooled_standard_error_of_their_mean()
 def test_those_within_two_standard_errors_of_a_difference_are_not_told_apart() -> None:
     # the difference of two with 0.01 each has sqrt(2) · 0.01, twice which is 0.0283
     trials = [trial(n, accuracy) for n, accuracy in enumerate((0.60, 0.59, 0.572, 0.571, 0.3), 1)]
-    assert not_told_apart(trials, 0.01) == 3
-    assert not_told_apart(trials, 0.002) == 1
-    assert not_told_apart(trials, 1.0) == 5
+    assert count_indistinguishable(trials, 0.01) == 3
+    assert count_indistinguishable(trials, 0.002) == 1
+    assert count_indistinguishable(trials, 1.0) == 5
 
 
 def test_equals_are_not_told_apart_however_little_they_vary() -> None:
-    assert not_told_apart([trial(1, 0.6), trial(2, 0.6), trial(3, 0.5)], 0.0) == 2
+    assert count_indistinguishable([trial(1, 0.6), trial(2, 0.6), trial(3, 0.5)], 0.0) == 2

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from cifarmlp import cli
+from cifarmlp.cli import main
 from cifarmlp.config import Config, load_config, shipped_configs
-from cifarmlp.config_fields import dotted_fields
-from cifarmlp.study import load_study
+from cifarmlp.config.fields import dotted_fields
+from cifarmlp.study.load import load_study
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8") if README.exists() else ""
@@ -24,7 +24,7 @@ CALLS = [
 @pytest.mark.parametrize("call", CALLS)
 def test_a_command_in_the_readme_is_one_that_the_command_line_takes(call):
     words = shlex.split(call.split(">")[0], comments=True)[1:]
-    command: click.Command = cli.commands
+    command: click.Command = main.commands
     context = click.Context(command, info_name="cifarmlp")
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words.pop(0))
@@ -48,7 +48,7 @@ def test_there_are_commands_to_check():
 
 
 def test_every_command_stands_in_the_readme():
-    for name, command in cli.commands.commands.items():
+    for name, command in main.commands.commands.items():
         inner = getattr(command, "commands", {}) or {"": None}
         for second in inner:
             assert f"cifarmlp {name} {second}".strip() in TEXT

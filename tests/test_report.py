@@ -7,9 +7,14 @@ import pytest
 import tiny
 from click.testing import CliRunner, Result
 
-from cifarmlp import cli, config_words, document, figures, repeats, report, runs
-from cifarmlp.cli_report import report as command
-from cifarmlp.document import Link, Page, Picture, Table, Text, Verdict
+from cifarmlp import files
+from cifarmlp.cli import main
+from cifarmlp.config import words as words_
+from cifarmlp.render import document, curves
+from cifarmlp.report import build
+from cifarmlp.training import seeds as seeds_
+from cifarmlp.cli.report import report as command
+from cifarmlp.render.document import Link, Page, Picture, Table, Text, Verdict
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 
 SEARCH = [
@@ -20,8 +25,8 @@ SEARCH = [
 
 def trained(out: Path, seeds: int, *settings: str) -> Path:
     """The folder of a tiny training."""
-    begun = repeats.claim(tiny.config(*settings), seeds, out)
-    repeats.train_seeds(begun, tiny.dataset(), None)
+    begun = seeds_.claim_repeats(tiny.config(*settings), seeds, out)
+    seeds_.train_seeds(begun, tiny.dataset(), None)
     return begun.folder
 
 
@@ -49,7 +54,7 @@ def words(page: Page, kind: str) -> str:
 
 
 def test_a_repeated_training_has_a_row_a_seed_and_the_mean(place: Path) -> None:
-    page = report.page_of([place / "plain-001"], place)
+    page = build.build_page([place / "plain-001"], place)
     first, second, mean = table(page, "results").rows
     assert page.title == "plain-001"
     assert (first[0], first[1], second[0]) == ("1", Verdict("finished", "good"), "2")
@@ -60,7 +65,7 @@ def test_a_repeated_training_has_a_row_a_seed_and_the_mean(place: Path) -> None:
 
 
 def test_a_run_is_told_with_its_settings_command_folder_and_curves(place: Path) -> None:
-    page = report.page_of([place / "plain-001"], place / "elsewhere")
+    page = build.build_page([place / "plain-001"], place / "elsewhere")
     settings = dict(row for row in table(page, "settings").rows)
     assert settings["network"] == "3 layers (8-6), batch norm, He"
     assert settings["learning rate"] == "cyclic, eta 1e-05 to 0.1, n_s 20, 2 cycles"
@@ -75,7 +80,7 @@ def test_a_run_is_told_with_its_settings_command_folder_and_curves(place: Path) 
 
 
 def test_several_runs_are_compared_with_the_first(place: Path) -> None:
-    page = report.page_of([place / "plain-001", place / "bare-001"], place)
+    page = build.build_page([place / "plain-001", place / "bare-001"], place)
     assert page.sections[0].title == "Comparison"
     assert table(page, "comparison-settings").header == ("run", "network")
     assert [row[2] for row in table(page, "comparison").rows] == [
@@ -91,7 +96,7 @@ def test_several_runs_are_compared_with_the_first(place: Path) -> None:
 
 
 def test_a_run_that_diverged_says_so_and_what_helps(place: Path) -> None:
-    page = report.page_of([place / "lost-001"], place)
+    page = build.build_page([place / "lost-001"], place)
     row = table(page, "results").rows[0]
     assert isinstance(row[1], Verdict)
     assert row[1].tone == "bad"
@@ -101,7 +106,7 @@ def test_a_run_that_diverged_says_so_and_what_helps(place: Path) -> None:
 
 
 def test_a_training_that_has_not_ended_says_how_to_go_on(place: Path) -> None:
-    page = report.page_of([place / "begun-001"], place)
+    page = build.build_page([place / "begun-001"], place)
     assert "1 of 2 seeds have ended" in words(page, "note")
     assert f"cifarmlp train --resume {place / 'begun-001'}" in words(page, "command")
     assert table(page, "results").rows[1][1] == Verdict("not ended", "open")
@@ -109,7 +114,7 @@ def test_a_training_that_has_not_ended_says_how_to_go_on(place: Path) -> None:
 
 def test_one_folder_twice_and_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
     folders = [tmp_path / "a" / "x-001", tmp_path / "b" / "x-001", tmp_path / "y", tmp_path / "y"]
-    assert len(set(report.titles(folders))) == 4
+    assert len(set(build.unique_titles(folders))) == 4
 
 
 def test_damaged_rows_and_files_leave_a_report(place: Path, tmp_path: Path) -> None:
@@ -119,7 +124,7 @@ def test_damaged_rows_and_files_leave_a_report(place: Path, tmp_path: Path) -> N
     (folder / "seed-2" / "metrics.csv").write_text("stp,train_loss\n0,2.3\n20,2.2\n")
     (folder / "seed-1" / "environment.json").write_text('{"command": 3, "data": [], "libraries": 1')
     (folder / "summary.json").write_text("[1, 2]")
-    page = report.page_of([folder, place / "plain-001"], tmp_path)
+    page = build.build_page([folder, place / "plain-001"], tmp_path)
     assert "plain-001" in page.sections[1].title
     for block in document.blocks(page):
         if isinstance(block, Picture):
@@ -131,20 +136,20 @@ def test_damaged_rows_and_files_leave_a_report(place: Path, tmp_path: Path) -> N
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cifarmlp import search, search_folder
-    from cifarmlp.ranking import Result
+    from cifarmlp.search import plan, folder as folder_
+    from cifarmlp.search.ranking import Result
 
     out = tmp_path_factory.mktemp("search")
-    found = search.prepare(tiny.config("name=wide", *SEARCH), ["coarse"], 1, 2, out)
-    search_folder.claim(found, out, tiny.dataset())
+    found = plan.prepare_search(tiny.config("name=wide", *SEARCH), ["coarse"], 1, 2, out)
+    folder_.claim_search(found, out, tiny.dataset())
     found.results = {(i, 1): Result(i, 1, "finished", 0.5, 0.4 + 0.01 * i, 1.0, 2.0) for i in (1, 2, 3)}
-    search_folder.write_results(found)
-    search_folder.write_plan(found, "finished")
+    folder_.write_results(found)
+    folder_.write_plan(found, "finished")
     return found.folder
 
 
 def test_a_search_is_told_with_its_best_trials(searched: Path) -> None:
-    page = report.page_of([searched], searched)
+    page = build.build_page([searched], searched)
     assert [row[0] for row in table(page, "coarse").rows] == ["3", "2", "1"]
     assert "number 3" in document.blocks(page)[0].words  # type: ignore[union-attr]
     assert "2 other trials can't be told" in words(page, "note")
@@ -156,7 +161,7 @@ def test_a_search_is_told_with_its_best_trials(searched: Path) -> None:
 def test_a_search_with_nothing_trained_is_told_too(searched: Path, tmp_path: Path) -> None:
     shutil.copytree(searched, tmp_path / "wide-001")
     (tmp_path / "wide-001" / "seeds.csv").unlink()
-    page = report.page_of([tmp_path / "wide-001"], tmp_path)
+    page = build.build_page([tmp_path / "wide-001"], tmp_path)
     assert "no trial has finished" in document.blocks(page)[0].words  # type: ignore[union-attr]
 
 
@@ -164,7 +169,7 @@ def test_a_search_with_nothing_trained_is_told_too(searched: Path, tmp_path: Pat
 
 
 def test_configs_in_words() -> None:
-    told = config_words.described(
+    told = words_.describe(
         tiny.config(
             "network.hidden=[]",
             "network.init={sigma: 0.1}",
@@ -177,13 +182,13 @@ def test_configs_in_words() -> None:
     assert told["mini-batches"] == "20 images, SGD with momentum, rho 0.9"
     assert told["learning rate"] == "constant, eta 0.01, times 0.95 after each epoch, 3 epochs"
     normed = tiny.config("network.batch_norm={eps: 1.0e-5, momentum: 0.99}")
-    assert config_words.network(normed) == "3 layers (8-6), batch norm (eps 1e-05, momentum 0.99), He"
+    assert words_.network(normed) == "3 layers (8-6), batch norm (eps 1e-05, momentum 0.99), He"
 
 
 def test_the_band_is_the_standard_deviation_over_the_seeds_that_got_there() -> None:
     one = [{"step": 0.0, "x": 1.0}, {"step": 10.0, "x": 2.0}]
     two = [{"step": 0.0, "x": 3.0}]
-    steps, mean, std = figures.mean_and_std([one, two], "x")
+    steps, mean, std = curves.mean_and_std_by_step([one, two], "x")
     assert [*steps] == [0, 10]
     assert [*mean] == [2, 2]
     assert std[0] == pytest.approx(2**0.5)
@@ -228,7 +233,7 @@ def test_what_cannot_be_reported_is_told_in_a_line(place: Path, tmp_path: Path) 
     assert isinstance(refused(tmp_path / "nowhere"), RunFolderError)
     assert isinstance(refused(place / "plain-001", "--output", tmp_path), ConfigError)
     assert isinstance(refused(place / "plain-001", "--output", tmp_path / "no" / "x.html"), RunFolderError)
-    runs.write_text(tmp_path / "study.json", "{}")
+    files.write_text(tmp_path / "study.json", "{}")
     assert "study" in str(refused(tmp_path))
     (tmp_path / "study.json").rename(tmp_path / "search.json")
     assert isinstance(refused(tmp_path), RunFolderError)
@@ -238,7 +243,7 @@ def test_what_cannot_be_reported_is_told_in_a_line(place: Path, tmp_path: Path) 
 
 
 def test_the_command_is_one_of_the_command_line() -> None:
-    assert cli.commands.commands["report"] is command
+    assert main.commands.commands["report"] is command
 
 
 def test_a_report_takes_the_place_of_reports_only(place: Path, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ import tiny
 from filelock import FileLock
 from here import Done, held, until
 
-from cifarmlp import checkpoint, plots, repeats
+from cifarmlp.render import figures
+from cifarmlp.training import checkpoint, seeds
 from cifarmlp.data import load
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 
@@ -40,7 +41,7 @@ LIMIT = 20  # seconds from a signal to the end, on a machine that does much else
 def _quick() -> Iterator[None]:
     load("synthetic")  # into the cache
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "curves", lambda *_: tiny.Figure())
+        patch.setattr(figures, "curves", lambda *_: tiny.Figure())
         yield
 
 
@@ -559,21 +560,21 @@ def test_a_stderr_that_cannot_be_written_ends_nothing(jobs: int, tmp_path: Path)
 
 
 def test_a_finished_run_whose_config_was_changed_is_refused(tmp_path: Path) -> None:
-    begun = repeats.claim(tiny.config("training.steps=4"), 1, tmp_path)
-    repeats.train_seeds(begun, tiny.dataset(), None)
+    begun = seeds.claim_repeats(tiny.config("training.steps=4"), 1, tmp_path)
+    seeds.train_seeds(begun, tiny.dataset(), None)
     path = begun.folder / "config.yaml"
-    assert repeats.resumed(begun.folder).config == begun.config
+    assert seeds.repeats_to_resume(begun.folder).config == begun.config
     path.write_text(path.read_text().replace("lambda: 0.5", "lambda: 0.25"))
     with pytest.raises(ConfigError, match="has changed since it was begun"):
-        repeats.resumed(begun.folder)
+        seeds.repeats_to_resume(begun.folder)
     with pytest.raises(RunFolderError, match="a file; give the run's folder"):
-        repeats.resumed(path)
+        seeds.repeats_to_resume(path)
 
 
 def test_a_lost_checkpoint_is_told(tmp_path: Path) -> None:
-    begun = repeats.claim(tiny.config("training.steps=4"), 1, tmp_path)
-    repeats.train_seeds(begun, tiny.dataset(), None)
+    begun = seeds.claim_repeats(tiny.config("training.steps=4"), 1, tmp_path)
+    seeds.train_seeds(begun, tiny.dataset(), None)
     (begun.folder / "result.json").unlink()
     (begun.folder / "checkpoint.npz").unlink()
     with pytest.warns(CifarmlpWarning, match="there is no checkpoint; the training begins anew"):
-        repeats.train_seeds(begun, tiny.dataset(), None)
+        seeds.train_seeds(begun, tiny.dataset(), None)

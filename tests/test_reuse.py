@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 import tiny
 
-from cifarmlp import environment, outcome, reuse, runs, search, search_folder
+from cifarmlp import files
+from cifarmlp.search import plan, folder as folder_
+from cifarmlp.study import reuse
+from cifarmlp.training import environment, outcome
 from cifarmlp.config import Config, load_config
 from cifarmlp.errors import RunFolderError
-from cifarmlp.ranking import Result
+from cifarmlp.search.ranking import Result
 
 COARSE = "search.coarse={trials: 2, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}"
 FINE = "search.fine={trials: 1, centres: 1, space: {training.lambda: {uniform_within: 0.001}}}"
@@ -39,7 +42,7 @@ def plain(*settings: str) -> Config:
 
 
 def found(place: Path, config: Config, searched: bool = False) -> Path | None:
-    return reuse.finished(place).get(reuse.key_of(config, tiny.dataset(), searched))
+    return reuse.finished_runs(place).get(reuse.key_of(config, tiny.dataset(), searched))
 
 
 def change(file: Path, **values: object) -> None:
@@ -78,7 +81,7 @@ def test_other_code_is_not(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_other_images_are_not(place: Path) -> None:
-    there = reuse.finished(place)
+    there = reuse.finished_runs(place)
     key = reuse.key_of(plain(), tiny.dataset())
     assert key in there
     assert reuse.key_of(plain(), replace(tiny.dataset(), checksum="of 401")) not in there
@@ -120,7 +123,7 @@ def test_half_a_copy_is_not(place: Path) -> None:
 
 
 def test_nowhere_is_nothing(tmp_path: Path) -> None:
-    assert reuse.finished(tmp_path / "nowhere") == {}
+    assert reuse.finished_runs(tmp_path / "nowhere") == {}
 
 
 # Searches
@@ -128,11 +131,11 @@ def test_nowhere_is_nothing(tmp_path: Path) -> None:
 
 def searched(out: Path, *settings: str, seeds: int = 1, status: str = "finished") -> Path:
     """The folder of a search in which nothing was trained."""
-    begun = search.prepare(tiny.config("name=wide", *settings), [], seeds, 2, out)
-    search_folder.claim(begun, out, tiny.dataset())
+    begun = plan.prepare_search(tiny.config("name=wide", *settings), [], seeds, 2, out)
+    folder_.claim_search(begun, out, tiny.dataset())
     begun.results = {(i, 1): Result(i, 1, "finished", 0.5, 0.4, 1.0, 2.0) for i in (1, 2)}
-    search_folder.write_results(begun)
-    search_folder.write_plan(begun, status)
+    folder_.write_results(begun)
+    folder_.write_plan(begun, status)
     return begun.folder
 
 
@@ -166,11 +169,11 @@ def test_a_copy_is_the_same_without_what_belongs_to_a_process(place: Path, tmp_p
     source, target = place / "plain-001", tmp_path / "study" / "deep" / "one"
     (source / ".owner.json").write_text("{}")
     (source / ".model.npz.x.tmp").write_text("half")
-    reuse.copy(source, target, load_config(source / "config.yaml"))
+    reuse.copy_run(source, target, load_config(source / "config.yaml"))
     names = {path.name for path in source.iterdir() if not path.name.startswith(".")}
     assert {path.name for path in target.iterdir()} == names
     assert all((target / name).read_bytes() == (source / name).read_bytes() for name in names)
-    assert outcome.read(target) == outcome.read(source)
+    assert outcome.read_ended(target) == outcome.read_ended(source)
     assert [path.name for path in target.parent.iterdir()] == ["one"]
 
 
@@ -181,10 +184,10 @@ def test_a_copy_that_fails_leaves_nothing_to_be_taken_for_one(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(RunFolderError, match="No space left"):
-            reuse.copy(place / "plain-001", target, plain())
+            reuse.copy_run(place / "plain-001", target, plain())
     assert not target.exists()
     shutil.rmtree(place)
-    assert reuse.finished(tmp_path) == {}
+    assert reuse.finished_runs(tmp_path) == {}
 
 
 def test_a_copy_that_was_cut_short_is_made_again(place: Path, tmp_path: Path) -> None:
@@ -192,8 +195,8 @@ def test_a_copy_that_was_cut_short_is_made_again(place: Path, tmp_path: Path) ->
     half = tmp_path / "study" / ".one.copy"
     half.mkdir(parents=True)
     (half / "old").write_text("left by a process that was killed")
-    with runs.own(tmp_path / "study"):
-        reuse.copy(place / "plain-001", target, plain())
+    with files.lock(tmp_path / "study"):
+        reuse.copy_run(place / "plain-001", target, plain())
     assert not (target / "old").exists()
     assert load_config(target / "config.yaml") == plain()  # and so by its new name
     assert not half.exists()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cifarmlp.config import Config, SearchConfig, override_with
-from cifarmlp.sampling import Values, centre_of, coarse_values, fine_trials, fine_values
+from cifarmlp.search.sampling import Values, centre_of, coarse_values, fine_trials, fine_values
 
 LAMBDA, ETA, SIZE, SEED = "training.lambda", "training.schedule.eta_max", "training.batch_size", "seed"
 

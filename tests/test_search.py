@@ -24,10 +24,11 @@ import pytest
 from here import Done, cifarmlp, held
 from matplotlib.figure import Figure
 
-from cifarmlp import plots, search_folder
-from cifarmlp import search as searches
+from cifarmlp.render import figures
+from cifarmlp.search import folder as folder_
+from cifarmlp.search import plan as searches
 from cifarmlp.config import SearchConfig, load_config
-from cifarmlp.sampling import coarse_values, fine_values
+from cifarmlp.search.sampling import coarse_values, fine_values
 
 CONFIG = """\
 name: tiny
@@ -306,7 +307,7 @@ def test_the_best_config_trains_to_what_it_was_the_best_by(searched: tuple[Path,
 
 
 def test_the_figure_has_the_rows_by_stage_and_an_axis_as_each_field_was_drawn(copied: Path) -> None:
-    with mock.patch.object(plots, "trials") as figure:
+    with mock.patch.object(figures, "trials") as figure:
         search("--resume", "runs/tiny-001", cwd=copied.parents[1])
     ((stages, logarithmic), _) = figure.call_args
     assert {stage: [row["trial"] for row in some] for stage, some in stages.items()} == {
@@ -633,7 +634,7 @@ def test_what_was_killed_before_a_fine_trial_had_ended_is_resumed_or_refused(
     step: str, coarse: Path, searched: tuple[Path, Done], place: Path
 ) -> None:
     shutil.copytree(coarse / "runs", place / "runs")
-    module = searches if step == "map_unordered" else search_folder
+    module = searches if step == "map_unordered" else folder_
     with mock.patch.object(module, step, side_effect=KeyboardInterrupt):  # ends it there and then
         assert search("c.yaml", "--fine", cwd=place).code == 130
     shutil.rmtree(place / "runs" / "tiny-001")  # nobody needs it any more

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cifarmlp.strict_yaml import MAX_VALUES, Fault, Source, parse, plain
-from cifarmlp.yaml_words import one_line
+from cifarmlp.config.strict_yaml import MAX_VALUES, Fault, Source, parse, to_plain
+from cifarmlp.text import yaml_line
 
 HERE = Source(0, "here.yaml")
 
@@ -25,7 +25,7 @@ def value_of(text: str) -> Any:
     root, faults = parse(text, HERE)
     assert faults == []
     assert root is not None
-    return plain(root)
+    return to_plain(root)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ values = st.recursive(scalars | texts, lambda inner: st.lists(inner) | st.dictio
 @settings(deadline=1000)
 @given(values)
 def test_a_written_value_reads_back_the_same_here_and_in_pyyaml(value: object) -> None:
-    text = f"key: {one_line(value)}\n"
+    text = f"key: {yaml_line(value)}\n"
     assert value_of(text) == {"key": value}
     assert yaml.safe_load(text) == {"key": value}
 
@@ -165,7 +165,7 @@ def test_a_written_value_reads_back_the_same_here_and_in_pyyaml(value: object) -
 @settings(deadline=1000)
 @given(st.from_regex(r"[A-Za-z0-9._-]{1,12}", fullmatch=True))
 def test_a_written_name_stays_text(name: str) -> None:
-    text = f"name: {one_line(name)}"
+    text = f"name: {yaml_line(name)}"
     assert value_of(text) == yaml.safe_load(text) == {"name": name}
 
 
@@ -176,5 +176,5 @@ yaml_like = st.text(alphabet="ab01 :-[]{}!&*#\"'|>%@,?\n\t\\~<.", max_size=300)
 @given(st.text(max_size=300) | yaml_like)
 def test_garbage_is_read_or_refused_but_never_crashes(text: str) -> None:
     root, faults = parse(text, HERE)
-    assert root is None or plain(root) is not NotImplemented
+    assert root is None or to_plain(root) is not NotImplemented
     assert all(isinstance(fault, Fault) and "\n" not in f"{fault.place}{fault.message}" for fault in faults)

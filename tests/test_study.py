@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from config_text import in_an_empty_folder  # noqa: F401
 
-from cifarmlp import study
-from cifarmlp.config_files import find_study, shipped_studies
+from cifarmlp.study import load as load_
+from cifarmlp.config.files import find_study, shipped_studies
 from cifarmlp.errors import ConfigError
-from cifarmlp.gradients import checks_of_the_reports
-from cifarmlp.study import Loaded, load_study
+from cifarmlp.study.load import checks_of_the_reports
+from cifarmlp.study.load import LoadedStudy, load_study
 
 SMALL = """\
 title: A small study
@@ -32,7 +32,7 @@ sections:
 """
 
 
-def load(text: str, *overrides: str) -> Loaded:
+def load(text: str, *overrides: str) -> LoadedStudy:
     Path("s.yaml").write_text(text)
     return load_study(Path("s.yaml"), overrides)
 
@@ -57,11 +57,11 @@ def changed(*pairs: tuple[str, str], text: str = SMALL) -> str:
 
 
 @pytest.fixture(scope="module")
-def shipped() -> dict[str, Loaded]:
+def shipped() -> dict[str, LoadedStudy]:
     return {name: load_study(path) for name, path in shipped_studies().items()}
 
 
-def test_the_shipped_studies_are_the_two_reports(shipped: dict[str, Loaded]) -> None:
+def test_the_shipped_studies_are_the_two_reports(shipped: dict[str, LoadedStudy]) -> None:
     assert list(shipped) == ["report-1", "report-2"]
     assert [load_study(find_study(name)).study for name in shipped] == [s.study for s in shipped.values()]
 
@@ -76,7 +76,7 @@ def test_the_shipped_studies_are_the_two_reports(shipped: dict[str, Loaded]) -> 
     ],
 )  # fmt: skip
 def test_every_number_of_the_reports_is_there(
-    name: str, counts: dict[str, int], shipped: dict[str, Loaded]
+    name: str, counts: dict[str, int], shipped: dict[str, LoadedStudy]
 ) -> None:
     sections = shipped[name].study.sections
     experiments = [each for section in sections for each in section.experiments]
@@ -98,7 +98,7 @@ def test_every_number_of_the_reports_is_there(
     assert +found == Counter(counts)
 
 
-def test_some_numbers_of_the_reports(shipped: dict[str, Loaded]) -> None:
+def test_some_numbers_of_the_reports(shipped: dict[str, LoadedStudy]) -> None:
     one, two = ({e.name: e for s in x.study.sections for e in s.experiments} for x in shipped.values())
     assert one["figure 1: batch norm"].reported.accuracy == (0.6306, 0.4224, 0.4263)
     assert one["figure 8: no batch norm, eta 1"].reported.status == "diverged"
@@ -108,7 +108,7 @@ def test_some_numbers_of_the_reports(shipped: dict[str, Loaded]) -> None:
     assert two["figure 4: 9 layers, batch norm"].reported.accuracy == (0.578, 0.529, 0.5132)
 
 
-def test_the_configs_of_the_shipped_studies(shipped: dict[str, Loaded]) -> None:
+def test_the_configs_of_the_shipped_studies(shipped: dict[str, LoadedStudy]) -> None:
     one, two = shipped.values()
     assert one.experiments["figure 7: batch norm, eta 1"].training.schedule.eta == 1  # type: ignore[union-attr]
     assert two.experiments["best lambda: 9 layers"].network.hidden == (50, 30, 20, 20, 10, 10, 10, 10)
@@ -185,9 +185,9 @@ def test_names_in_all_alphabets(name: str) -> None:
 
 
 def test_slugs_are_short_and_safe() -> None:
-    assert study.slug("Figure 1: σ = 1e-3 / <b>") == "figure-1-1e-3-b"
-    assert study.slug("../..\x00") == ""
-    assert len(study.config_name("s" * 90, "t " * 90)) <= 100
+    assert load_.slug("Figure 1: σ = 1e-3 / <b>") == "figure-1-1e-3-b"
+    assert load_.slug("../..\x00") == ""
+    assert len(load_.config_name("s" * 90, "t " * 90)) <= 100
 
 
 # Faults

@@ -16,7 +16,9 @@ import pytest
 import tiny
 from here import Done, held
 
-from cifarmlp import figures, plots, repeats, study_plan, study_run, svg
+from cifarmlp.render import seeds, figures as figures_, svg
+from cifarmlp.study import plan, run
+from cifarmlp.training import seeds
 from cifarmlp.errors import DataError
 
 SMALL = Path(__file__).with_name("small.py")
@@ -80,7 +82,7 @@ repeats: 1
 sections:
   - {title: One, experiments: [{name: short, set: {training.steps: 10}}]}
 """
-DRAWN = {(m, name): getattr(m, name) for m, name in [(figures, "seeds"), (plots, "trials"), (svg, "inline")]}
+DRAWN = {(m, name): getattr(m, name) for m, name in [(seeds, "seeds"), (figures_, "trials"), (svg, "inline")]}
 RUN = Path("runs") / "s-001"
 LATE = "step 90"  # of b, the only one that has so many steps, and not the first to be trained
 
@@ -90,9 +92,9 @@ def _tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("data", "repeats", "search", "study_plan", "study_run"):
             patch.setattr(f"cifarmlp.{module}.load", tiny.dataset)
-        patch.setattr("cifarmlp.experiment._draw", lambda *_: None)
-        patch.setattr(figures, "seeds", lambda *_: tiny.Figure())
-        patch.setattr(plots, "trials", lambda *_, **__: tiny.Figure())
+        patch.setattr("cifarmlp.training.run._draw", lambda *_: None)
+        patch.setattr(seeds, "seeds", lambda *_: tiny.Figure())
+        patch.setattr(figures_, "trials", lambda *_, **__: tiny.Figure())
         patch.setattr(svg, "inline", lambda figure, prefix, alt: "<svg></svg>")
         yield
 
@@ -153,10 +155,10 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def train(task: object) -> None:
         raise AssertionError(f"{task} was trained")
 
-    monkeypatch.setattr(repeats, "train_task", train)
-    monkeypatch.setattr("cifarmlp.search.train_task", train)
-    monkeypatch.setattr(study_run, "pulls_on_the_way", train)
-    monkeypatch.setattr("cifarmlp.gradients.run", train)
+    monkeypatch.setattr(seeds, "train_task", train)
+    monkeypatch.setattr("cifarmlp.search.run.train_population", train)
+    monkeypatch.setattr(run, "pulls_on_the_way", train)
+    monkeypatch.setattr("cifarmlp.training.gradcheck.run_checks", train)
 
 
 def read(path: Path) -> Any:
@@ -302,7 +304,7 @@ def test_tables_and_figures_beside_the_page(ended: Path, no_training: None, pict
     figures = {path.name for path in (ended / RUN / "figures").iterdir()}
     assert "conclusions.md" in tables
     assert any("gradients" in name for name in tables)
-    assert len(figures) == 6
+    assert len(seeds) == 6
     assert "holds with every seed" in (ended / RUN / "tables" / "conclusions.md").read_text()
 
 
@@ -412,7 +414,7 @@ def test_without_images(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise DataError("no complete CIFAR-10 in any place")
 
-    for module in (study_plan, study_run):
+    for module in (plan, run):
         monkeypatch.setattr(module, "load", missing)
     assert "9 of 9 are left" in study("s.yaml", "--dry-run", cwd=place).out
     assert "no complete CIFAR-10" in refused(study("s.yaml", cwd=place), 3)

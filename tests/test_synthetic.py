@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cifarmlp import cifar10, synthetic
+from cifarmlp.data import cifar10, synthetic
 from cifarmlp.errors import DataError
 
 Made = tuple[NDArray[np.uint8], NDArray[np.uint8]]

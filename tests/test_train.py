@@ -13,7 +13,7 @@ from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
 from cifarmlp.nn.schedules import Schedule, constant, cyclic
 from cifarmlp.nn.types import Float
-from cifarmlp.train import Record, Training, predictions
+from cifarmlp.training.loop import Record, Training, predictions
 
 NORM = (1e-12, 0.9)
 N_TRAIN, BATCH = 230, 20  # 11 steps an epoch, 10 images left over

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cifarmlp import verdicts
+from cifarmlp import stats as stats_
+from cifarmlp.study import rules
 from cifarmlp.config import find_config, load_config
-from cifarmlp.document import Verdict
-from cifarmlp.judged import chance
+from cifarmlp.render.document import Verdict
+from cifarmlp.study.judge import chance_level
 
 OURS = [0.531, 0.528, 0.536, 0.530]
 SAME = [0.5, 0.5, 0.5]
@@ -28,34 +29,36 @@ def moved(to: float, values: list[float]) -> list[float]:
 
 def test_the_interval_for_one_more_run() -> None:
     t = stats.t.ppf(0.975, 3)
-    assert verdicts.half_width(OURS) == pytest.approx(t * np.std(OURS, ddof=1) * math.sqrt(1.25), rel=1e-9)
+    assert stats_.prediction_half_width(OURS) == pytest.approx(
+        t * np.std(OURS, ddof=1) * math.sqrt(1.25), rel=1e-9
+    )
     # by hand, from a table: t of 2 degrees of freedom 4.303, s of 1, 2, 3 is 1
-    assert verdicts.half_width([1, 2, 3]) == pytest.approx(4.303 * math.sqrt(4 / 3), rel=1e-3)
+    assert stats_.prediction_half_width([1, 2, 3]) == pytest.approx(4.303 * math.sqrt(4 / 3), rel=1e-3)
 
 
 @pytest.mark.parametrize(("at", "verdict"), [(0.99, INSIDE), (-0.99, INSIDE), (1.01, ABOVE), (-1.01, BELOW)])
 def test_one_run_is_inside_up_to_the_ends_of_the_interval(at: float, verdict: Verdict) -> None:
     half = stats.t.ppf(0.975, 3) * np.std(OURS, ddof=1) * math.sqrt(1.25)
-    assert verdicts.of_one(float(np.mean(OURS)) + at * half, OURS) == verdict
+    assert rules.of_one(float(np.mean(OURS)) + at * half, OURS) == verdict
 
 
 def test_one_more_run_falls_inside_95_times_in_100() -> None:
     runs = np.random.default_rng(1).normal(0.5, 0.01, (4000, 4))
-    inside = [verdicts.of_one(one, ours).tone == "good" for one, *ours in runs.tolist()]
+    inside = [rules.of_one(one, ours).tone == "good" for one, *ours in runs.tolist()]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.011)  # three standard errors
 
 
 def test_seeds_that_agree_to_the_bit() -> None:
-    assert verdicts.of_one(0.5, SAME) == INSIDE
-    assert verdicts.of_one(0.5001, SAME) == ABOVE
-    assert verdicts.of_one(0.4999, SAME) == BELOW
+    assert rules.of_one(0.5, SAME) == INSIDE
+    assert rules.of_one(0.5001, SAME) == ABOVE
+    assert rules.of_one(0.4999, SAME) == BELOW
 
 
 @pytest.mark.parametrize("ours", [[0.5], [0.5, math.nan], [math.nan, math.nan]])
 def test_one_seed_or_none_tells_nothing(ours: list[float]) -> None:
-    assert verdicts.of_one(0.9, ours) == OPEN
-    assert verdicts.of_mean(0.9, 0.01, 20, ours) == OPEN
-    assert verdicts.of_std(0.9, 20, ours) == OPEN
+    assert rules.of_one(0.9, ours) == OPEN
+    assert rules.of_mean(0.9, 0.01, 20, ours) == OPEN
+    assert rules.of_std(0.9, 20, ours) == OPEN
 
 
 # Published means: Welch
@@ -68,18 +71,16 @@ def test_a_mean_is_inside_where_welchs_test_does_not_reject_it(std: float, n: in
     for shift in np.linspace(-0.12, 0.12, 121):
         reported = mean + shift
         p = stats.ttest_ind_from_stats(reported, std, n, mean, s, 4, equal_var=False).pvalue
-        found = verdicts.of_mean(reported, std, n, OURS)
+        found = rules.of_mean(reported, std, n, OURS)
         assert found == (INSIDE if p >= 0.05 else ABOVE if shift > 0 else BELOW), (shift, p)
         tones.add(found.tone)
     assert tones == {"good", "bad"}
 
 
 def test_means_without_any_spread() -> None:
-    assert verdicts.of_mean(0.5, 0.0, 4, SAME) == INSIDE
-    assert verdicts.of_mean(0.51, 0.0, 4, SAME) == ABOVE
-    assert (
-        verdicts.of_mean(0.51, 0.1, 4, SAME) == INSIDE
-    )  # theirs alone: t of 3 degrees of freedom, 3.18 x 0.05
+    assert rules.of_mean(0.5, 0.0, 4, SAME) == INSIDE
+    assert rules.of_mean(0.51, 0.0, 4, SAME) == ABOVE
+    assert rules.of_mean(0.51, 0.1, 4, SAME) == INSIDE  # theirs alone: t of 3 degrees of freedom, 3.18 x 0.05
 
 
 # Published standard deviations: F
@@ -90,15 +91,15 @@ def test_a_deviation_is_inside_between_the_quantiles_of_f(n: int) -> None:
     ours = float(np.std(OURS, ddof=1))
     low, high = (math.sqrt(stats.f.ppf(p, n - 1, 3)) for p in (0.025, 0.975))
     for ratio in (low * 1.01, 1.0, high * 0.99):
-        assert verdicts.of_std(ratio * ours, n, OURS) == INSIDE
+        assert rules.of_std(ratio * ours, n, OURS) == INSIDE
     for ratio in (low * 0.99, high * 1.01):
-        assert verdicts.of_std(ratio * ours, n, OURS) == Verdict("outside the spread", "bad")
+        assert rules.of_std(ratio * ours, n, OURS) == Verdict("outside the spread", "bad")
 
 
 def test_deviations_of_zero() -> None:
-    assert verdicts.of_std(0.0, 4, SAME) == INSIDE
-    assert verdicts.of_std(0.01, 4, SAME).tone == "bad"
-    assert verdicts.of_std(0.0, 4, OURS).tone == "bad"
+    assert rules.of_std(0.0, 4, SAME) == INSIDE
+    assert rules.of_std(0.01, 4, SAME).tone == "bad"
+    assert rules.of_std(0.0, 4, OURS).tone == "bad"
 
 
 # Conclusions
@@ -131,7 +132,7 @@ RATHER_UP, RATHER_DOWN = [0.010, -0.004, 0.002], [-0.010, 0.004, -0.002]
 def test_a_conclusion_in_each_direction(
     expected: str, differences: list[float], words: str, tone: str
 ) -> None:
-    found = verdicts.of_difference(differences, expected)
+    found = rules.of_difference(differences, expected)
     assert found.tone == tone
     assert found.words.startswith(words)
 
@@ -142,17 +143,17 @@ def test_a_conclusion_holds_where_a_t_test_rejects_the_contrary() -> None:
     for shift in np.linspace(-0.02, 0.02, 41):
         p = stats.ttest_1samp(spread + shift, 0).pvalue
         wanted = "open" if p > 0.05 else "good" if shift > 0 else "bad"
-        assert verdicts.of_difference([*(spread + shift)], "higher").tone == wanted
+        assert rules.of_difference([*(spread + shift)], "higher").tone == wanted
         tones.add(wanted)
     assert tones == {"open", "good", "bad"}
 
 
 def test_only_the_first_trains() -> None:
-    assert verdicts.of_training([True, True], [False, False]) == Verdict("holds with every seed", "good")
-    mixed = verdicts.of_training([True, False, True], [False, False, True])
+    assert rules.of_training([True, True], [False, False]) == Verdict("holds with every seed", "good")
+    mixed = rules.of_training([True, False, True], [False, False, True])
     assert mixed == Verdict("the first trains with 2 of 3 seeds, the second with 1 of 3", "bad")
-    assert verdicts.of_training([False], [False]).tone == "bad"
-    assert verdicts.of_training([True], [True]).tone == "bad"
+    assert rules.of_training([False], [False]).tone == "bad"
+    assert rules.of_training([True], [True]).tone == "bad"
 
 
 # Whether the loss stayed finite, chance level
@@ -160,33 +161,33 @@ def test_only_the_first_trains() -> None:
 
 def test_whether_the_loss_stayed_finite() -> None:
     lost, kept = "diverged", "finished"
-    assert verdicts.of_status(lost, [lost, lost]) == Verdict("holds: diverged with every seed", "good")
-    assert verdicts.of_status(kept, [kept]) == Verdict("holds: stayed finite with every seed", "good")
-    assert verdicts.of_status(lost, [lost, kept, kept]) == Verdict("diverged with 1 of 3 seeds", "bad")
-    assert verdicts.of_status(kept, [lost, lost]) == Verdict("stayed finite with 0 of 2 seeds", "bad")
+    assert rules.of_status(lost, [lost, lost]) == Verdict("holds: diverged with every seed", "good")
+    assert rules.of_status(kept, [kept]) == Verdict("holds: stayed finite with every seed", "good")
+    assert rules.of_status(lost, [lost, kept, kept]) == Verdict("diverged with 1 of 3 seeds", "bad")
+    assert rules.of_status(kept, [lost, lost]) == Verdict("stayed finite with 0 of 2 seeds", "bad")
 
 
 def test_chance_level() -> None:
-    assert verdicts.of_chance([True, True], True) == Verdict("holds: at chance level", "good")
-    assert verdicts.of_chance([False, False], True) is None  # the intervals tell
-    assert verdicts.of_chance([True, False], True) is None
-    assert verdicts.of_chance([True, True], False) == Verdict("ours stays at chance level", "bad")
-    some = verdicts.of_chance([True, False, True], False)
+    assert rules.of_chance([True, True], True) == Verdict("holds: at chance level", "good")
+    assert rules.of_chance([False, False], True) is None  # the intervals tell
+    assert rules.of_chance([True, False], True) is None
+    assert rules.of_chance([True, True], False) == Verdict("ours stays at chance level", "bad")
+    some = rules.of_chance([True, False, True], False)
     assert some == Verdict("2 of 3 seeds of ours at chance level", "bad")
-    assert verdicts.of_chance([False, False], False) is None
+    assert rules.of_chance([False, False], False) is None
 
 
 @pytest.mark.parametrize(("part", "images"), [("train", 20_000), ("validation", 10_000), ("test", 10_000)])
 def test_the_level_is_three_standard_errors_above_a_tenth(part: str, images: int) -> None:
     batches = "data={train_batches: [1, 3], validation_batches: [2]}"
-    level = chance(part, load_config(find_config("quickstart"), [batches]))
+    level = chance_level(part, load_config(find_config("quickstart"), [batches]))
     assert level == pytest.approx(0.1 + 3 * stats.binom.std(images, 0.1) / images)
 
 
 def test_the_level_of_a_split_by_number() -> None:
     config = load_config(find_config("quickstart"), ["data.validation=900"])
-    assert chance("validation", config) == pytest.approx(0.1 + 3 * 0.3 / 30)
-    assert chance("train", config) == pytest.approx(0.1 + 3 * 0.3 / math.sqrt(49_100))
+    assert chance_level("validation", config) == pytest.approx(0.1 + 3 * 0.3 / 30)
+    assert chance_level("train", config) == pytest.approx(0.1 + 3 * 0.3 / math.sqrt(49_100))
 
 
 # Gradients
@@ -203,7 +204,7 @@ def test_the_level_of_a_split_by_number() -> None:
     ],
 )
 def test_gradients(reported: float, obtained: float, words: str, tone: str) -> None:
-    assert verdicts.of_gradient(reported, obtained, 1e-5, 1e-7) == Verdict(words, tone)  # type: ignore[arg-type]
+    assert rules.of_gradient(reported, obtained, 1e-5, 1e-7) == Verdict(words, tone)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_gradients(reported: float, obtained: float, words: str, tone: str) -> N
     ],
 )
 def test_mistakes(reported: float, obtained: float, words: str, tone: str) -> None:
-    assert verdicts.of_mistake(reported, obtained, 1e-5) == Verdict(words, tone)  # type: ignore[arg-type]
+    assert rules.of_mistake(reported, obtained, 1e-5) == Verdict(words, tone)  # type: ignore[arg-type]
 
 
 # The best setting of a search
@@ -227,15 +228,15 @@ def test_mistakes(reported: float, obtained: float, words: str, tone: str) -> No
 def test_the_best_setting_is_told_from_our_best_by_two_standard_errors() -> None:
     nearby, noise = [0.50, 0.51, 0.52, 0.49, 0.48], 0.01  # mean 0.50, standard error of a difference 0.01095
     as_good = Verdict("can't be told from our best", "good")
-    assert verdicts.of_setting(0.50 + 2 * 0.01095, nearby, noise) == as_good
-    assert verdicts.of_setting(0.49, nearby, noise) == as_good
-    assert verdicts.of_setting(0.5225, nearby, noise) == Verdict("worse than our best by 0.0225", "bad")
-    assert verdicts.of_setting(0.5 + 2 * 0.0141, [0.5], noise) == as_good
-    assert verdicts.of_setting(0.5 + 2 * 0.0143, [0.5], noise).tone == "bad"
+    assert rules.of_setting(0.50 + 2 * 0.01095, nearby, noise) == as_good
+    assert rules.of_setting(0.49, nearby, noise) == as_good
+    assert rules.of_setting(0.5225, nearby, noise) == Verdict("worse than our best by 0.0225", "bad")
+    assert rules.of_setting(0.5 + 2 * 0.0141, [0.5], noise) == as_good
+    assert rules.of_setting(0.5 + 2 * 0.0143, [0.5], noise).tone == "bad"
 
 
 def test_each_rule_is_told() -> None:
-    told = " ".join(verdicts.RULES)
+    told = " ".join(rules.RULES)
     for word in (
         "prediction interval",
         "Welch",

@@ -16,11 +16,11 @@ import chores
 import pytest
 import tiny
 
-from cifarmlp import repeats
+from cifarmlp.training import seeds
 from cifarmlp.config import find_config, load_config
 from cifarmlp.errors import CifarmlpError
-from cifarmlp.outcome import PARTS, QUANTITIES, Outcome
-from cifarmlp.workers import Lost, map_unordered
+from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome
+from cifarmlp.parallel import Lost, map_unordered
 
 ALONE_AND_SEVERAL = pytest.mark.parametrize("jobs", [1, 2])
 
@@ -289,11 +289,11 @@ def test_a_seed_that_runs_out_of_memory_is_told_and_the_others_are_summarised(tm
         metrics = {part: dict.fromkeys(QUANTITIES, 0.5) for part in PARTS}
         return Outcome("finished", 10, 1.0, 1.0, metrics, config.seed)
 
-    monkeypatch.setattr(repeats, "train_into", train)
+    monkeypatch.setattr(seeds, "train_into", train)
     seen = []
-    three = repeats.claim(load_config(find_config("quickstart")), 3, tmp_path)
+    three = seeds.claim_repeats(load_config(find_config("quickstart")), 3, tmp_path)
     with pytest.raises(CifarmlpError) as caught:
-        repeats.train_seeds(three, tiny.dataset(), None, ended=lambda outcome: seen.append(outcome.seed))
+        seeds.train_seeds(three, tiny.dataset(), None, ended=lambda outcome: seen.append(outcome.seed))
     folder = tmp_path / "quickstart-001"
     told = "seed 2: given up after two tries: it ran out of memory; "
     assert str(caught.value).startswith(told)

@@ -11,7 +11,8 @@ from unittest import mock
 
 import numpy as np
 
-from cifarmlp import cli, repeats
+from cifarmlp.cli import main
+from cifarmlp.training import seeds as seeds_
 from cifarmlp.config import Config, find_config, load_config
 from cifarmlp.data import Dataset, Images
 
@@ -61,9 +62,9 @@ def results(folder: Path) -> dict[str, Any]:
 
 def trained(out: Path, name: str, *settings: str, seeds: int = 1) -> Path:
     """The folder of a training, or of one repeated, but for the picture of its curves."""
-    begun = repeats.claim(config(f"name={name}", *settings), seeds, out)
-    with mock.patch("cifarmlp.experiment._draw"):
-        repeats.train_seeds(begun, dataset(), None, threads=1)
+    begun = seeds_.claim_repeats(config(f"name={name}", *settings), seeds, out)
+    with mock.patch("cifarmlp.training.run._draw"):
+        seeds_.train_seeds(begun, dataset(), None, threads=1)
     return begun.folder
 
 
@@ -93,7 +94,7 @@ def cifarmlp(*words: object) -> Done:
         mock.patch("cifarmlp.data.load", dataset),
     ):
         try:
-            cli.main()
+            main.main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
     return Done(code, out.getvalue(), err.getvalue())

@@ -32,7 +32,7 @@ def layer_health(network: Network, x: Float, member: int = 0) -> list[LayerHealt
     return health
 
 
-def pulls(network: Network, x: Float, labels: Labels, lam: float) -> list[tuple[float, float]]:
+def gradient_and_decay(network: Network, x: Float, labels: Labels, lam: float) -> list[tuple[float, float]]:
     """Of each layer of a single network, what pulls at its weights: root mean square of the loss's gradient
     dL/dW over a mini-batch x (B, in), labels (B,), and of weight decay's, 2 lam W.
     """

@@ -70,7 +70,7 @@ def relative_difference(a: Float, n: Float) -> float:
     return distance if size < VANISHING else distance / size
 
 
-def checkable(
+def checkable_network(
     sizes: Sequence[int], batch_norm: tuple[float, float] | None, rng: np.random.Generator, members: int = 1
 ) -> Network:
     """A float64 network where differences can measure: He weights, all other parameters off their start.

@@ -1,0 +1,47 @@
+"""The commands on shipped configs: list, copy, schema."""
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from cifarmlp.cli.options import ANY_PATH
+from cifarmlp.errors import ConfigError
+from cifarmlp.text import natural_key
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def configs(context: click.Context) -> None:
+    """List the shipped configs, copy them, or print their JSON Schema."""
+    from cifarmlp.config import shipped_configs
+
+    if context.invoked_subcommand is None:
+        shipped = shipped_configs()
+        for name in sorted(shipped, key=natural_key):
+            first = shipped[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+            click.echo(f"{name:<24}{first}")
+
+
+@configs.command()
+@click.argument("directory", type=ANY_PATH)
+def copy(directory: Path) -> None:
+    """Copy the shipped configs to DIRECTORY, to edit them there."""
+    from cifarmlp.config import shipped_configs
+
+    for name, path in shipped_configs().items():
+        target = directory / f"{name}.yaml"
+        if target.exists():
+            raise ConfigError(f"{target} exists already; give an empty or new folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    click.echo(directory)
+
+
+@configs.command()
+def schema() -> None:
+    """Print the JSON Schema of configs, for editors."""
+    from cifarmlp.config import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))

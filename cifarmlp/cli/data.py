@@ -1,0 +1,63 @@
+"""The commands on images: fetch, verify, info, synthesise."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from cifarmlp.cli.options import ANY_PATH, DATA_DIR, JSON, QUIET
+from cifarmlp.errors import DataError
+
+
+@click.group()
+def data() -> None:
+    """Fetch, verify, describe or make the images."""
+
+
+@data.command()
+@DATA_DIR
+@QUIET
+def fetch(data_dir: Path | None, quiet: bool) -> None:
+    """Download CIFAR-10, unless it is there already."""
+    from cifarmlp import data as images
+    from cifarmlp.cli.screen.data import download_bar
+
+    with download_bar(quiet) as bar:
+        click.echo(images.find_or_fetch(data_dir, bar))
+
+
+@data.command()
+@DATA_DIR
+def verify(data_dir: Path | None) -> None:
+    """Check every file of CIFAR-10: shape, labels, official checksum."""
+    from cifarmlp import data as images
+    from cifarmlp.cli.screen.data import print_verified
+
+    if not print_verified(images.verify(data_dir)):
+        sys.exit(DataError.exit_code)
+
+
+@data.command()
+@click.option("--source", type=click.Choice(["cifar10", "synthetic"]), default="cifar10", show_default=True)
+@click.option("--sheet", type=ANY_PATH, metavar="PNG", help="Also draw a contact sheet, ten images a class.")
+@DATA_DIR
+@JSON
+def info(source: str, sheet: Path | None, data_dir: Path | None, as_json: bool) -> None:
+    """Where the images are, how many of each class, and whether they are the official ones."""
+    from cifarmlp import data as images
+    from cifarmlp.cli.screen.data import print_info, save_sheet
+
+    dataset = images.load(source, data_dir)
+    print_info(images.info(dataset), as_json)
+    if sheet is not None:
+        save_sheet(sheet, images.contact_sheet(dataset.train, dataset.names))
+
+
+@data.command()
+@click.argument("directory", type=ANY_PATH)
+def synthesise(directory: Path) -> None:
+    """Write the synthetic images to DIRECTORY in CIFAR-10's file formats."""
+    from cifarmlp.data import synthetic
+
+    synthetic.synthesise(directory)
+    click.echo(directory)

@@ -1,0 +1,66 @@
+"""The commands on the engine itself: gradcheck and bench."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from cifarmlp.cli.options import DATA_DIR, JSON, SET
+from cifarmlp.errors import ConfigError, DataError
+
+
+@click.command()
+@click.argument("config", required=False)
+@SET
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of weights and coordinates."
+)
+@DATA_DIR
+def gradcheck(config: str | None, overrides: tuple[str, ...], seed: int, data_dir: Path | None) -> None:
+    """Check every gradient against centred differences, in float64.
+
+    Without CONFIG: the networks of both reports, next to the differences that they printed.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from cifarmlp import data
+    from cifarmlp.cli.screen.engine import about_checks, print_check, verdict_of_checks
+    from cifarmlp.config import find_config, load_config
+    from cifarmlp.study.load import checks_of_the_reports
+    from cifarmlp.training.gradcheck import check_of, run_checks, wrong_parameters
+
+    if overrides and config is None:
+        raise ConfigError("--set needs a CONFIG to change, such as: cifarmlp gradcheck quickstart --set …")
+    checks = checks_of_the_reports()
+    if config is not None:
+        checks = [check_of(load_config(find_config(config), overrides))]
+    try:
+        images = data.load("cifar10", data_dir)
+    except DataError:
+        if data_dir is not None:
+            raise
+        images = data.load("synthetic")
+    off: list[str] = []
+    with threadpool_limits(1):  # products too small to share
+        click.echo(about_checks(images.source))
+        for check, differences in run_checks(checks, images, seed):
+            wrong = wrong_parameters(differences)
+            print_check(check, differences, wrong)
+            off += wrong
+    click.echo(verdict_of_checks(off))
+    sys.exit(1 if off else 0)
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="One short round: a first impression.")
+@JSON
+def bench(quick: bool, as_json: bool) -> None:
+    """Time a step here, against the bare matrix products. Takes about a minute."""
+    from cifarmlp import parallel
+    from cifarmlp.cli.screen.engine import print_benchmark
+    from cifarmlp.training import bench as benchmark
+
+    n = parallel.cores()
+    arrangements = list(dict.fromkeys([*benchmark.single(n), *benchmark.populations(n)]))
+    rounds, seconds = (1, 0.1) if quick else (5, 0.4)
+    print_benchmark(benchmark.measure(arrangements, rounds, seconds), as_json)

@@ -1,0 +1,78 @@
+"""The command line: parse, call, print. Results on stdout, progress and messages on stderr."""
+
+import os
+import sys
+
+import click
+
+from cifarmlp import __version__
+from cifarmlp.cli import configs, data, engine, report, runs, search, study, train
+from cifarmlp.cli.options import INTERRUPTED
+from cifarmlp.errors import CifarmlpError, RunFolderError, show_warnings_as_lines
+from cifarmlp.text import escape
+
+CLOSED_PIPE = INTERRUPTED + 13  # what shells have for `yes | head -1`, too
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="cifarmlp")
+def commands() -> None:
+    """Experiments with fully connected networks on CIFAR-10, from YAML configs, in NumPy.
+
+    Start with: cifarmlp train quickstart
+    """
+
+
+for command in (
+    train.train,
+    engine.gradcheck,
+    search.search,
+    study.study,
+    report.report,
+    runs.compare,
+    runs.runs,
+    runs.evaluate,
+    data.data,
+    configs.configs,
+    engine.bench,
+):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Entry point: a fault becomes one line on stderr and the exit code that goes with it."""
+    show_warnings_as_lines()
+    try:
+        with commands.make_context("cifarmlp", sys.argv[1:]) as context:  # not its `main`, which hides EPIPE
+            commands.invoke(context)
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except CifarmlpError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        _end_as_by_sigpipe()
+    except OSError as error:
+        _fail(f"{error.filename or 'the disk'}: {error.strerror or error}", RunFolderError.exit_code)
+    except MemoryError as error:
+        _fail(
+            f"out of memory: {f'{error}; ' if str(error) else ''}use a smaller network.hidden or batch_size",
+            1,
+        )
+
+
+def _end_as_by_sigpipe() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())  # else what is still to be written would be complained about
+    sys.exit(CLOSED_PIPE)
+
+
+def _fail(message: str, code: int) -> None:
+    for line in message.splitlines():
+        click.echo(f"error: {escape(line)}", err=True)
+    sys.exit(code)

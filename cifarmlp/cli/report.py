@@ -1,0 +1,39 @@
+"""The command `report`: parse, call, print."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from cifarmlp.cli.options import ANY_PATH, FIGURES, TABLES
+from cifarmlp.errors import ConfigError
+
+NAME = "report.html"
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=ANY_PATH, metavar="RUN...")
+@click.option(
+    "--output",
+    type=ANY_PATH,
+    metavar="FILE",
+    help="The page. [default: report.html in RUN; of several, in the current folder]",
+)
+@TABLES
+@FIGURES
+def report(
+    folders: tuple[Path, ...], output: Path | None, form: Literal["md", "tex"] | None, figures: bool
+) -> None:
+    """Write what is in the folders of trainings and searches as one HTML page.
+
+    The page needs no other file and no network. Several trainings are compared with the first, seed by seed.
+    """
+    from cifarmlp.report.build import build_page
+    from cifarmlp.report.write import refuse_other_file, write_page
+
+    output = output or (folders[0] / NAME if len(folders) == 1 else Path(NAME))
+    if output.is_dir():
+        raise ConfigError(f"--output {output}: a folder; give the name of a file, such as {output / NAME}")
+    refuse_other_file(output)
+    for path in write_page(build_page(folders, output.parent), output, form, figures):
+        click.echo(path)

@@ -1,0 +1,92 @@
+"""The commands on runs that there are: runs, compare, evaluate."""
+
+from pathlib import Path
+
+import click
+
+from cifarmlp.cli.options import ANY_PATH, DATA_DIR, JSON, OUT, QUIET
+
+SORTS = ("date", "name", "status", "test", "validation", "seconds")
+
+
+@click.command()
+@click.argument("directory", required=False, type=ANY_PATH, metavar="[DIR]")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="date", show_default=True, help="Newest or best first."
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only such runs; KEY is status, kind, name (with * and ?) or a config's dotted key. Repeatable.",
+)
+@OUT
+@JSON
+def runs(directory: Path | None, sort: str, filters: tuple[str, ...], out: Path, as_json: bool) -> None:
+    """List the runs in DIR, which is another way to say --out: a row for each run folder.
+
+    Accuracies are mean ± std over seeds; a search's is that of its best trial.
+    """
+    from cifarmlp.cli.screen.runs import print_listing
+    from cifarmlp.runs.filters import parse_filter
+    from cifarmlp.runs.listing import list_entries, sort_entries
+
+    folder = directory or out
+    wanted = [parse_filter(text) for text in filters]
+    nothing_yet = directory is None and not out.exists()
+    found = [] if nothing_yet else list_entries(folder)
+    kept = [entry for entry in found if all(keep(entry) for keep in wanted)]
+    print_listing(folder, sort_entries(kept, sort), len(found), as_json)
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=ANY_PATH, metavar="RUN...")
+@click.option(
+    "--figure", type=ANY_PATH, metavar="PNG", default=Path("compare.png"), show_default=True,
+    help="Where the curves go; only an earlier comparison is overwritten.",
+)  # fmt: skip
+@QUIET
+@JSON
+def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool) -> None:
+    """Compare RUNs, trainings or repeated ones: results, differences of their configs, overlaid curves.
+
+    The others are compared with the first, seed by seed, where they share two seeds or more.
+    """
+    from cifarmlp.cli.screen.runs import print_comparison, print_notes
+    from cifarmlp.runs import comparison
+
+    comparison.refuse_other_picture(figure)
+    found = comparison.compare(folders)
+    drawn = figure if comparison.draw_comparison(found, figure) else None
+    print_comparison(found, drawn, as_json)
+    if not quiet:
+        print_notes(found)
+
+
+@click.command()
+@click.argument("run", type=ANY_PATH)
+@click.option(
+    "--part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
+    help="Which images.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Only this seed of a repeated training.")
+@DATA_DIR
+@JSON
+def evaluate(run: Path, part: str, seed: int | None, data_dir: Path | None, as_json: bool) -> None:
+    """Evaluate the saved model of RUN, a training's folder; of a repeated one, all its seeds.
+
+    Accuracy by class, confusion matrix and commonest mistakes; pictures of them go into the folder, and of
+    one network its first layer's weights and its most confident mistakes.
+    """
+    from cifarmlp import data
+    from cifarmlp.cli.screen.runs import print_pictures, print_report
+    from cifarmlp.runs import evaluation
+
+    folder, seeds = evaluation.choose_seeds(run, seed)
+    images = data.load(seeds[0].config.data.source, data_dir, download=True)
+    report = evaluation.evaluate(folder, seeds, images, part)
+    print_report(report, as_json)
+    pictures = evaluation.draw_report(report)
+    if not as_json:
+        print_pictures(pictures)

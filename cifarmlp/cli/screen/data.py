@@ -1,0 +1,57 @@
+"""Tables and bars of the commands on images."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from tabulate import tabulate
+from tqdm import tqdm
+
+from cifarmlp.errors import ConfigError
+
+
+def print_info(info: Mapping[str, Any], as_json: bool) -> None:
+    """What `data info` found."""
+    if as_json:
+        click.echo(json.dumps(info, indent=2))
+        return
+    images = info["images"]
+    for key in ("source", "place", "official", "checksum", "cache", "cache_bytes"):
+        if info[key] != "":
+            click.echo(f"{key.replace('_', ' '):<12} {info[key]}")
+    rows = [[name, images["train"][name], images["test"][name]] for name in images["train"]]
+    click.echo("\n" + tabulate(rows, headers=["class", "train", "test"]))
+
+
+def save_sheet(path: Path, sheet: Any) -> None:
+    """A contact sheet as PNG, at three times its size. Raises ConfigError for a file that isn't to be one."""
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
+    from matplotlib.image import imsave
+
+    from cifarmlp import files
+
+    files.write(path, lambda file: imsave(file, sheet.repeat(3, axis=0).repeat(3, axis=1), format="png"))
+    click.echo(path)
+
+
+def print_verified(checks: Sequence[Any]) -> bool:
+    """What `data verify` found; whether every file can be used."""
+    click.echo(tabulate([[check.file, check.status] for check in checks], headers=["file", "state"]))
+    return all(check.usable for check in checks)
+
+
+@contextmanager
+def download_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar in bytes on stderr; gives the function that is told (bytes so far, bytes in all)."""
+    with tqdm(unit="B", unit_scale=True, disable=quiet or not sys.stderr.isatty(), desc="CIFAR-10") as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

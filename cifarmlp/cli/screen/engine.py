@@ -1,0 +1,75 @@
+"""Tables of gradient checks and benchmarks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+from tabulate import tabulate
+
+from cifarmlp.nn.gradcheck import Difference
+from cifarmlp.training.bench import Row
+from cifarmlp.training.gradcheck import LIMIT, NetworkCheck
+
+
+def print_check(check: NetworkCheck, differences: Sequence[Difference], off: Sequence[str]) -> None:
+    """One network's gradient check as a table, next to what a report printed."""
+    reported = check.reported or {}
+    columns = [
+        "",
+        "checked",
+        "||a - n||",
+        "relative",
+        "directions",
+        "update",
+        *([check.measure] if reported else []),
+    ]
+    rows = [
+        [d.name, _count(d), *(f"{x:.1e}" for x in (d.distance, d.relative, d.direction, d.update))]
+        + ([f"{reported[d.name]:.2g}" if d.name in reported else "-"] if reported else [])
+        for d in differences
+    ]
+    click.echo(f"\n{check.title}")
+    click.echo(tabulate(rows, headers=columns, disable_numparse=True, stralign="right"))
+    for name in off:
+        worst = next(d.worst for d in differences if d.name == name)
+        click.echo(f"WRONG: {name} is off by {worst:.1e}, more than {LIMIT:.0e}")
+
+
+def _count(difference: Difference) -> str:
+    return f"{difference.checked}" + (f" (-{difference.kinks} kinks)" if difference.kinks else "")
+
+
+def about_checks(source: str) -> str:
+    """What the columns of the tables that follow mean."""
+    images = "CIFAR-10" if source == "cifar10" else "synthetic images (no CIFAR-10 here)"
+    return (
+        f"Analytic (a) against numeric (n, centred difference) gradients of the cost, float64, on {images}.\n"
+        "relative: ||a - n|| / (||a|| + ||n||), over the coordinates checked; directions: along random\n"
+        "directions through the whole parameter; update: what one step did, over -eta, against n.\n"
+        f"A gradient is wrong from {LIMIT:.0e}."
+    )
+
+
+def verdict_of_checks(off: Sequence[str]) -> str:
+    """The last line of a gradient check."""
+    return f"\nwrong gradients: {', '.join(off)}" if off else "\nall gradients are right"
+
+
+def print_benchmark(rows: Sequence[Row], as_json: bool) -> None:
+    """What `bench` measured, an arrangement a row."""
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    table = [
+        [r.members, r.processes, r.threads]
+        + [f"{x:.0f}" for x in (r.step_us, r.step_us / r.members, r.trial_steps_per_second, r.products_us)]
+        + [f"{r.of_products:.0%}", f"{r.peak_gflops:.0f}", f"{r.of_peak:.0%}"]
+        for r in rows
+    ]
+    columns = ["K", "processes", "threads", "µs a step", "µs a member", "trial-steps/s"]
+    columns += ["products alone, µs", "their share", "peak GFLOP/s", "share of peak"]
+    click.echo("3072-50-50-10, batch norm, batch 100, float32; K networks in lockstep in each process")
+    click.echo(
+        tabulate(table, headers=columns, disable_numparse=True, stralign="right", maxheadercolwidths=10)
+    )

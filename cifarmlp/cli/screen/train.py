@@ -1,0 +1,134 @@
+"""Progress on stderr and results on stdout of a training."""
+
+import json
+import math
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from tabulate import tabulate
+from tqdm import tqdm
+
+from cifarmlp.stats import format_mean_std
+from cifarmlp.training.loop import Record, Training
+from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome, summarise
+from cifarmlp.training.seeds import Repeats
+
+
+class TrainingProgress:
+    """A bar on a terminal, a line an evaluation elsewhere, nothing when quiet."""
+
+    def __init__(self, name: str, quiet: bool = False) -> None:
+        self.name, self.quiet = name, quiet
+        self.bar: Any = None
+
+    def __call__(self, training: Training, record: Record) -> None:
+        """Show one record."""
+        words = {
+            "training loss": f"{record.train.loss[0]:.4f}",
+            "validation accuracy": f"{record.validation.accuracy[0]:.4f}",
+            "eta": f"{record.eta[0]:.2g}",
+        }
+        if self.quiet:
+            return
+        name = f"{self.name}, seed {training.order_seed}"
+        if not sys.stderr.isatty():
+            told = ", ".join(f"{key} {value}" for key, value in words.items())
+            click.echo(f"{name}: epoch {record.epoch:.3g}, step {record.step}: {told}", err=True)
+            return
+        if self.bar is None or record.step == 0:
+            self.close()
+            self.bar = tqdm(total=training.steps, desc=name, unit="step", dynamic_ncols=True)
+        self.bar.set_postfix(words, refresh=False)
+        self.bar.update(record.step - self.bar.n)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Tell that a training is over."""
+        self.close()
+        if not self.quiet:
+            accuracy = outcome.metrics.get("test", {}).get("accuracy", math.nan)
+            known = f", test accuracy {accuracy:.4f}" if math.isfinite(accuracy) else ""
+            told = f"{outcome.status}{known}, {outcome.seconds:.1f} s"
+            click.echo(f"{self.name}, seed {outcome.seed}: {told}", err=True)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def print_outcomes(training: Repeats, outcomes: Sequence[Outcome], as_json: bool) -> None:
+    """The results of one config over its seeds: a table, where its files are, what to do next."""
+    if as_json:
+        click.echo(json.dumps(_as_json(training.folder, outcomes), indent=2))
+        return
+    click.echo(_table(outcomes))
+    for outcome in outcomes:
+        _print_state(outcome, several=training.seeds > 1)
+    click.echo(f"\n{_files(training, outcomes)}\nnext:    {_next(training, outcomes)}")
+
+
+def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    from cifarmlp.files import nan_to_null
+
+    results = [nan_to_null(outcome.as_dict()) for outcome in outcomes]
+    summary = nan_to_null(summarise(outcomes)) if len(outcomes) > 1 else None
+    return {"run": str(folder), "results": results, "summary": summary}
+
+
+def _table(outcomes: Sequence[Outcome]) -> str:
+    summary = summarise(outcomes)
+    rows = [[part, *(format_mean_std(summary[part][quantity]) for quantity in QUANTITIES)] for part in PARTS]
+    return tabulate(rows, headers=["", *QUANTITIES], disable_numparse=True, stralign="right")
+
+
+def _print_state(outcome: Outcome, several: bool) -> None:
+    if not several or outcome.advice or outcome.status != "finished":
+        who = f"seed {outcome.seed}: " if several else ""
+        took = f"{outcome.steps} steps, {outcome.epochs:.1f} epochs, {outcome.seconds:.1f} s with evaluations"
+        click.echo(f"\n{who}{outcome.status}: {took}")
+    for line in outcome.advice:
+        click.echo(line)
+
+
+def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
+    if training.seeds > 1:
+        return f"n = {len(outcomes)} seeds, mean ± std\nsummary: {training.folder / 'summary.json'}"
+    if any(outcome.status == "interrupted" for outcome in outcomes):
+        return f"metrics: {training.folder / 'metrics.csv'}"
+    return f"curves:  {training.folder / 'curves.png'}"
+
+
+def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
+    ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
+    if len(ended) < training.seeds:
+        return f"cifarmlp train --resume {shlex.quote(str(training.folder))}"
+    config, first = training.config, next(iter(training.places()))
+    command = f"cifarmlp train {shlex.quote(str(first / 'config.yaml'))}"
+    learnt = not any(outcome.status == "diverged" or outcome.at_chance for outcome in outcomes)
+    if learnt and len(outcomes) == 1:
+        return f"{command} --repeats 5"
+    if not learnt and config.network.batch_norm:
+        schedule = config.training.schedule
+        name, eta = ("eta", schedule.eta) if schedule.kind == "constant" else ("eta_max", schedule.eta_max)
+        return f"{command} --set training.schedule.{name}={eta / 10:g}"
+    return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
+
+
+def print_difference(found: Mapping[str, Any], as_json: bool) -> None:
+    """How two configs' accuracies differ over the same seeds."""
+    if as_json:
+        from cifarmlp.files import nan_to_null
+
+        click.echo(json.dumps(nan_to_null(found), indent=2))
+        return
+    rows = [
+        [part, f"{d['mean']:+.4f}", f"{d['low']:+.4f} to {d['high']:+.4f}", d["n"]]
+        for part, d in found["accuracy"].items()
+    ]
+    headers = ["accuracy", "difference", "95 % interval", "seeds"]
+    click.echo(f"\n{found['run']} minus {found['minus']}, seed by seed")
+    click.echo(tabulate(rows, headers=headers, disable_numparse=True, stralign="right"))

@@ -1,0 +1,118 @@
+"""The command `study`: parse, call, print."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
+from cifarmlp.cli.report import NAME
+from cifarmlp.errors import CifarmlpError, ConfigError
+
+if TYPE_CHECKING:
+    from cifarmlp.study.plan import StudyPlan
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[STUDY...]")
+@click.option("--only", multiple=True, metavar="SECTION", help="Only sections with this in their titles.")
+@click.option(
+    "--repeats", type=click.IntRange(1, 10_000), help="Seeds of every experiment. [default: the study's]"
+)
+@click.option("--trials", type=click.IntRange(1, 10_000), help="Trials of each stage of a search.")
+@SET
+@click.option("--jobs", type=click.IntRange(1, 256), help="Trainings side by side. [default: one a core]")
+@click.option("--dask", metavar="ADDRESS", help="Search on a Dask cluster, such as tcp://host:8786.")
+@click.option("--dry-run", is_flag=True, help="Only say what there is to train, and how long it takes.")
+@TABLES
+@FIGURES
+@OUT
+@DATA_DIR
+@QUIET
+@JSON
+def study(
+    names: tuple[str, ...],
+    only: tuple[str, ...],
+    repeats: int | None,
+    trials: int | None,
+    overrides: tuple[str, ...],
+    jobs: int | None,
+    dask: str | None,
+    dry_run: bool,
+    form: Literal["md", "tex"] | None,
+    figures: bool,
+    out: Path,
+    data_dir: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train what a STUDY says and judge each number that was reported: a page with verdicts.
+
+    STUDY is a file or a shipped study; without one, the shipped ones are listed. The same command again goes
+    on where it was interrupted, and copies what was trained before with the same config and code.
+    """
+    from cifarmlp import parallel
+    from cifarmlp.cli.screen.study import (
+        print_interrupted,
+        print_plan,
+        print_studies,
+        print_verdicts,
+        study_events,
+    )
+    from cifarmlp.parallel.signals import restore_signals, watch_signals
+    from cifarmlp.report.build import build_page
+    from cifarmlp.report.write import write_page
+    from cifarmlp.study.folder import load_study_folder
+    from cifarmlp.study.run import run_study
+
+    if not names:
+        print_studies()
+        return
+    if len({Path(name).resolve() for name in names}) < len(names):
+        raise ConfigError(f"{' '.join(names)}: a study is given twice; once is enough")
+    if as_json and dry_run:
+        raise ConfigError("--json is for results; leave it out with --dry-run")
+    plans = [_plan(name, overrides, repeats, trials, out, only) for name in names]
+    cluster = parallel.connect(dask) if dask is not None else None
+    jobs = jobs or parallel.cores()
+    cores = parallel.size(cluster) if cluster else jobs
+    if dry_run:
+        for plan in plans:
+            print_plan(plan, data_dir, out, jobs, cores)
+        return
+    stop, command = watch_signals(), ["cifarmlp", *sys.argv[1:]]
+    lost: dict[str, str] = {}
+    for plan in plans:
+        progress = study_events(quiet)
+        lost |= run_study(
+            plan, out, data_dir, jobs=jobs, cores=cores, command=command, progress=progress, cluster=cluster,
+            stop=stop,
+        )  # fmt: skip
+        if stop():
+            print_interrupted(command)
+            sys.exit(INTERRUPTED + stop())
+    restore_signals()  # the page can be had again by `report`
+    folders = [plan.folder for plan in plans]
+    target = (folders[0] if len(folders) == 1 else out) / NAME
+    write_page(build_page(folders, target.parent), target, form, figures)
+    print_verdicts([load_study_folder(folder) for folder in folders], target, as_json)
+    if lost:
+        raise CifarmlpError(f"not trained after two tries: {'; '.join(f'{k}: {v}' for k, v in lost.items())}")
+
+
+def _plan(
+    name: str,
+    overrides: tuple[str, ...],
+    repeats: int | None,
+    trials: int | None,
+    out: Path,
+    only: tuple[str, ...],
+) -> "StudyPlan":
+    from cifarmlp.config import files as config_files
+    from cifarmlp.study.folder import request_of
+    from cifarmlp.study.load import load_study
+    from cifarmlp.study.plan import plan_study
+
+    loaded = load_study(config_files.find_study(name), overrides)
+    return plan_study(loaded, request_of(loaded, repeats, [*overrides], trials), out, only)

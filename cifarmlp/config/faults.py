@@ -1,0 +1,209 @@
+"""Pydantic's complaints -> sentences for the person who typed, at the place where they typed it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from cifarmlp.config.fields import dotted_fields
+from cifarmlp.config.merge import steps_of
+from cifarmlp.config.strict_yaml import Fault, Node, number_hint, to_plain
+from cifarmlp.errors import ConfigError
+from cifarmlp.text import escape, quote
+
+Steps = tuple[str | int, ...]
+Fields = Mapping[str, FieldInfo]  # by dotted key
+Model = TypeVar("Model", bound=BaseModel)
+
+MAX_SHOWN = 50
+
+_ALLOWED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "tuple_type": "a list, such as [1, 2]",
+    "model_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "greater_than_equal": "at least {ge:.10g}",
+    "greater_than": "greater than {gt:.10g}",
+    "less_than_equal": "at most {le:.10g}",
+    "less_than": "less than {lt:.10g}",
+    "literal_error": "{expected}",
+    "string_unicode": "text that can be shown",
+    "string_too_short": "at least {min_length} letter long",
+    "string_too_long": "at most {max_length} letters long",
+    "too_short": "at least {min_length} item long",
+    "too_long": "at most {max_length} items long",
+}
+_WRONG_SHAPE = {
+    "literal_error",
+    "tuple_type",
+    "model_type",
+    "model_attributes_type",
+    "dict_type",
+    "string_pattern_mismatch",
+}
+
+
+def check(tree: Node, model: type[Model]) -> tuple[Model | None, list[Fault]]:
+    """The config (or other model) that a tree describes, or None and every fault.
+
+    Fields are compared with each other only where each is right by itself; so what is faulty is left out
+    and the rest looked at again, until nothing new is found.
+    """
+    faults: list[Fault] = []
+    left_out: set[Steps] = set()
+    while True:
+        try:
+            config = model.model_validate(_without(to_plain(tree), left_out))
+            return (None if faults else config), faults
+        except ValidationError as error:
+            new = [detail for detail in error.errors() if not _follows(detail, left_out)]
+        faults += [_fault(detail, tree, dotted_fields(model)) for detail in new]
+        paths = {_field_steps(detail, tree) for detail in new} - {()} - left_out
+        if not paths:
+            return None, faults
+        left_out |= paths
+
+
+def refusal(faults: Iterable[Fault]) -> ConfigError:
+    """All faults as one error, in the order of the text."""
+    by_place = sorted(faults, key=lambda fault: fault.place)
+    lines = [f"{place}: {message}" for place, message in by_place]
+    if len(lines) > MAX_SHOWN:
+        first = escape(by_place[0].place.source.name)
+        lines[MAX_SHOWN:] = [f"{first}: {len(lines) - MAX_SHOWN} more faults"]
+    return ConfigError("\n".join(lines))
+
+
+def _fault(detail: ErrorDetails, tree: Node, fields: Fields) -> Fault:
+    path = _typed_path(detail, tree)
+    if detail["type"] == "union_tag_invalid":
+        path = (*path, "kind")
+    node, depth = _find(tree, path)
+    if not isinstance(node.value, dict | list):
+        path = path[:depth]  # pydantic saw the long form of what was typed as one word
+    at_key = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",) or depth < len(path)
+    return Fault(node.key if at_key else node.place, _message(detail, path, fields))
+
+
+def _message(detail: ErrorDetails, path: Steps, fields: Fields) -> str:
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "conflict":
+        return str(context["message"])
+    if kind == "extra_forbidden":
+        return _unknown_key(path, detail, fields)
+    if kind == "missing":
+        return f"{_label(path)} is missing"
+    if kind == "union_tag_invalid":
+        kinds = context["expected_tags"].replace(", ", " or ")
+        return f"{_label(path)} is {_shown(value['kind'])}; it must be {kinds}"
+    allowed = _ALLOWED[kind].format_map(context) if kind in _ALLOWED else detail["msg"]
+    field = fields.get(_dotted_key(path))
+    if kind in _WRONG_SHAPE and field and field.description:
+        allowed = field.description
+    return f"{_label(path) or 'a config'} is {_shown(value)}; it must be {allowed}{_hint(kind, value)}"
+
+
+def _hint(kind: str, value: Any) -> str:
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f": put it in quotes, '{quote(value)}'"
+    if kind == "int_type" and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f": write {value:.0f}"
+    if kind in ("int_type", "float_type") and isinstance(value, str):
+        return f": {hint}" if (hint := number_hint(value)) else ""
+    return ""
+
+
+def _unknown_key(path: Steps, detail: ErrorDetails, fields: Fields) -> str:
+    if path == ("extends",):  # a file's own has been followed by now
+        return "extends belongs in a file, not in an override"
+    key, section = str(path[-1]), _label(path[:-1])
+    if path[:2] == ("training", "schedule") and _dotted_key(path) in fields:
+        return f"{_label(path)} does not go with kind: {detail['loc'][2]}"
+    if key in fields and not section and "." in key:
+        return f"{key} is one key here: in a file, write the last word inside its section"
+    words = f"unknown key {quote(key)}" + (f" in {section}" if section else "")
+    known = _keys_of(path[:-1], fields)
+    near = get_close_matches(key[:100], known, n=1) or [n for n in fields if n.endswith(f".{key}")]
+    return f"{words}; did you mean {near[0]!r}?" if near else f"{words}; known: {', '.join(known)}"
+
+
+def _keys_of(section: Steps, fields: Fields) -> list[str]:
+    prefix = f"{_dotted_key(section)}." if section else ""
+    inside = [name[len(prefix) :] for name in fields if name.startswith(prefix)]
+    return [name for name in inside if "." not in name] + ([] if section else ["extends"])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) and len(value) > 9 else quote(value)
+
+
+def _label(path: Steps) -> str:
+    """`network.hidden[1]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _dotted_key(path: Steps) -> str:
+    """The path's name among `dotted_fields`."""
+    names = [part for part in path if isinstance(part, str)]
+    if len(names) > 3 and names[2] == "space":
+        names[3] = "*"
+    return ".".join(names)
+
+
+def _typed_path(detail: ErrorDetails, tree: Node) -> Steps:
+    """Where a complaint belongs in the config as it was typed."""
+    paths = _fields(detail)
+    return next((path for path in paths if _find(tree, path)[1] == len(path)), paths[0])
+
+
+def _fields(detail: ErrorDetails) -> list[Steps]:
+    fields: Collection[str] = detail.get("ctx", {}).get("fields", ())
+    if fields:
+        return [steps_of(field) for field in fields]
+    loc = detail["loc"]
+    if loc[:2] == ("training", "schedule"):
+        loc = loc[:2] + loc[3:]  # the third is the kind, by which pydantic tells schedules apart
+    return [tuple(part for part in loc if part != "[key]")]
+
+
+def _find(tree: Node, path: Steps) -> tuple[Node, int]:
+    """The node at a path, or else the deepest above it, and how much of the path that took."""
+    for depth, part in enumerate(path):
+        inside = range(len(tree.value)) if isinstance(tree.value, list) else tree.value
+        if not isinstance(inside, dict | range) or part not in inside:
+            return tree, depth
+        tree = tree.value[part]
+    return tree, len(path)
+
+
+def _follows(detail: ErrorDetails, left_out: set[Steps]) -> bool:
+    """Whether a complaint only follows from others."""
+    if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+        return True  # pydantic counted only the items that are right
+    return any(a[: len(b)] == b[: len(a)] for a in _fields(detail) for b in left_out)
+
+
+def _field_steps(detail: ErrorDetails, tree: Node) -> Steps:
+    path = _typed_path(detail, tree)[: _find(tree, _typed_path(detail, tree))[1]]
+    return path[: next((i for i, part in enumerate(path) if isinstance(part, int)), len(path))]
+
+
+def _without(values: Any, left_out: set[Steps]) -> Any:
+    for *above, last in left_out:
+        section = values
+        for part in above:
+            section = section.get(part, {}) if isinstance(section, dict) else {}
+        if isinstance(section, dict):
+            section.pop(last, None)
+    return values

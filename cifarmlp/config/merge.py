@@ -1,0 +1,117 @@
+"""One config laid over another: what a file changes in the one that it extends, and --set in both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+
+from cifarmlp.config.strict_yaml import Fault, Node, Place, Source, parse
+from cifarmlp.text import quote
+
+Steps = tuple[str, ...]
+
+FIRST_RANK_OF_SETTINGS = 1000
+
+# What a mapping is when it does not say its kind.
+_DEFAULT_KINDS: dict[Steps, str] = {
+    ("training", "schedule"): "cyclic",
+    ("training", "optimiser"): "sgd",
+    ("network", "init"): "he",
+}
+_BATCHES = ("train_batches", "validation_batches")
+
+
+def merge(base: Node, over: Node, path: Steps = (), gathering: bool = False) -> Node:
+    """`over` laid over `base`: mappings merge; anything else replaces, as does another kind of mapping.
+
+    While settings are still being gathered they have no defaults yet and oust nothing.
+    """
+    base = _long_form(base, path)
+    both = isinstance(base.value, dict) and isinstance(over.value, dict)
+    if not both or _replaces(base, over, path, gathering):
+        return over
+    merged = {key: node for key, node in base.value.items() if gathering or not _ousts(over, key, path)}
+    for key, node in over.value.items():
+        merged[key] = merge(merged[key], node, (*path, key), gathering) if key in merged else node
+    return Node(merged, base.place, base.key)
+
+
+def _long_form(node: Node, path: Steps) -> Node:
+    """A mapping for a word that stands for one, so that single fields can be laid over it."""
+    if path == ("network", "batch_norm") and node.value is True:
+        return Node({}, node.place, node.key)
+    if path in _DEFAULT_KINDS and isinstance(node.value, str):
+        return Node({"kind": node}, node.place, node.key)
+    return node
+
+
+def _replaces(base: Node, over: Node, path: Steps, gathering: bool) -> bool:
+    if len(path) == 4 and path[2] == "space":
+        return True
+    default = None if gathering else _DEFAULT_KINDS.get(path)
+    new, old = _kind(over, path), _kind(base, path) or default
+    return None not in (new, old) and new != old
+
+
+def _kind(node: Node, path: Steps) -> object:
+    if "kind" in node.value:
+        return node.value["kind"].value
+    return "normal" if path == ("network", "init") and "sigma" in node.value else None
+
+
+def _ousts(over: Node, key: str, path: Steps) -> bool:
+    """Whether the split of the images that `over` asks for leaves no room for a key of the other way."""
+    if path != ("data",):
+        return False
+    if key == "validation":
+        return any(batches in over.value for batches in _BATCHES)
+    return key in _BATCHES and "validation" in over.value and over.value["validation"].value is not None
+
+
+def assignments(values: Iterable[tuple[str, Node]]) -> Node | None:
+    """The tree that gives fields, by their dotted keys, values; None where there are none.
+
+    Their order matters only where two set the same field: the later one counts. A section is set before
+    what is in it.
+    """
+    outer_first = sorted(values, key=lambda item: item[0].count("."))
+    trees = [_nested(key, node) for key, node in outer_first]
+    return reduce(lambda base, over: merge(base, over, gathering=True), trees) if trees else None
+
+
+def _nested(key: str, node: Node) -> Node:
+    for name in reversed(steps_of(key)):
+        node = Node({name: node}, node.place, node.key)
+    return node
+
+
+def steps_of(key: str) -> Steps:
+    """The names in a dotted key."""
+    # What follows `space` is one name: that of the field to search, which has dots itself.
+    names = key.split(".")
+    return (*names[:3], ".".join(names[3:])) if names[2:3] == ["space"] and names[3:] else tuple(names)
+
+
+def parse_settings(settings: Iterable[str], faults: list[Fault]) -> Node | None:
+    """The tree of all `KEY=VALUE` together; None where there are none."""
+    values: list[tuple[str, Node]] = []
+    for rank, setting in enumerate(settings, FIRST_RANK_OF_SETTINGS):
+        source = Source(rank, f"--set {setting if len(setting) <= 80 else setting[:80] + '…'}", whole=True)
+        values += _parse_setting(setting, source, faults)
+    return assignments(values)
+
+
+def _parse_setting(setting: str, source: Source, faults: list[Fault]) -> list[tuple[str, Node]]:
+    key, equals, text = setting.partition("=")
+    place = Place(source)
+    if not equals or not all(key.split(".")):
+        faults.append(Fault(place, "write KEY=VALUE, as in training.lambda=0.01"))
+        return []
+    if not text.strip():
+        faults.append(Fault(place, f"{quote(key)} has no value: write one after '=' (null for none)"))
+        return []
+    node, found = parse(text, source)
+    faults += found
+    if node is None and not found:
+        faults.append(Fault(place, f"{quote(key)} has no value: a '#' begins a comment, put it in quotes"))
+    return [(key, node)] if node else []

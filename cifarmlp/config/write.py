@@ -1,0 +1,80 @@
+"""A config written out: as YAML, as dotted keys, as a digest; and what two configs differ in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cifarmlp.config.schema import Config
+from cifarmlp.config.search_section import numeric_fields
+from cifarmlp.text import yaml_line
+
+
+def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[str]:
+    """What two configs differ in, but for the keys `free` and what is under them."""
+    old, new = (dotted(config) for config in (there, here))
+    keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
+    changed = [key for key in keys if old.get(key) != new.get(key)]
+    return [f"{k} is {yaml_line(old.get(k))} there, {yaml_line(new.get(k))} here" for k in changed]
+
+
+def dotted(config: Config) -> dict[str, Any]:
+    """What the config's YAML says, every value by its dotted key."""
+    return dict(_flat(to_plain_values(config)))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def to_yaml(config: Config) -> str:
+    """The config with every default written out; read back, it is the same config."""
+    lines = []
+    for name, value in to_plain_values(config).items():
+        if isinstance(value, dict) and value:
+            lines += [f"{name}:", *(f"  {key}: {yaml_line(inner)}" for key, inner in value.items())]
+        else:
+            lines.append(f"{name}: {yaml_line(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def digest(config: Config) -> str:
+    """SHA-256 of what a config says but for its name, by which a changed one is known."""
+    return hashlib.sha256(to_yaml(config.model_copy(update={"name": "any"})).encode()).hexdigest()
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema of what the YAML may say, for editors that complete and check while one types."""
+    schema = Config.model_json_schema()
+    inherit = {"type": "string", "description": "the file or name of a config to inherit"}
+    schema["properties"]["extends"] = inherit
+    sections = {name: model["properties"] for name, model in schema["$defs"].items()}
+    _also(sections["NetworkConfig"]["batch_norm"], {"type": "boolean"})
+    _also(sections["NetworkConfig"]["init"], {"enum": ["he", "xavier"]})
+    _also(sections["TrainingConfig"]["optimiser"], {"enum": ["sgd", "momentum"]})
+    for stage in ("Coarse", "Fine"):
+        sections[stage]["space"]["propertyNames"] = {"enum": list(numeric_fields())}
+    return schema
+
+
+def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
+    whole = field.pop("anyOf", None) or [{"$ref": field.pop("$ref")}]
+    field["anyOf"] = [shorthand, *whole]
+
+
+def to_plain_values(config: Config) -> dict[str, Any]:
+    """What the YAML says: words for mappings where it has them, and only the split that is in use."""
+    values = config.model_dump(by_alias=True)
+    values["data"] = {key: value for key, value in values["data"].items() if value is not None}
+    network, training = values["network"], values["training"]
+    network["batch_norm"] = network["batch_norm"] or False
+    init, optimiser = network["init"], training["optimiser"]
+    network["init"] = init["kind"] if init["sigma"] is None else {"sigma": init["sigma"]}
+    training["optimiser"] = "sgd" if optimiser["kind"] == "sgd" else optimiser
+    values["search"] = config.search and config.search.model_dump(exclude_none=True)
+    return values

@@ -1,0 +1,226 @@
+"""The images: found, loaded, split, measured and put in order for training."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cifarmlp.data import cache, cifar10, synthetic
+from cifarmlp.data import download as download_
+from cifarmlp.errors import ConfigError, DataError
+
+N_TRAIN = 50_000
+BATCH_ROWS = 10_000
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pixels (n, 3072) uint8, each row 1024 red, 1024 green, 1024 blue; labels (n,) uint8, 0 to 9.
+
+    The arrays may be read-only, memory-mapped or views of others.
+    """
+
+    pixels: Pixels
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """50000 training and 10000 test images, the classes' names, and where they come from.
+
+    `checksum` is the SHA-256 of training pixels, training labels, test pixels and test labels, in hex;
+    `official` says whether every bit is as published; `place` is the file or folder read, empty for synthetic
+    images; `cache_key` names the entry in the cache.
+    """
+
+    train: Images
+    test: Images
+    names: tuple[str, ...]
+    source: str
+    checksum: str
+    official: bool
+    place: str
+    cache_key: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a training learns from, what it is judged by on the way, and what it is judged by in the end."""
+
+    train: Images
+    validation: Images
+    test: Images
+
+
+def load(source: str, data_dir: Path | None = None, *, download: bool = False) -> Dataset:
+    """The images of `source`, "cifar10" or "synthetic"; at the first call decoded into the user's cache.
+
+    CIFAR-10 is looked for as `find` says; where it isn't, `download` allows fetching it, unless we were told
+    where it is: then that is a mistake to be shown.
+    Raises DataError when it is missing, damaged or cannot be fetched, ConfigError for another source.
+    """
+    if source == "synthetic":
+        stored = cache.load(synthetic.KEY, synthetic.batches, _describe)
+        return _dataset(stored, synthetic.NAMES, source, "", synthetic.KEY)
+    if source != "cifar10":
+        raise ConfigError(f"data.source: {source!r} is neither cifar10 nor synthetic")
+    place = find(data_dir) if _told(data_dir) or not download else find_or_fetch()
+    key = cache.key_of("cifar10", cifar10.files(place))
+    stored = cache.load(key, partial(cifar10.read, place), _describe)
+    return _dataset(stored, cifar10.NAMES, source, str(place), key)
+
+
+def find(data_dir: Path | None = None) -> Path:
+    """The batches folder or archive of CIFAR-10.
+
+    In `data_dir` where given, else in $CIFARMLP_DATA where set, else in the user's cache, then where
+    torchvision and Keras usually put it. A place may be the batches folder, the archive, or contain either.
+    Raises DataError that lists the places and the remedies.
+    """
+    places = _places(data_dir)
+    found = next((found for place in places if (found := cifar10.locate(place))), None)
+    if found is None:
+        raise DataError(_not_found(places))
+    return found
+
+
+def find_or_fetch(data_dir: Path | None = None, progress: download_.Progress | None = None) -> Path:
+    """As `find`, but where there is none the official archive is downloaded.
+
+    It goes to `data_dir` where given, else $CIFARMLP_DATA where set, else the user's cache.
+    """
+    try:
+        return find(data_dir)
+    except DataError:
+        return download_.fetch(_places(data_dir)[0], progress=progress)
+
+
+def _told(data_dir: Path | None) -> Path | None:
+    told = data_dir or os.environ.get("CIFARMLP_DATA")
+    return Path(told).expanduser() if told else None
+
+
+def _places(data_dir: Path | None) -> list[Path]:
+    if told := _told(data_dir):
+        return [told]
+    home = Path.home()
+    keras = Path(os.environ.get("KERAS_HOME") or home / ".keras") / "datasets"
+    torchvision = [Path("data"), Path("data/cifar10"), Path("datasets"), home / "data", home / "datasets"]
+    return [cache.cache_dir(), *torchvision, keras, keras / "cifar-10-batches-py-target"]
+
+
+def _not_found(places: Sequence[Path]) -> str:
+    listed = ", ".join(str(place) for place in places)
+    return (
+        f"no complete CIFAR-10 in {listed}; download it with `cifarmlp data fetch`, point --data-dir or "
+        "$CIFARMLP_DATA at it, or train on synthetic images with `--set data.source=synthetic`"
+    )
+
+
+def _describe(pixels: Pixels, labels: NDArray[np.uint8]) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for rows in (slice(0, N_TRAIN), slice(N_TRAIN, None)):
+        digest.update(pixels[rows].data)
+        digest.update(labels[rows].data)
+    return {"checksum": digest.hexdigest(), "official": cifar10.is_official(pixels, labels)}
+
+
+def _dataset(stored: cache.Stored, names: tuple[str, ...], source: str, place: str, key: str) -> Dataset:
+    pixels, labels, notes = stored
+    train = Images(pixels[:N_TRAIN], labels[:N_TRAIN])
+    test = Images(pixels[N_TRAIN:], labels[N_TRAIN:])
+    return Dataset(train, test, names, source, notes["checksum"], notes["official"], place, key)
+
+
+def split(
+    dataset: Dataset,
+    validation: int | None = None,
+    train_batches: Sequence[int] | None = None,
+    validation_batches: Sequence[int] | None = None,
+) -> Split:
+    """Training and validation images, without copying where they lie in one piece.
+
+    Either `validation_batches` (1 to 5) or the last `validation` images of `train_batches` (all five when
+    not given) are for validation. Raises ConfigError when the two overlap, leave nothing to train on, or are
+    both given.
+    """
+    chosen = _take_batches(dataset.train, "train_batches", train_batches or range(1, 6))
+    if not validation_batches:
+        return Split(*_cut(chosen, validation or 0), dataset.test)
+    if validation:
+        raise ConfigError("data: give either validation or validation_batches, not both")
+    if shared := set(train_batches or range(1, 6)) & set(validation_batches):
+        raise ConfigError(f"data: batches {sorted(shared)} are in both train_batches and validation_batches")
+    return Split(chosen, _take_batches(dataset.train, "validation_batches", validation_batches), dataset.test)
+
+
+def _cut(images: Images, validation: int) -> tuple[Images, Images]:
+    if not 0 <= validation < len(images):
+        raise ConfigError(f"data.validation: {validation} of {len(images)} images leaves none to train on")
+    end = len(images) - validation
+    return (
+        Images(images.pixels[:end], images.labels[:end]),
+        Images(images.pixels[end:], images.labels[end:]),
+    )
+
+
+def _take_batches(images: Images, field: str, numbers: Sequence[int]) -> Images:
+    numbers = list(numbers)
+    if len(set(numbers)) < len(numbers) or not set(numbers) <= {1, 2, 3, 4, 5}:
+        raise ConfigError(f"data.{field}: {numbers} are not different numbers of batches, 1 to 5")
+    first, last = numbers[0], numbers[-1]
+    if numbers == list(range(first, last + 1)):
+        rows = slice((first - 1) * BATCH_ROWS, last * BATCH_ROWS)
+        return Images(images.pixels[rows], images.labels[rows])
+    parts = [_take_batches(images, field, [number]) for number in numbers]
+    pixels = np.concatenate([part.pixels for part in parts])
+    return Images(pixels, np.concatenate([part.labels for part in parts]))
+
+
+def verify(data_dir: Path | None = None) -> list[cifar10.Check]:
+    """The state of each file of the CIFAR-10 that `find` would find. Raises DataError when there is none."""
+    return cifar10.verify(_told(data_dir) or find())
+
+
+def info(dataset: Dataset) -> dict[str, Any]:
+    """What `cifarmlp data info` prints: counts by class, checksum, origin, and bytes taken in the cache."""
+    counts = {
+        part: dict(zip(dataset.names, np.bincount(images.labels, minlength=10).tolist(), strict=True))
+        for part, images in (("train", dataset.train), ("test", dataset.test))
+    }
+    return {
+        "source": dataset.source,
+        "place": dataset.place,
+        "checksum": dataset.checksum,
+        "official": dataset.official,
+        "images": counts,
+        "cache": str(cache.cache_dir() / dataset.cache_key),
+        "cache_bytes": cache.size(dataset.cache_key),
+    }
+
+
+def contact_sheet(images: Images, names: Sequence[str], per_class: int = 10) -> Pixels:
+    """The first images of each class as one RGB picture (H, W, 3) uint8, a row for each class, on white."""
+    tile = 34
+    sheet = np.full((tile * len(names) + 2, tile * per_class + 2, 3), 255, np.uint8)
+    for label, column, image in _first_of_each(images, len(names), per_class):
+        top, left = tile * label + 2, tile * column + 2
+        sheet[top : top + 32, left : left + 32] = image.reshape(3, 32, 32).transpose(1, 2, 0)
+    return sheet
+
+
+def _first_of_each(images: Images, n_classes: int, per_class: int) -> Iterator[tuple[int, int, Pixels]]:
+    for label in range(n_classes):
+        rows = np.flatnonzero(images.labels == label)[:per_class]
+        yield from ((label, column, images.pixels[row]) for column, row in enumerate(rows))

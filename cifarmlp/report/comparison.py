@@ -1,0 +1,103 @@
+"""Several trainings next to each other, as a section of a report."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from cifarmlp.config import words
+from cifarmlp.render.curves import draw_overlay
+from cifarmlp.render.document import Block, Cell, Picture, Section, Table, Text, Verdict
+from cifarmlp.report.training import has_curves, state_of
+from cifarmlp.runs import comparison
+from cifarmlp.runs.folder import Run
+from cifarmlp.stats import format_mean_std
+from cifarmlp.training.outcome import PARTS, summarise
+
+Runs = Mapping[str, Run]
+
+
+def comparison_section(runs: Runs) -> Section:
+    """runs: at least two, by the names that they have in the report."""
+    return Section("Comparison", tuple(_blocks(runs)))
+
+
+def _blocks(runs: Runs) -> Iterator[Block]:
+    yield from _settings(runs)
+    yield _results(runs)
+    if any(has_curves(seed) for run in runs.values() for seed in run.seeds):
+        yield _curves(runs)
+    yield from _differences(runs)
+
+
+def _results(runs: Runs) -> Table:
+    rows = tuple(_result(name, run) for name, run in runs.items())
+    header = ("run", "seeds", "state", *(f"{part} accuracy" for part in PARTS), "test loss")
+    caption = "Accuracy (fraction of the images) and loss (nats) at the end, mean ± std over the seeds."
+    return Table("comparison", caption, header, rows)
+
+
+def _result(name: str, run: Run) -> tuple[Cell, ...]:
+    outcomes = run.outcomes()
+    summary = summarise(outcomes)
+    accuracies = (format_mean_std(summary[part]["accuracy"]) for part in PARTS)
+    return (name, str(len(outcomes)), _state(run), *accuracies, format_mean_std(summary["test"]["loss"]))
+
+
+def _state(run: Run) -> Verdict:
+    """The worst that happened to a seed."""
+    outcomes = run.outcomes()
+    bad = [found for found in map(state_of, outcomes) if found.tone == "bad"]
+    if bad:
+        return (
+            bad[0] if len(outcomes) == 1 else Verdict(f"{len(bad)} of {len(outcomes)} did not learn", "bad")
+        )
+    ended = bool(outcomes) and len(outcomes) == len(run.seeds)
+    return Verdict("finished", "good") if ended else Verdict("not ended", "open")
+
+
+def _curves(runs: Runs) -> Picture:
+    caption = "Loss and accuracy against steps, mean over the seeds; bands: ± one standard deviation."
+    return Picture(
+        "comparison-curves",
+        caption,
+        lambda: draw_overlay({name: comparison.mean_curve(run) for name, run in runs.items()}),
+        f"Loss and accuracy on training and validation set of {', '.join(runs)} against steps.",
+    )
+
+
+def _settings(runs: Runs) -> Iterator[Block]:
+    """The settings that they do not all share."""
+    described = {name: words.describe(run.config) for name, run in runs.items()}
+    every = dict.fromkeys(key for settings in described.values() for key in settings)
+    keys = [key for key in every if len({settings.get(key) for settings in described.values()}) > 1]
+    if keys:
+        rows = tuple(
+            (name, *(settings.get(key, "-") for key in keys)) for name, settings in described.items()
+        )
+        yield Table("comparison-settings", "The settings in which they differ.", ("run", *keys), rows)
+
+
+def _differences(runs: Runs) -> Iterator[Block]:
+    first, *others = runs
+    rows = [row for name in others for row in _pairs(name, runs[first], runs[name])]
+    if not rows:
+        yield Text("No two of them have a seed in common, so there are no paired differences.")
+        return
+    header = ("run", "accuracy", "difference", "95 % interval", "seeds", f"against {first}")
+    caption = (
+        f"Accuracy minus that of {first}, seed by seed: mean of the paired differences with its 95 % "
+        "interval (Student's t)."
+    )
+    yield Table("comparison-differences", caption, header, tuple(rows))
+
+
+def _pairs(name: str, first: Run, other: Run) -> Iterator[tuple[Cell, ...]]:
+    for part, found in comparison.paired_differences(first.outcomes(), other.outcomes()).items():
+        if found["n"]:
+            interval = f"{found['low']:+.4f} to {found['high']:+.4f}" if math.isfinite(found["low"]) else "-"
+            yield name, part, f"{found['mean']:+.4f}", interval, str(found["n"]), _verdict(found)
+
+
+def _verdict(found: Mapping[str, float]) -> Verdict:
+    if found["low"] > 0:
+        return Verdict("higher", "good")
+    return Verdict("lower", "bad") if found["high"] < 0 else Verdict("can't be told", "open")

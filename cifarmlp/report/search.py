@@ -1,0 +1,114 @@
+"""A search as a section of a report."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cifarmlp.config import override_with, to_yaml, words
+from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text
+from cifarmlp.render.trials import draw_trials
+from cifarmlp.report.training import origin_blocks, read_json
+from cifarmlp.search.folder import Search
+from cifarmlp.search.summary import points_by_stage, summarise_search
+from cifarmlp.text import duration
+
+TOP = 10
+
+
+def search_section(search: Search, title: str, target: str) -> Section:
+    """target: the search's folder, relative to the page."""
+    return Section(title, tuple(_blocks(search, title, target)))
+
+
+def search_sentence(search: Search) -> str:
+    """The result in a sentence."""
+    best = summarise_search(search, 1)["best"]
+    if best is None:
+        return f"{words.network(search.config)}: no trial has finished yet."
+    values = ", ".join(f"{key} {_value(best[key])}" for key in search.values[1])
+    return (
+        f"{words.network(search.config)}: of {len(search.trials())} trials the best is number "
+        f"{best['trial']} with {values}: validation accuracy {_accuracy(best)}."
+    )
+
+
+def _blocks(search: Search, title: str, target: str) -> Iterator[Block]:
+    found = summarise_search(search, TOP)
+    yield from _unfinished(search)
+    yield from _doubt(search, found)
+    if found["best"] is not None:
+        yield _picture(search, title)
+    for table in found["tables"]:
+        yield _table(search, title, table)
+    yield _settings(search, title, target)
+    yield from origin_blocks(read_json(search.folder / "environment.json"), title)
+    if found["best"] is not None:
+        best = override_with(search.config, search.values[found["best"]["trial"]])
+        yield Listing("the config of the best trial", to_yaml(best.model_copy(update={"search": None})))
+    yield Listing("config.yaml of the search", to_yaml(search.config))
+
+
+def _unfinished(search: Search) -> Iterator[Block]:
+    failed = len(search.failed())
+    if failed:
+        yield Text(f"{failed} trial{'s' * (failed > 1)} could not be trained; see trials.csv.", "note")
+    if search.plan.status != "finished" or failed:
+        yield Text("The search has not ended. To go on with it:", "note")
+        yield Text(f"cifarmlp search --resume {shlex.quote(str(search.folder))}", "command")
+
+
+def _doubt(search: Search, found: Mapping[str, Any]) -> Iterator[Block]:
+    others = found.get("not_told_from_the_best", 0)
+    if others:
+        yield Text(
+            f"{others} other trial{'s' * (others > 1)} can't be told from the best one, being nearer than "
+            f"twice the standard error of a difference (that of an accuracy: {found['standard_error']:.4f}). "
+            "The ranking within them is luck.",
+            "note",
+        )
+
+
+def _picture(search: Search, title: str) -> Picture:
+    caption = f"{title}: validation accuracy of each trial against the values that were searched."
+    draw = lambda: draw_trials(*points_by_stage(search), title=search.config.name)  # noqa: E731
+    return Picture(f"{title}-trials", caption, draw, search_sentence(search))
+
+
+def _table(search: Search, title: str, table: Mapping[str, Any]) -> Table:
+    keys = tuple(search.values[1])
+    rows = tuple(
+        (
+            str(entry["trial"]),
+            *(_value(entry[key]) for key in keys),
+            f"{entry['train_accuracy']:.4f}",
+            _accuracy(entry),
+        )
+        for entry in table["top"]
+    )
+    caption = f"{title}, {table['of']}: the best {len(rows)} of {table['trials']} trials."
+    header = ("trial", *keys, "training accuracy", "validation accuracy")
+    return Table(f"{title}-{table['of']}", caption, header, rows)
+
+
+def _accuracy(entry: Mapping[str, Any]) -> str:
+    std = entry.get("validation_std")
+    return f"{entry['validation_accuracy']:.4f}" + ("" if std is None else f" ± {std:.4f}")
+
+
+def _value(value: int | float) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _settings(search: Search, title: str, target: str) -> Table:
+    trials = search.trials()
+    seconds = sum(trial.seconds for trial in trials if trial.seconds == trial.seconds)
+    counts = {stage: sum(search.stage(t.trial) == stage for t in trials) for stage in ("coarse", "fine")}
+    rows: tuple[tuple[Cell, ...], ...] = (
+        ("trials", ", ".join(f"{count} {stage}" for stage, count in counts.items() if count) or "none yet"),
+        ("seeds a trial", str(search.plan.seeds)),
+        ("searched", ", ".join(search.values[1])),
+        *words.describe(search.config).items(),
+        ("time of all trials, one after the other", duration(seconds)),
+        ("folder", Link(search.folder.name or ".", target)),
+    )
+    return Table(f"{title}-settings", f"{title}: what was searched.", ("setting", "value"), rows)

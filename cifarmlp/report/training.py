@@ -1,0 +1,233 @@
+"""A training, of one seed or several, as a section of a report."""
+
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cifarmlp.config import to_yaml, words
+from cifarmlp.render.curves import draw_seeds
+from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text, Verdict
+from cifarmlp.runs.folder import Run, Seed
+from cifarmlp.stats import format_mean_std
+from cifarmlp.text import duration
+from cifarmlp.training.build import build_schedule
+from cifarmlp.training.outcome import PARTS, Outcome, summarise
+
+COLUMNS = tuple((part, quantity) for quantity in ("accuracy", "loss") for part in PARTS)
+
+
+def training_section(run: Run, title: str, target: str) -> Section:
+    """target: the run's folder, relative to the page."""
+    return Section(title, tuple(_blocks(run, title, target)))
+
+
+def training_sentence(run: Run) -> str:
+    """The result in a sentence."""
+    outcomes = run.outcomes()
+    if not outcomes:
+        return f"{words.network(run.config)}: no training has ended yet."
+    n = len(outcomes)
+    over = f"mean ± std over n = {n} seeds" if n > 1 else f"seed {outcomes[0].seed}"
+    accuracy = format_mean_std(summarise(outcomes)["test"]["accuracy"])
+    states = dict.fromkeys(found.words for found in map(state_of, outcomes) if found.tone == "bad")
+    told = ", ".join([*states, *([f"test accuracy {accuracy}"] if accuracy != "-" else [])])
+    return f"{words.network(run.config)}: {told} ({over})."
+
+
+def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
+    yield from _unfinished(run)
+    yield from _advice(run)
+    yield _results(run, title)
+    if any(map(has_curves, run.seeds)):
+        yield curves_picture(run, title, title)
+    yield _settings(run, title, target)
+    places = [seed.folder for seed in run.seeds] or [run.folder]
+    yield from origin_blocks(read_json(places[0] / "environment.json"), title)
+    yield Listing("config.yaml, every default written out", to_yaml(run.config))
+
+
+def has_curves(seed: Seed) -> bool:
+    """Whether there are two points to draw a line between."""
+    return sum(math.isfinite(row.get("train_loss", math.nan)) for row in rows_of(seed)) > 1
+
+
+def rows_of(seed: Seed) -> list[dict[str, float]]:
+    """The rows of metrics.csv that say which step they are of."""
+    return [row for row in seed.rows() if math.isfinite(row.get("step", math.nan))]
+
+
+def _unfinished(run: Run) -> Iterator[Block]:
+    planned = read_json(run.folder / "summary.json").get("planned", 1)
+    ended = len(run.outcomes())
+    if ended < max(planned, len(run.seeds)):
+        what = f"{ended} of {planned} seeds have ended" if planned > 1 else "The training has not ended"
+        yield Text(f"{what}, or the files of a seed are damaged. To go on with it:", "note")
+        yield Text(f"cifarmlp train --resume {shlex.quote(str(run.folder))}", "command")
+
+
+def _advice(run: Run) -> Iterator[Block]:
+    """What was seen of the first seed that did not learn; the others mostly say the same."""
+    advised = [outcome for outcome in run.outcomes() if outcome.advice]
+    if advised:
+        others = ", ".join(str(outcome.seed) for outcome in advised[1:])
+        likewise = [f"likewise: seed{'s' * (len(advised) > 2)} {others}"] if others else []
+        who = [f"seed {advised[0].seed}:"] if len(run.seeds) > 1 else []
+        yield Text("\n".join([*who, *advised[0].advice, *likewise]), "note")
+
+
+def _results(run: Run, title: str) -> Table:
+    names = tuple(f"{part} {quantity}" for part, quantity in COLUMNS)
+    rows = [_row(seed) for seed in run.seeds]
+    outcomes = run.outcomes()
+    if len(outcomes) > 1:
+        summary = summarise(outcomes)
+        means = (format_mean_std(summary[part][quantity]) for part, quantity in COLUMNS)
+        rows.append((f"mean ± std, n = {len(outcomes)}", "", *means, ""))
+    caption = f"{title}: accuracy (fraction of the images) and loss (cross-entropy, nats) at the end."
+    return Table(f"{title}-results", caption, ("seed", "state", *names, "time"), tuple(rows))
+
+
+def _row(seed: Seed) -> tuple[Cell, ...]:
+    outcome = seed.outcome
+    if outcome is None:
+        return (str(seed.config.seed), Verdict("not ended", "open"), *["-"] * len(COLUMNS), "-")
+    numbers = [
+        format_number(outcome.metrics.get(part, {}).get(quantity, math.nan)) for part, quantity in COLUMNS
+    ]
+    return (str(seed.config.seed), state_of(outcome), *numbers, f"{outcome.seconds:.1f} s")
+
+
+def state_of(outcome: Outcome) -> Verdict:
+    """How a training ended, judged."""
+    if outcome.status == "diverged":
+        return Verdict(f"diverged at step {outcome.diverged_at}", "bad")
+    return Verdict("at chance level", "bad") if outcome.at_chance else Verdict("finished", "good")
+
+
+def format_number(value: float) -> str:
+    """Four decimals, or a dash where there is none."""
+    return f"{value:.4f}" if math.isfinite(value) else "-"
+
+
+def curves_picture(run: Run, title: str, name: str) -> Picture:
+    """Cost, loss, accuracy and eta against steps; name: of the picture's file."""
+    n = sum(map(has_curves, run.seeds))
+    spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
+    caption = (
+        f"{title}: cost, loss and accuracy of training and validation set, and eta, against steps.{spread}"
+    )
+    return Picture(
+        f"{name}-curves",
+        caption,
+        lambda: _drawn(run, title),
+        f"Curves of a training. {training_sentence(run)}",
+    )
+
+
+def _drawn(run: Run, title: str) -> Figure:
+    return draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title)
+
+
+@np.errstate(all="ignore")
+def eta_by_step(run: Run) -> dict[int, float]:
+    """The learning rate over the steps that were trained."""
+    last = max((row for seed in run.seeds for row in rows_of(seed)), key=lambda row: row["step"])
+    epoch = round(last["step"] / last["epoch"]) if last.get("epoch") else 1
+    schedule = build_schedule([run.config], max(1, epoch))
+    steps = np.unique(np.linspace(0, last["step"], 401).astype(int))
+    return {int(step): float(np.ravel(schedule(int(step)))[0]) for step in steps}
+
+
+def _settings(run: Run, title: str, target: str) -> Table:
+    outcomes = run.outcomes()
+    rows: list[tuple[Cell, ...]] = list(words.describe(run.config).items())
+    if outcomes:
+        steps = max(outcome.steps for outcome in outcomes)
+        epochs = max(outcome.epochs for outcome in outcomes)
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        rows.append(("trained for", f"{steps} steps, {epochs:.1f} epochs"))
+        rows.append(
+            ("time", f"{duration(seconds)}{' for all seeds' * (len(outcomes) > 1)}, with evaluations")
+        )
+    rows.append(("folder", Link(run.folder.name or ".", target)))
+    return Table(f"{title}-settings", f"{title}: what was trained.", ("setting", "value"), tuple(rows))
+
+
+def origin_blocks(described: Mapping[str, Any], title: str) -> Iterator[Block]:
+    """The command that was typed, and the machine and versions that it ran on: of environment.json."""
+    command = described.get("command")
+    if isinstance(command, list) and len(command) > 1:
+        yield Text("The command:")
+        yield Text(f"cifarmlp {shlex.join(map(str, command[1:]))}", "command")
+    rows = tuple(_environment(described))
+    if rows:
+        yield Table(f"{title}-environment", f"{title}: where it ran.", ("what", "value"), rows)
+
+
+def _environment(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in ("cifarmlp", "git_commit", "python", "cpu", "platform", "blas_threads"):
+        if described.get(name) is not None:
+            yield name.replace("_", " "), str(described[name])
+    if isinstance(described.get("blas"), list):
+        yield "blas", ", ".join(map(str, described["blas"]))
+    libraries = _mapping(described.get("libraries"))
+    if libraries:
+        yield "libraries", ", ".join(f"{name} {version}" for name, version in libraries.items())
+    images = _mapping(described.get("data"))
+    if images:
+        official = {True: "the official ones", False: "not the official ones"}.get(images.get("official"), "")  # type: ignore[arg-type]
+        yield "images", f"{images.get('source')}, {official}, SHA-256 {images.get('sha256')}"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """What a file holds; nothing where it is none or damaged."""
+    try:
+        return _mapping(json.loads(path.read_bytes()))
+    except (OSError, ValueError):
+        return {}
+
+
+PULLS = (
+    "Gradient and decay are the root mean squares of the two terms of the gradient of the cost with respect "
+    "to a layer's weights: that of the loss, and 2 lambda W of the L2 term. Where the second is the larger "
+    "one the weights shrink, the outputs' spread with them, and then the gradients further."
+)
+
+
+def failure_blocks(run: Run, title: str, pulls: Sequence[Mapping[str, float]], name: str) -> Iterator[Block]:
+    """For an experiment that stayed at chance level or diverged: what was seen of its first such seed."""
+    advised = [outcome for outcome in run.outcomes() if outcome.advice]
+    if not advised:
+        return
+    first, seeds = advised[0], ", ".join(str(outcome.seed) for outcome in advised)
+    told = first.advice[0].partition(";")[0] if first.at_chance else first.advice[0]
+    yield Text(f"{title}, seed{'s' * (len(advised) > 1)} {seeds}: {told}.", "note")
+    if first.layers:
+        yield _layers(first, title, pulls, name)
+    if first.layers and pulls:
+        yield Text(PULLS)
+
+
+def _layers(outcome: Outcome, title: str, pulls: Sequence[Mapping[str, float]], name: str) -> Table:
+    steps = sorted({int(row["step"]) for row in pulls})
+    columns = [f"gradient, decay at step {step}" for step in steps]
+    rows: list[tuple[Cell, ...]] = []
+    for layer in outcome.layers:
+        at = {int(row["step"]): row for row in pulls if row["layer"] == layer["layer"]}
+        pairs = [
+            f"{at[step]['gradient']:.1e}, {at[step]['decay']:.1e}" if step in at else "-" for step in steps
+        ]
+        rows.append((f"{layer['layer']:g}", f"{layer['dead']:.0%}", f"{layer['spread']:.1e}", *pairs))
+    header = ("layer", "dead units at the end", "spread of the outputs at the end", *columns)
+    caption = f"{title}: its layers, from the input, seed {outcome.seed}."
+    return Table(f"{name}-layers", caption, header, tuple(rows))

@@ -1,0 +1,71 @@
+"""Which runs of a list are wanted: `KEY=VALUE` about their state, their names or their configs."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+from cifarmlp.config import Config, dotted
+from cifarmlp.config.fields import dotted_fields
+from cifarmlp.config.strict_yaml import Source, parse, to_plain
+from cifarmlp.errors import ConfigError
+from cifarmlp.runs.listing import KINDS, STATUS, Entry
+from cifarmlp.text import escape, quote
+
+Filter = Callable[[Entry], bool]
+
+WORDS = {"status": STATUS, "kind": KINDS}
+
+
+def parse_filter(text: str) -> Filter:
+    """`KEY=VALUE` -> whether an entry is such a one.
+
+    KEY: status, kind, name (of folder or config, with a shell's wildcards), or a config's dotted key. A
+    section is `true` where it is there (`network.batch_norm=true`) and goes by its kind (`network.init=he`).
+    Raises ConfigError.
+    """
+    key, equals, wanted = text.partition("=")
+    if not equals or not key:
+        raise _refused(text, "write KEY=VALUE, as in network.batch_norm=true")
+    if key == "name":
+        return lambda entry: any(fnmatchcase(name, wanted) for name in _names(entry))
+    if key in WORDS:
+        if wanted not in WORDS[key]:
+            raise _refused(text, f"{key} is one of {', '.join(WORDS[key])}")
+        return lambda entry: getattr(entry, key) == wanted
+    if key not in dotted_fields(Config):
+        near = get_close_matches(key[:100], [*WORDS, "name", *dotted_fields(Config)], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ": status, kind, name or a config's dotted key"
+        raise _refused(text, f"unknown key {quote(key)}{hint}")
+    value = _value(text, wanted)
+    return lambda entry: entry.config is not None and _holds(dotted(entry.config), key, value)
+
+
+def _refused(text: str, why: str) -> ConfigError:
+    return ConfigError(f"--filter {escape(text[:80])}: {why}")
+
+
+def _names(entry: Entry) -> list[str]:
+    return [entry.folder.name, *([entry.config.name] if entry.config else [])]
+
+
+def _value(text: str, wanted: str) -> Any:
+    node, faults = parse(wanted, Source(0, "--filter", whole=True))
+    if faults:
+        raise _refused(text, faults[0].message)
+    return None if node is None else to_plain(node)
+
+
+def _holds(values: Mapping[str, Any], key: str, wanted: Any) -> bool:
+    inside = {name[len(key) + 1 :]: value for name, value in values.items() if name.startswith(f"{key}.")}
+    if not inside:
+        return _same(values.get(key), wanted)
+    if isinstance(wanted, dict):
+        return all(_holds(inside, name, value) for name, value in wanted.items())
+    return wanted is True or (wanted is not None and inside.get("kind") == wanted)
+
+
+def _same(there: Any, wanted: Any) -> bool:
+    if isinstance(there, list | tuple):
+        return isinstance(wanted, list) and list(there) == wanted
+    return bool(there == wanted) and isinstance(there, bool) == isinstance(wanted, bool)

@@ -1,0 +1,68 @@
+"""Which trials train in lockstep, and what that will take: populations, their time and their memory."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cifarmlp.config import Config, InitConfig
+from cifarmlp.training.cost import PROCESS_BYTES, member_bytes
+
+MOST_MEMBERS = 16  # more bring no more trial-steps per second: benchmarks/populations.py
+MOST_WIDTH = 1600  # of all members' first layers together: the weights must stay in the processor's cache
+SHARE_OF_MEMORY = 0.6  # of what is free, for all processes together
+PER_MEMBER = ("lam", "init", "eta", "eta_min", "eta_max")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training of a search: the config of trial `trial`, with one of its seeds."""
+
+    trial: int
+    config: Config
+
+
+def configs_of(populations: Sequence[Sequence[Member]]) -> list[list[Config]]:
+    """The configs of the members of each population."""
+    return [[member.config for member in population] for population in populations]
+
+
+def group_into_populations(members: Sequence[Member], cores: int, memory: float) -> list[list[Member]]:
+    """The populations: members that may train in lockstep, as many at a time as pay, on all cores.
+
+    May: equal but for lambda, init and the rates of the schedule. `cores` processes share `memory` bytes.
+    """
+    alike: dict[Config, list[Member]] = {}
+    for member in members:
+        alike.setdefault(_shared(member.config), []).append(member)
+    parts = [_parts(group, cores if len(alike) < cores else 1, cores, memory) for group in alike.values()]
+    return [part for group in parts for part in group]
+
+
+def _shared(config: Config) -> Config:
+    """The config without what members of a population may differ in."""
+    schedule, training, network = config.training.schedule, config.training, config.network
+    rates = {name: 0.0 for name in PER_MEMBER if hasattr(schedule, name)}
+    return config.model_copy(
+        update={
+            "name": "",
+            "search": None,
+            "network": network.model_copy(update={"init": InitConfig()}),
+            "training": training.model_copy(
+                update={"lam": 0.0, "schedule": schedule.model_copy(update=rates)}
+            ),
+        }
+    )
+
+
+def _parts(group: list[Member], spread: int, cores: int, memory: float) -> list[list[Member]]:
+    count = math.ceil(len(group) / _most(group[0].config, memory * SHARE_OF_MEMORY / cores))
+    count = min(len(group), math.ceil(count / spread) * spread)  # every core has the same number
+    ends = [len(group) * i // count for i in range(count + 1)]
+    return [group[start:end] for start, end in itertools.pairwise(ends)]
+
+
+def _most(config: Config, memory: float) -> int:
+    first = config.network.hidden[0] if config.network.hidden else 10
+    fitting = int((memory - PROCESS_BYTES) / member_bytes(config))
+    return max(1, min(MOST_MEMBERS, MOST_WIDTH // first, fitting))

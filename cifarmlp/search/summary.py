@@ -1,0 +1,76 @@
+"""What a search has found: its best trials, whether they can be told apart, the plot, and best.yaml."""
+
+from typing import Any
+
+from cifarmlp import files
+from cifarmlp.config import override_with, to_yaml
+from cifarmlp.render.trials import draw_trials
+from cifarmlp.search import ranking
+from cifarmlp.search.folder import Search
+from cifarmlp.search.ranking import Trial
+from cifarmlp.search.sampling import centre_of
+
+
+def summarise_search(search: Search, top: int) -> dict[str, Any]:
+    """top.json: the best `top` trials of the coarse search and around each centre of the fine one, the best
+    of all, and how many trials can't be told from it.
+    """
+    best_first = ranking.rank(search.trials())
+    tables = [
+        {"of": name, "trials": len(trials), "top": [_entry(search, t) for t in ranking.rank(trials)[:top]]}
+        for name, trials in _groups(search).items()
+    ]
+    found: dict[str, Any] = {"seeds": search.plan.seeds, "best": None, "tables": tables}
+    if best_first:
+        noise = ranking.noise(best_first, search.config.data.validation_images)
+        found |= {
+            "best": _entry(search, best_first[0]),
+            "standard_error": noise,
+            "not_told_from_the_best": ranking.count_indistinguishable(best_first, noise) - 1,
+        }
+    return found
+
+
+def _groups(search: Search) -> dict[str, list[Trial]]:
+    groups: dict[str, list[Trial]] = {}
+    for trial in search.trials():
+        groups.setdefault(_group(search, trial.trial), []).append(trial)
+    return groups
+
+
+def _group(search: Search, trial: int) -> str:
+    if search.stage(trial) == "coarse":
+        return "coarse"
+    section = search.config.search
+    assert section is not None
+    assert section.fine is not None
+    centre = centre_of(section.fine, trial - search.coarse)
+    return "fine" if centre is None else f"fine, around the coarse search's number {centre + 1}"
+
+
+def _entry(search: Search, trial: Trial) -> dict[str, Any]:
+    std = {"validation_std": trial.validation_std} if trial.seeds > 1 else {}
+    return {**search.row(trial), **std}
+
+
+def write_summary(search: Search, top: int) -> dict[str, Any]:
+    """top.json; and, once there is a best trial, best.yaml and search.png. Returns what top.json holds."""
+    found = summarise_search(search, top)
+    files.write_json(search.folder / "top.json", found)
+    if found["best"] is not None:
+        best = override_with(search.config, search.values[found["best"]["trial"]])
+        best = best.model_copy(update={"name": f"{best.name[:95]}-best", "search": None})
+        files.write_text(search.folder / "best.yaml", to_yaml(best))
+        figure = draw_trials(*points_by_stage(search), title=search.config.name)
+        files.write(search.folder / "search.png", lambda file: figure.savefig(file, format="png", dpi=150))
+    return found
+
+
+def points_by_stage(search: Search) -> tuple[dict[str, list[dict[str, Any]]], dict[str, bool]]:
+    """Rows of trials.csv by stage, and whether each searched field has a logarithmic axis."""
+    section = search.config.search
+    assert section is not None
+    stages: dict[str, list[dict[str, Any]]] = {"coarse": [], "fine": []}
+    for trial in search.trials():
+        stages[search.stage(trial.trial)].append(search.row(trial))
+    return stages, {key: section.coarse.space[key].log_uniform is not None for key in search.values[1]}

@@ -1,0 +1,73 @@
+"""Trainings and searches that were made before: found by what decides their numbers, and copied."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from cifarmlp import files
+from cifarmlp.config import Config, load_config, to_yaml
+from cifarmlp.data import Dataset
+from cifarmlp.errors import CifarmlpError
+from cifarmlp.search.folder import read_search
+from cifarmlp.training import environment
+from cifarmlp.training.outcome import read_ended
+
+Key = tuple[str, str, str]
+NOT_COPIED = (".lock", ".owner.json", ".*.tmp")
+
+
+def key_of(config: Config, dataset: Dataset, searched: bool = False) -> Key:
+    """What decides the numbers of a training, or a search: the config but for its name, the code, the images.
+
+    A training is the same one whatever its config says of a search.
+    """
+    return _text(config, searched), environment.code_digest(), dataset.checksum
+
+
+def finished_runs(out: Path) -> dict[Key, Path]:
+    """The trainings and searches that ended in folders below `out`, by what decides their numbers."""
+    folders = {path.parent for name in ("result.json", "search.json") for path in out.rglob(name)}
+    there = sorted(folder for folder in folders if not _is_half(folder.relative_to(out)))
+    return {key: folder for folder in there for key in _key_in(folder) if _is_whole(folder)}
+
+
+def _is_half(folder: Path) -> bool:
+    return any(part.startswith(".") for part in folder.parts)
+
+
+def copy_run(source: Path, target: Path, config: Config) -> None:
+    """The folder `source` as `target`, whole or not at all, with this `config`. Raises RunFolderError."""
+    half = target.with_name(f".{target.name}.copy")
+    with files.disk_errors(target):
+        shutil.rmtree(half, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, half, ignore=shutil.ignore_patterns(*NOT_COPIED))
+        files.write_text(half / "config.yaml", to_yaml(config))
+        os.replace(half, target)
+
+
+def _text(config: Config, searched: bool) -> str:
+    return to_yaml(config.model_copy(update={"name": "any"} if searched else {"name": "any", "search": None}))
+
+
+def _key_in(folder: Path) -> Iterator[Key]:
+    try:
+        made = json.loads((folder / "environment.json").read_bytes())
+        text = _text(load_config(folder / "config.yaml"), (folder / "search.json").exists())
+        yield text, made["code"], made["data"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, CifarmlpError):
+        return  # of an older version, or damaged
+
+
+def _is_whole(folder: Path) -> bool:
+    if not (folder / "search.json").exists():
+        return read_ended(folder) is not None
+    try:
+        found = read_search(folder)
+    except CifarmlpError:
+        return False
+    section, plan = found.config.search, found.plan
+    stages = ["coarse", "fine"] if section and section.fine else ["coarse"]
+    return plan.status == "finished" and plan.seeds == 1 and plan.stages == stages

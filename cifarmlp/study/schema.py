@@ -1,0 +1,153 @@
+"""What a study may say: its sections, experiments, checks, search, comparisons, and what was reported."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from cifarmlp.config.sections import Count, NotNegative, StrictModel, conflict
+from cifarmlp.text import quote
+
+
+def _can_be_shown(text: str) -> str:
+    bad = next((c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t"), None)
+    if bad is not None:
+        raise conflict(f"the character {quote(bad)} can't be shown in {quote(text)}: remove it")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise conflict(f"{quote(text)} must be one line, without tabs")
+    return text
+
+
+Words = Annotated[str, Field(max_length=10_000), AfterValidator(_can_be_shown)]
+Line = Annotated[Words, AfterValidator(_one_line)]
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"[A-Za-z0-9]",
+        description="text with a letter, a to z, or digit",
+    ),
+    AfterValidator(_can_be_shown),
+    AfterValidator(_one_line),
+]
+Accuracy = Annotated[float, Field(ge=0, le=1)]
+Expected = Literal["higher", "lower", "not higher", "only the first trains"]
+Quantity = Literal["train loss", "validation loss", "test loss",
+                   "train accuracy", "validation accuracy", "test accuracy"]  # fmt: skip
+
+
+class Reported(StrictModel):
+    """What somebody published of an experiment: accuracies of train, validation, test; their std over n runs.
+
+    status: whether its loss stayed finite.
+    """
+
+    accuracy: Annotated[tuple[Accuracy | None, ...], Field(strict=False, min_length=3, max_length=3)] = Field(
+        (None, None, None), description="a list of three fractions: train, validation, test; null for none"
+    )
+    std: Annotated[tuple[NotNegative | None, ...], Field(strict=False, min_length=3, max_length=3)] = Field(
+        (None, None, None), description="a list of three numbers: train, validation, test; null for none"
+    )
+    n: Count = 1
+    status: Literal["finished", "diverged"] | None = None
+
+    @model_validator(mode="after")
+    def _a_std_is_of_several(self) -> Reported:
+        if any(std is not None for std in self.std) and self.n < 2:
+            raise conflict("a std is of at least 2 runs: say n, how many they were")
+        return self
+
+
+class Varied(StrictModel):
+    """A config with some of its fields changed."""
+
+    config: str | None = None
+    set: dict[str, Any] = Field({}, description="a mapping of dotted keys to values")
+
+
+class Experiment(Varied):
+    """A config that is trained with several seeds. note: what a reader should know of it."""
+
+    name: Name
+    repeats: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    note: Words = ""
+    reported: Reported = Reported()
+
+
+class GradientCheck(Varied):
+    """A network whose gradients are checked, and differences that were published, by parameter (W1, b1, …).
+
+    measure: of those; relative is ||a - n|| / (||a|| + ||n||), distance is ||a - n||. mistake: to be made on
+    purpose, to see which parameters it shows in.
+    """
+
+    name: Name
+    mistake: Literal["constant statistics"] | None = None
+    measure: Literal["relative", "distance"] = "relative"
+    reported: dict[Line, NotNegative] = Field({}, description="a mapping of parameters to numbers")
+
+
+class Found(StrictModel):
+    """A trial that was published: the values of the searched fields, its accuracies."""
+
+    values: dict[str, float] = Field(description="a mapping of searched fields to numbers", min_length=1)
+    train: Accuracy | None = None
+    validation: Accuracy | None = None
+
+
+class Best(StrictModel):
+    """What a published search found: its best trials of either stage, and the best of all."""
+
+    coarse: Annotated[tuple[Found, ...], Field(strict=False)] = ()
+    fine: Annotated[tuple[Found, ...], Field(strict=False)] = ()
+    best: dict[str, float] = Field({}, description="a mapping of searched fields to numbers")
+
+
+class SearchOf(Varied):
+    """A search by a config's section `search`."""
+
+    config: str
+    reported: Best = Best()
+
+
+class Claim(StrictModel):
+    """Two experiments over the same seeds: what somebody concluded, and which of the two is which.
+
+    expected: how the first one's quantity is to be against the second one's, or that it alone trains.
+    """
+
+    claim: Line
+    of: Annotated[tuple[str, ...], Field(strict=False, min_length=2, max_length=2)] = Field(
+        description="a list of two experiments' names"
+    )
+    quantity: Quantity = "test accuracy"
+    expected: Expected = "higher"
+
+
+class StudySection(StrictModel):
+    """A heading and what belongs under it. curves: whether each experiment's curves are shown."""
+
+    title: Name
+    text: Words = ""
+    experiments: Annotated[tuple[Experiment, ...], Field(strict=False)] = ()
+    curves: bool = True
+    gradcheck: Annotated[tuple[GradientCheck, ...], Field(strict=False)] = ()
+    search: SearchOf | None = None
+    comparisons: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
+
+
+class Study(StrictModel):
+    """A whole study. base: the config that experiments change where they name none themselves."""
+
+    title: Name
+    text: Words = ""
+    base: str | None = None
+    repeats: Annotated[int, Field(ge=1, le=10_000)] = 3
+    sections: Annotated[tuple[StudySection, ...], Field(strict=False, min_length=1, max_length=100)]

@@ -1,0 +1,86 @@
+"""Why a training came to nothing, and what usually helps."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from cifarmlp.config import Config
+from cifarmlp.data import Dataset, Images, standardiser
+from cifarmlp.nn.diagnosis import first_not_finite, gradient_and_decay, layer_health
+from cifarmlp.nn.types import Float
+from cifarmlp.training.build import build_training, split_images
+from cifarmlp.training.loop import CHUNK, Training
+from cifarmlp.training.outcome import Outcome
+
+
+def _remedies(config: Config) -> str:
+    network = config.network
+    norm = ["batch_norm: true"] if network.hidden and not network.batch_norm else []
+    init = ["init: he"] if network.init.kind != "he" else []
+    return ", ".join([*norm, *init, "an eta ten times smaller"])
+
+
+def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: int | None = None) -> bool:
+    """Whether training brought no more than always naming the commonest class, by three standard errors.
+
+    rows: of metrics.csv, whose accuracies are of the first `evaluated` training images (None: all).
+    """
+    share = float(np.bincount(train.labels).max()) / len(train)
+    limit = share + 3 * (share * (1 - share) / (evaluated or len(train))) ** 0.5
+    return all(not row["train_accuracy"] > limit for row in rows if row["step"] > 0)
+
+
+def explain_divergence(outcome: Outcome, training: Training, step: int, config: Config) -> None:
+    """Write into the outcome at which step, and where, numbers ceased to be finite."""
+    where = first_not_finite(training.network, _sample(training))
+    outcome.diverged_at = step
+    outcome.advice = [
+        f"diverged at step {step}: the loss is not finite; first not finite: {where}",
+        f"what usually helps: {_remedies(config)}",
+    ]
+
+
+def explain_chance(outcome: Outcome, training: Training, config: Config) -> None:
+    """Write into the outcome how its layers are."""
+    health = layer_health(training.network, _sample(training))
+    outcome.at_chance = True
+    outcome.layers = [layer.as_dict() for layer in health]
+    outcome.advice = [
+        "never left chance level; its layers, from the input (share of dead ReLUs, spread of the outputs):",
+        *(f"  layer {h.layer}: {h.dead:.0%} dead, spread {h.spread:.2g}" for h in health),
+        f"what usually helps: {_remedies(config)}",
+    ]
+
+
+@np.errstate(all="ignore")
+def gradient_and_decay_at(
+    config: Config, dataset: Dataset, steps: Sequence[int], stop: Callable[[], bool] = lambda: False
+) -> list[dict[str, float]]:
+    """What pulls at the weights of each layer after so many steps, see `diagnosis.pulls`: a row a step and
+    layer, with the columns step, layer, gradient, decay. It ends early where the training diverges, or is
+    stopped.
+    """
+    training = build_training([config], split_images(config, dataset))
+    training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
+    x = _sample(training)[: config.training.batch_size]
+    rows = []
+    for target in sorted(set(steps)):
+        training.stop = lambda target=target: training.step >= target or stop()  # type: ignore[misc]
+        if target and training.step < training.steps:
+            list(training.records())
+        found = gradient_and_decay(training.network, x, training.train.labels[: len(x)], config.training.lam)
+        names = ("step", "layer", "gradient", "decay")
+        rows += [
+            dict(zip(names, (training.step, layer, *pair), strict=True))
+            for layer, pair in enumerate(found, 1)
+        ]
+        if training.step < target:  # it has ended before, or diverged
+            break
+    return rows
+
+
+def _sample(training: Training) -> Float:
+    rows = np.arange(min(1000, len(training.train)))
+    x = np.empty((len(rows), training.train.pixels.shape[1]), training.network.dtype)
+    standardiser(training.mean, training.std, training.network.dtype)(training.train.pixels, rows, x)
+    return x

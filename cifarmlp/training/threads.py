@@ -1,0 +1,83 @@
+"""How many threads BLAS uses: as many as pay, and never so that a result changes.
+
+OpenBLAS's threads wait for each other by spinning. That is fastest on idle cores; but where another process
+wants a core too, each product may wait for a time slice, and a step take twenty times as long.
+"""
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from cifarmlp.nn.products import add_product
+from cifarmlp.nn.types import Float
+from cifarmlp.parallel.cores import cores
+
+MOST = 2  # threads that products as narrow as a report's network were measured to use well
+SHARED = 0.85  # share of the processors' time below which somebody else must have had the rest
+
+
+class BlasThreads:
+    """A number of BLAS threads: `fixed`, or adapted between epochs to what else the machine does.
+
+    It is adapted only where one thread and several give the same bits in all products of this network.
+    """
+
+    def __init__(self, fixed: int | None, sizes: Sequence[int], batch: int, chunk: int) -> None:
+        """sizes: [in, hidden..., out]; batch, chunk: images a step and at a time in an evaluation."""
+        self.controller = ThreadpoolController()
+        self.most = fixed or min(MOST, cores())
+        self.same_bits = self._same_bits(sizes, batch, chunk)
+        self.adapts = fixed is None and self.most > 1 and self.same_bits
+        self._use(self.most if fixed or self.adapts else 1)
+
+    def adapt(self) -> None:
+        """To be called now and then: one thread while the cores are shared, all while they are idle."""
+        if not self.adapts:
+            return
+        cpu, wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
+        if self.count > 1 and cpu < SHARED * self.count * wall:
+            self._use(1)
+        elif self.count == 1 and os.getloadavg()[0] < cores() - 0.5:
+            self._use(self.most)
+        else:
+            self._use(self.count)
+
+    def _use(self, count: int) -> None:
+        self.count = count
+        self.controller.limit(limits=count)
+        self.cpu, self.wall = time.process_time(), time.perf_counter()
+
+    def _same_bits(self, sizes: Sequence[int], batch: int, chunk: int) -> bool:
+        rng = np.random.default_rng(0)
+        for fan_in, fan_out in itertools.pairwise(sizes):
+            x, w, s = (
+                _random(rng, *shape)
+                for shape in ((max(batch, chunk), fan_in), (fan_in, fan_out), (batch, fan_out))
+            )
+            pairs = [(x[:batch], w), (s, w.T), (x[:batch, 0], s), (x[:chunk], w)]
+            products = [*(partial(np.matmul, *pair) for pair in pairs), partial(_added, w, x[:batch], s)]
+            if not all(self._agrees(product) for product in products):
+                return False
+        return True
+
+    def _agrees(self, product: Callable[[], Float]) -> bool:
+        results = []
+        for count in (1, max(self.most, min(MOST, cores()))):
+            with self.controller.limit(limits=count):
+                results.append(product())
+        return bool(np.array_equal(results[0], results[1]))
+
+
+def _added(C: Float, a: Float, b: Float) -> Float:
+    C = C.copy()
+    add_product(C, a, b, -1)
+    return C
+
+
+def _random(rng: np.random.Generator, rows: int, columns: int) -> Float:
+    return rng.standard_normal((rows, columns), np.float32)
