@@ -29,7 +29,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["CIFARMLP_THREADS"] = "1"  # no 
 
 import numpy as np
 import test_pickles
-import tiny
+from helpers import tiny
 from tabulate import tabulate
 
 from cifarmlp import data

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from config_text import in_an_empty_folder, load  # noqa: F401
+from helpers.config_text import in_an_empty_folder, load  # noqa: F401
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 
 from cifarmlp import files as files_
 from cifarmlp.render import figures

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tiny
+from helpers import tiny
 
 from cifarmlp.study import judge
 from cifarmlp.render.document import Verdict

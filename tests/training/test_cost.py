@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-import tiny
+from helpers import tiny
 
 from cifarmlp.training import cost
 

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from config_text import in_an_empty_folder  # noqa: F401
+from helpers.config_text import in_an_empty_folder  # noqa: F401
 
 from cifarmlp.study import load as load_
 from cifarmlp.config.files import find_study, shipped_studies

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from scipy.special import softmax
-from tiny import Done, cifarmlp
+from helpers.tiny import Done, cifarmlp
 
 from cifarmlp import data
 from cifarmlp.render import evaluation

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import chores
+from helpers import worker_functions as chores
 import pytest
 from distributed import Client
 from test_workers import numbered, numbers
@@ -181,7 +181,7 @@ def test_an_item_that_kills_its_workers_is_lost_and_the_others_are_done(dask, lo
 LOST = """
 import sys, time
 from pathlib import Path
-import chores
+from helpers import worker_functions as chores
 from cifarmlp import cluster, errors, workers
 cluster.CONNECT = 1.0
 client = workers.connect(sys.argv[1])

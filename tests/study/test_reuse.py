@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tiny
+from helpers import tiny
 
 from cifarmlp import files
 from cifarmlp.search import plan, folder as folder_

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-import chores
+from helpers import worker_functions as chores
 import pytest
-import tiny
+from helpers import tiny
 
 from cifarmlp.training import seeds
 from cifarmlp.config import find_config, load_config
@@ -235,7 +235,7 @@ def test_a_worker_that_was_being_started_gets_no_item_once_told_to_stop(log):
 SCRIPT = """
 import signal, sys, time
 from pathlib import Path
-import chores
+from helpers import worker_functions as chores
 from cifarmlp import interrupts, workers
 log = Path(sys.argv[1])
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from config_text import faults, in_an_empty_folder, load  # noqa: F401
+from helpers.config_text import faults, in_an_empty_folder, load  # noqa: F401
 
 # What is refused, and where
 

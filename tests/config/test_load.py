@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from config_text import in_an_empty_folder, load  # noqa: F401
+from helpers.config_text import in_an_empty_folder, load  # noqa: F401
 from pydantic import ValidationError
 
 from cifarmlp.config import files as config_files

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 
 from cifarmlp.training import gradcheck
 from cifarmlp.training.diagnosis import gradient_and_decay_at

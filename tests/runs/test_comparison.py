@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from tiny import Done, cifarmlp
+from helpers.tiny import Done, cifarmlp
 
 from cifarmlp import stats
 from cifarmlp.render import curves as curves_

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from config_text import faults, in_an_empty_folder, load  # noqa: F401
+from helpers.config_text import faults, in_an_empty_folder, load  # noqa: F401
 
 from cifarmlp.config import files as config_files
 from cifarmlp.config import ConstantConfig, CyclicConfig, DataConfig, load_config, override_with, to_yaml

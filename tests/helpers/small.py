@@ -5,7 +5,7 @@ A worker of it imports this too, and so trains on those images as well. See tiny
 
 import os
 
-import tiny
+from helpers import tiny
 
 from cifarmlp.cli import main
 from cifarmlp.search import plan
@@ -16,7 +16,7 @@ for module in (seeds, plan, plan, run):
     module.load = tiny.dataset  # type: ignore[attr-defined]
 run._draw = lambda *_: None  # type: ignore[assignment]
 if "HOLD" in os.environ:
-    import held  # noqa: F401
+    from helpers import held  # noqa: F401
 
 if __name__ == "__main__":
     main.main()

@@ -11,10 +11,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import here
+from helpers import command as here
 import pytest
-import tiny
-from here import Done, held
+from helpers import tiny
+from helpers.command import Done, held
 
 from cifarmlp.render import seeds, figures as figures_, svg
 from cifarmlp.study import plan, run

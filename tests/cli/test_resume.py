@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import here
+from helpers import command as here
 import pytest
-import tiny
+from helpers import tiny
 from filelock import FileLock
-from here import Done, held, until
+from helpers.command import Done, held, until
 
 from cifarmlp.render import figures
 from cifarmlp.training import checkpoint, seeds

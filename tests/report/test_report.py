@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tiny
+from helpers import tiny
 from click.testing import CliRunner, Result
 
 from cifarmlp import files

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
-from tiny import cifarmlp
+from helpers import tiny
+from helpers.tiny import cifarmlp
 
 from cifarmlp.runs import listing
 

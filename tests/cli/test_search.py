@@ -21,7 +21,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from here import Done, cifarmlp, held
+from helpers.command import Done, cifarmlp, held
 from matplotlib.figure import Figure
 
 from cifarmlp.render import figures

@@ -1,0 +1,1 @@
+"""Helpers of the tests, importable by their worker processes, too."""
