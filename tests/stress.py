@@ -28,17 +28,17 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["CIFARMLP_THREADS"] = "1"  # no threads, as this forks
 
 import numpy as np
-import test_pickles
+from data import test_pickles
 from helpers import tiny
 from tabulate import tabulate
 
 from cifarmlp import data
 from cifarmlp.cli import main as main_
-from cifarmlp.data import pickles
-from cifarmlp.render import curves
-from cifarmlp.training import checkpoint, environment, seeds
 from cifarmlp.config import load_config, shipped_configs
+from cifarmlp.data import pickles
 from cifarmlp.errors import CifarmlpError, CifarmlpWarning, ConfigError
+from cifarmlp.training import checkpoint, environment, seeds
+from cifarmlp.training import run as training_run
 from cifarmlp.training.run import train_into
 
 RUN = Path("runs") / "quickstart-001"
@@ -93,7 +93,7 @@ class Ended:
 def replace_what_is_slow() -> None:
     dataset = tiny.dataset()
     data.load = seeds.load = lambda *_, **__: dataset  # type: ignore[assignment]
-    curves.draw_training = lambda *_: tiny.Figure()  # type: ignore[assignment, return-value]
+    training_run.draw_training = lambda *_: tiny.Figure()  # type: ignore[assignment, return-value]
     environment._git_commit = lambda: None
     warnings.simplefilter("ignore", CifarmlpWarning)
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cifarmlp.training.outcome import PARTS, Outcome
 from cifarmlp.runs.comparison import compare_pairs, paired_differences
 from cifarmlp.stats import mean_interval
+from cifarmlp.training.outcome import PARTS, Outcome
 
 
 def outcome(seed: int, status: str = "finished", **accuracies: float) -> Outcome:

@@ -12,16 +12,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers import command as here
 import pytest
-from helpers import tiny
 from filelock import FileLock
+from helpers import command as here
+from helpers import tiny
 from helpers.command import Done, held, until
 
-from cifarmlp.render import figures
-from cifarmlp.training import checkpoint, seeds
 from cifarmlp.data import load
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
+from cifarmlp.training import checkpoint, seeds
 
 SETTINGS = [
     "network.hidden=[12, 8]",
@@ -41,7 +40,7 @@ LIMIT = 20  # seconds from a signal to the end, on a machine that does much else
 def _quick() -> Iterator[None]:
     load("synthetic")  # into the cache
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "curves", lambda *_: tiny.Figure())
+        patch.setattr("cifarmlp.training.run.draw_training", lambda *_: tiny.Figure())
         yield
 
 

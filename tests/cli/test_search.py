@@ -1,6 +1,5 @@
 """The command `search`, from the config to the tables, and through every way of ending early."""
 
-import csv
 import io
 import json
 import os
@@ -10,11 +9,8 @@ import shlex
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,12 +18,25 @@ from unittest import mock
 import numpy as np
 import pytest
 from helpers.command import Done, cifarmlp, held
+from helpers.searching import (
+    SEPARATE,
+    Table,
+    accuracies,
+    ended,
+    place_with,
+    rows,
+    running,
+    search,
+    table,
+    trials,
+    wait_for,
+)
 from matplotlib.figure import Figure
 
+from cifarmlp.config import SearchConfig, load_config
 from cifarmlp.render import figures
 from cifarmlp.search import folder as folder_
 from cifarmlp.search import plan as searches
-from cifarmlp.config import SearchConfig, load_config
 from cifarmlp.search.sampling import coarse_values, fine_values
 
 CONFIG = """\
@@ -61,74 +70,7 @@ FILES = [
     "top.json",
     "trials.csv",
 ]
-SEPARATE = """\
-name: tiny
-data: {source: synthetic, train_batches: [1], validation_batches: [2]}
-network: {hidden: [8]}
-training: {steps: 60, schedule: {kind: constant, eta: 0.01}}
-search:
-  coarse:  # in four populations, as different seeds do not go together
-    trials: 8
-    space:
-      training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}
-      seed: {grid: [1, 2, 3, 4]}
-  fine:
-    trials: 4
-    centres: 2
-    space:
-      training.lambda: {uniform_within: 0.001}
-"""
 SECOND_POPULATION = "evaluation 6"  # of a process: a population has two at its beginning and two at its end
-Table = dict[int, tuple[str, ...]]
-
-
-def search(*args: str, cwd: Path, jobs: int = 1) -> Done:
-    return cifarmlp("search", *args, "--jobs", str(jobs), cwd=cwd)
-
-
-@contextmanager
-def running(*args: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """A search in a process group of its own, which is killed in the end."""
-    command = [sys.executable, "-m", "cifarmlp", "search", *args]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_for(what: Any, process: subprocess.Popen[str]) -> None:
-    """Until `what()` is true; fails where the process ends before, or after two minutes."""
-    deadline = time.monotonic() + 120
-    while not what():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def trials(folder: Path) -> dict[int, dict[str, str]]:
-    """The rows of trials.csv by number."""
-    return {int(row["trial"]): row for row in rows(folder / "trials.csv")}
-
-
-def table(folder: Path) -> Table:
-    """trials.csv by number, but for the seconds."""
-    return {n: tuple(v for key, v in row.items() if key != "seconds") for n, row in trials(folder).items()}
-
-
-def accuracies(folder: Path) -> list[float]:
-    return [float(row["validation_accuracy"]) for row in trials(folder).values()]
 
 
 def read(folder: Path, name: str) -> Any:
@@ -139,11 +81,6 @@ def section(place: Path) -> SearchConfig:
     found = load_config(place / "c.yaml").search
     assert found is not None
     return found
-
-
-def place_with(config: str, path: Path) -> Path:
-    (path / "c.yaml").write_text(config)
-    return path
 
 
 @pytest.fixture
@@ -185,7 +122,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def train_task(task: object) -> None:
         raise AssertionError(f"{task} was trained")
 
-    monkeypatch.setattr(searches, "train_task", train_task)
+    monkeypatch.setattr("cifarmlp.search.run.train_population", train_task)
 
 
 # What a search leaves
@@ -607,11 +544,6 @@ def test_two_processes_find_the_same_as_one(coarse: Path, place: Path) -> None:
     assert table(place / "runs" / "tiny-001") == table(coarse / "runs" / "tiny-001")
 
 
-def ended(place: Path) -> int:
-    """How many trainings have ended so far."""
-    return len(rows(place / "runs" / "tiny-001" / "seeds.csv"))
-
-
 @pytest.mark.parametrize(("jobs", "least"), [(2, 1), (1, 9)], ids=["coarse", "fine"])
 def test_what_was_killed_is_resumed(jobs: int, least: int, tmp_path: Path, separate: Table) -> None:
     place = place_with(SEPARATE, tmp_path)
@@ -924,7 +856,7 @@ def test_the_coarse_stage_that_is_to_be_refined_must_have_finished(coarse: Path,
 def test_little_memory_makes_smaller_populations_and_the_same_table(
     place: Path, searched: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searches, "free_memory", lambda: 0.0)
+    monkeypatch.setattr("cifarmlp.search.plan.free_memory", lambda: 0.0)
     assert search("c.yaml", "--coarse", "--trials", "3", cwd=place).code == 0
     found, both = trials(place / "runs" / "tiny-001"), trials(searched[0] / "runs" / "tiny-001")
     for number, row in found.items():

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_cluster import Dask
-from test_search import SEPARATE, ended, place_with, running, search, table, wait_for
+from helpers.dask import Dask
+from helpers.searching import SEPARATE, ended, place_with, running, search, table, wait_for
 
 
 @pytest.fixture

@@ -11,17 +11,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from helpers import command as here
 import pytest
+from helpers import command as here
 from helpers import tiny
-from helpers.command import Done, held
+from helpers.command import SMALL, Done, held
 
-from cifarmlp.render import seeds, figures as figures_, svg
-from cifarmlp.study import plan, run
-from cifarmlp.training import seeds
 from cifarmlp.errors import DataError
+from cifarmlp.render import curves, svg, trials
+from cifarmlp.study import plan, run
 
-SMALL = Path(__file__).with_name("small.py")
 BASE = """\
 data: {validation: 100}
 network: {hidden: [8, 6], batch_norm: true}
@@ -82,7 +80,12 @@ repeats: 1
 sections:
   - {title: One, experiments: [{name: short, set: {training.steps: 10}}]}
 """
-DRAWN = {(m, name): getattr(m, name) for m, name in [(seeds, "seeds"), (figures_, "trials"), (svg, "inline")]}
+DRAWN = {
+    "cifarmlp.report.training.draw_seeds": curves.draw_seeds,
+    "cifarmlp.report.search.draw_trials": trials.draw_trials,
+    "cifarmlp.search.summary.draw_trials": trials.draw_trials,
+    "cifarmlp.render.svg.inline": svg.inline,
+}
 RUN = Path("runs") / "s-001"
 LATE = "step 90"  # of b, the only one that has so many steps, and not the first to be trained
 
@@ -90,20 +93,20 @@ LATE = "step 90"  # of b, the only one that has so many steps, and not the first
 @pytest.fixture(scope="module", autouse=True)
 def _tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("data", "repeats", "search", "study_plan", "study_run"):
+        for module in ("data", "training.seeds", "search.run", "study.plan", "study.run"):
             patch.setattr(f"cifarmlp.{module}.load", tiny.dataset)
         patch.setattr("cifarmlp.training.run._draw", lambda *_: None)
-        patch.setattr(seeds, "seeds", lambda *_: tiny.Figure())
-        patch.setattr(figures_, "trials", lambda *_, **__: tiny.Figure())
-        patch.setattr(svg, "inline", lambda figure, prefix, alt: "<svg></svg>")
+        for name in DRAWN:
+            patch.setattr(name, lambda *_, **__: tiny.Figure())
+        patch.setattr("cifarmlp.render.svg.inline", lambda figure, prefix, alt: "<svg></svg>")
         yield
 
 
 @pytest.fixture
 def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw them after all, which takes most of the time of so small a study."""
-    for (module, name), drawn in DRAWN.items():
-        monkeypatch.setattr(module, name, drawn)
+    for name, drawn in DRAWN.items():
+        monkeypatch.setattr(name, drawn)
 
 
 def study(*args: str, cwd: Path, jobs: int = 1) -> Done:
@@ -155,10 +158,10 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def train(task: object) -> None:
         raise AssertionError(f"{task} was trained")
 
-    monkeypatch.setattr(seeds, "train_task", train)
+    monkeypatch.setattr("cifarmlp.study.run.train_seed", train)
     monkeypatch.setattr("cifarmlp.search.run.train_population", train)
-    monkeypatch.setattr(run, "pulls_on_the_way", train)
-    monkeypatch.setattr("cifarmlp.training.gradcheck.run_checks", train)
+    monkeypatch.setattr(run, "gradient_and_decay_at", train)
+    monkeypatch.setattr("cifarmlp.study.run.run_checks", train)
 
 
 def read(path: Path) -> Any:
@@ -304,7 +307,7 @@ def test_tables_and_figures_beside_the_page(ended: Path, no_training: None, pict
     figures = {path.name for path in (ended / RUN / "figures").iterdir()}
     assert "conclusions.md" in tables
     assert any("gradients" in name for name in tables)
-    assert len(seeds) == 6
+    assert len(figures) == 6
     assert "holds with every seed" in (ended / RUN / "tables" / "conclusions.md").read_text()
 
 

@@ -14,7 +14,6 @@ import pytest
 from helpers.config_text import in_an_empty_folder, load  # noqa: F401
 from pydantic import ValidationError
 
-from cifarmlp.config import files as config_files
 from cifarmlp.config import (
     Config,
     CyclicConfig,
@@ -24,6 +23,7 @@ from cifarmlp.config import (
     shipped_configs,
     to_yaml,
 )
+from cifarmlp.config import files as config_files
 from cifarmlp.errors import ConfigError
 
 EXAMPLE = """\

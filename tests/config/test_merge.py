@@ -9,8 +9,8 @@ import pytest
 import yaml
 from helpers.config_text import faults, in_an_empty_folder, load  # noqa: F401
 
-from cifarmlp.config import files as config_files
 from cifarmlp.config import ConstantConfig, CyclicConfig, DataConfig, load_config, override_with, to_yaml
+from cifarmlp.config import files as config_files
 from cifarmlp.errors import ConfigError
 
 EXAMPLE = """\

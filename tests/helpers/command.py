@@ -1,6 +1,7 @@
-"""The command line: in this process, where it begins at once, or in one of its own, held at some place."""
+"""The command line as tests run it: in this process, in one of its own, or held there at some place."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -8,15 +9,17 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from cifarmlp.cli import main
+from cifarmlp.cli.main import main
+from helpers import tiny
 
-HELD = Path(__file__).with_name("held.py")
+TESTS = Path(__file__).parents[1]
+HELD, SMALL = (Path(__file__).with_name(name) for name in ("held.py", "small.py"))
 
 
 @dataclass(frozen=True)
@@ -27,22 +30,50 @@ class Done:
     out: str
     err: str
 
+    @property
+    def json(self) -> Any:
+        """Its results, of a command with --json that ended well."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
 
-def cifarmlp(*args: str, cwd: Path, err: io.StringIO | None = None) -> Done:
-    """Run a command, and leave this process's signals and warnings as they were."""
+
+def cifarmlp(
+    *words: object, cwd: Path | None = None, err: io.StringIO | None = None, on_tiny_images: bool = False
+) -> Done:
+    """Run a command in this process, and leave its signals and warnings as they were."""
     out, err = io.StringIO(), err or io.StringIO()
     code: Any = 0
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    command = mock.patch.object(sys, "argv", ["cifarmlp", *args])
+    command = mock.patch.object(sys, "argv", ["cifarmlp", *map(str, words)])
+    images = mock.patch("cifarmlp.data.load", tiny.dataset) if on_tiny_images else nullcontext()
     try:
-        with chdir(cwd), redirect_stdout(out), redirect_stderr(err), command, warnings.catch_warnings():
-            main.main()
+        with (
+            chdir(cwd or Path.cwd()),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            command,
+            images,
+            warnings.catch_warnings(),
+        ):
+            main()
     except SystemExit as end:
         code = end.code
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return Done(code or 0, out.getvalue(), err.getvalue())
+
+
+def cifarmlp_process(*words: object, cwd: Path, **options: Any) -> Done:
+    """Run a command in a process of its own; options: of `subprocess.run`."""
+    command = [sys.executable, "-m", "cifarmlp", *map(str, words)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, **options)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def with_helpers(**variables: str) -> dict[str, str]:
+    """The environment of a process that can import these helpers."""
+    return {**os.environ, "PYTHONPATH": str(TESTS), **variables}
 
 
 @contextmanager
@@ -55,7 +86,7 @@ def held(
     """
     for path in [*place.glob("held-*"), *place.glob("heard-*"), *place.glob("go")]:
         path.unlink()
-    command, environment = [sys.executable, str(script), *args], {**os.environ, "HOLD": at}
+    command, environment = [sys.executable, str(script), *args], with_helpers(HOLD=at)
     pipe = subprocess.PIPE
     with subprocess.Popen(  # in a group of its own, as by a shell: a Ctrl-C goes to all of a group
         command, cwd=place, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cifarmlp.cli import main
+from cifarmlp.cli.main import main
 from cifarmlp.training import loop
 
 KIND, NUMBER = os.environ["HOLD"].split()
@@ -50,4 +50,4 @@ loop.Training.update = held_update  # type: ignore[method-assign]
 loop.predictions = held_predictions
 
 if __name__ == "__main__":  # its workers import this too, and wait as well
-    main.main()
+    main()

@@ -5,18 +5,18 @@ A worker of it imports this too, and so trains on those images as well. See tiny
 
 import os
 
+from cifarmlp.cli.main import main
+from cifarmlp.search import run as search_run
+from cifarmlp.study import plan as study_plan
+from cifarmlp.study import run as study_run
+from cifarmlp.training import run, seeds
 from helpers import tiny
 
-from cifarmlp.cli import main
-from cifarmlp.search import plan
-from cifarmlp.study import plan, run
-from cifarmlp.training import run, seeds
-
-for module in (seeds, plan, plan, run):
+for module in (seeds, search_run, study_plan, study_run):
     module.load = tiny.dataset  # type: ignore[attr-defined]
 run._draw = lambda *_: None  # type: ignore[assignment]
 if "HOLD" in os.environ:
     from helpers import held  # noqa: F401
 
 if __name__ == "__main__":
-    main.main()
+    main()

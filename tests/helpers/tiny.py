@@ -2,19 +2,15 @@
 
 import io
 import json
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 
-from cifarmlp.cli import main
-from cifarmlp.training import seeds as seeds_
 from cifarmlp.config import Config, find_config, load_config
 from cifarmlp.data import Dataset, Images
+from cifarmlp.training import seeds as seeds_
 
 SETTINGS = [
     "network.hidden=[8, 6]",
@@ -66,35 +62,3 @@ def trained(out: Path, name: str, *settings: str, seeds: int = 1) -> Path:
     with mock.patch("cifarmlp.training.run._draw"):
         seeds_.train_seeds(begun, dataset(), None, threads=1)
     return begun.folder
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command printed, and the code that it ended with."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Its results, of a command with --json that ended well."""
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-def cifarmlp(*words: object) -> Done:
-    """A command in this process, on the tiny data set; without a traceback."""
-    argv = ["cifarmlp", *map(str, words)]
-    code, out, err = 0, io.StringIO(), io.StringIO()
-    with (
-        redirect_stdout(out),
-        redirect_stderr(err),
-        mock.patch.object(sys, "argv", argv),
-        mock.patch("cifarmlp.data.load", dataset),
-    ):
-        try:
-            main.main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-    return Done(code, out.getvalue(), err.getvalue())

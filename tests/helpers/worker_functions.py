@@ -4,7 +4,18 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+
+
+def numbered(log: Path, count: int) -> list[tuple[Path, int]]:
+    """The items 0, 1, ... for the functions below that note what they do in a file."""
+    return [(log, number) for number in range(count)]
+
+
+def numbers(pairs: Iterable[tuple[tuple[Path, int], object]]) -> dict[int, object]:
+    """The result of each item, by its number."""
+    return {item[1]: result for item, result in pairs}
 
 
 def double(number: int) -> int:

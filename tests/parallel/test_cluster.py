@@ -1,72 +1,23 @@
 """Work on a Dask cluster of real processes on the loopback interface, some of which are killed."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers import worker_functions as chores
 import pytest
-from distributed import Client
-from test_workers import numbered, numbers
+from helpers import worker_functions as chores
+from helpers.command import TESTS
+from helpers.dask import Dask
+from helpers.worker_functions import numbered, numbers
 
-from cifarmlp.parallel import cluster
 from cifarmlp.errors import CifarmlpError, ConfigError
-from cifarmlp.parallel import Lost, connect, map_unordered
+from cifarmlp.parallel import Lost, cluster, connect, map_unordered
 
-HERE = Path(__file__).parent
 SEVEN = {number: number for number in range(7)}
-
-
-class Dask:
-    """A scheduler and its workers, in processes of their own that log to a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.workers = folder, []
-        self.scheduler = self.start(
-            "scheduler", "--port", "0", "--scheduler-file", "scheduler.json", "--idle-timeout", "600"
-        )
-        while not (text := self.file.read_text() if self.file.exists() else ""):
-            time.sleep(0.05)
-        self.address = json.loads(text)["address"]
-
-    @property
-    def file(self) -> Path:
-        return self.folder / "scheduler.json"
-
-    def start(self, kind: str, *args: str, path: Path = HERE) -> subprocess.Popen[bytes]:
-        common = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
-        one_death = "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"
-        with (self.folder / "log.txt").open("a") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.dask_{kind}", *common, *args],
-                cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": f"{path}:{HERE}", one_death: "1"},
-                stderr=log,
-            )
-
-    def add_workers(self, count: int, *args: str, path: Path = HERE) -> None:
-        command = [self.address, "--nthreads", "1", "--no-nanny", "--death-timeout", "30", *args]
-        self.workers += [self.start("worker", *command, path=path) for _ in range(count)]
-        with warnings.catch_warnings(), Client(self.address, set_as_default=False) as client:
-            warnings.simplefilter("ignore")
-            client.wait_for_workers(len(self.workers), timeout=60)
-
-    def kill_worker(self) -> None:
-        worker = self.workers.pop(0)
-        worker.kill()  # by signal 9
-        worker.wait()
-
-    def end(self) -> None:
-        while self.workers:
-            self.kill_worker()
-        self.scheduler.kill()
-        self.scheduler.wait()
 
 
 @pytest.fixture
@@ -184,10 +135,10 @@ from pathlib import Path
 from helpers import worker_functions as chores
 from cifarmlp import cluster, errors, workers
 cluster.CONNECT = 1.0
-client = workers.connect(sys.argv[1])
+client = parallel.connect(sys.argv[1])
 items = [(Path(sys.argv[2]), number) for number in range(7)]
 try:
-    list(workers.map_unordered(chores.in_a_second, items, cluster=client))
+    list(parallel.map_unordered(chores.in_a_second, items, cluster=client))
 except errors.CifarmlpError as error:
     print(error, flush=True)
 time.sleep(2)  # by then the client has given up looking for it
@@ -197,7 +148,7 @@ time.sleep(2)  # by then the client has given up looking for it
 def test_a_scheduler_that_is_lost_is_one_line(dask, log):
     dask.add_workers(1)
     command = [sys.executable, "-c", LOST, dask.address, log]
-    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    env = {**os.environ, "PYTHONPATH": str(TESTS)}
     with subprocess.Popen(
         command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

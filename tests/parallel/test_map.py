@@ -12,15 +12,17 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from helpers import worker_functions as chores
 import pytest
 from helpers import tiny
+from helpers import worker_functions as chores
+from helpers.command import TESTS
+from helpers.worker_functions import numbered, numbers
 
-from cifarmlp.training import seeds
 from cifarmlp.config import find_config, load_config
 from cifarmlp.errors import CifarmlpError
-from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome
 from cifarmlp.parallel import Lost, map_unordered
+from cifarmlp.training import seeds
+from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome
 
 ALONE_AND_SEVERAL = pytest.mark.parametrize("jobs", [1, 2])
 
@@ -36,10 +38,6 @@ def _no_process_is_left():
     assert multiprocessing.active_children() == []
 
 
-def numbered(log: Path, count: int) -> list[tuple[Path, int]]:
-    return [(log, number) for number in range(count)]
-
-
 def runs(pid: int | str) -> bool:
     command = Path(f"/proc/{pid}/cmdline")
     return command.exists() and command.read_bytes() != b""  # which a zombie's is
@@ -51,10 +49,6 @@ def workers_of(pid: int) -> set[int]:
         return {int(each) for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()}
     except FileNotFoundError:
         return set()
-
-
-def numbers(pairs) -> dict[int, object]:
-    return {item[1]: result for item, result in pairs}
 
 
 def test_one_job_works_here_and_in_order():
@@ -236,11 +230,13 @@ SCRIPT = """
 import signal, sys, time
 from pathlib import Path
 from helpers import worker_functions as chores
+from helpers.command import TESTS
+from helpers.worker_functions import numbered, numbers
 from cifarmlp import interrupts, workers
 log = Path(sys.argv[1])
 if __name__ == "__main__":
-    stop = interrupts.watch_signals()
-    list(workers.map_unordered(chores.slowly, [(log, number) for number in (1, 2, 3)], jobs=2, stop=stop))
+    stop = signals.watch_signals()
+    list(map_unordered(chores.slowly, [(log, number) for number in (1, 2, 3)], jobs=2, stop=stop))
 elif "slow start" in sys.argv:
     chores.note(log, int(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
     time.sleep(5)
@@ -253,7 +249,7 @@ def script(log: Path, *args: str) -> subprocess.Popen[str]:
     path.write_text(SCRIPT)
     process = subprocess.Popen(
         [sys.executable, path, log, *args],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -13,8 +13,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cifarmlp.render.curves import draw_training
-from cifarmlp.render.figures import COLOURS
+from cifarmlp.render.curves import COLOURS, draw_training
 from cifarmlp.render.trials import draw_trials
 
 ROWS = [

@@ -13,8 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from cifarmlp.render import document, page, svg, tables
-from cifarmlp.report import write
 from cifarmlp.render.document import Link, Listing, Page, Picture, Section, Table, Text, Verdict
+from cifarmlp.report import write
 
 HOSTILE = "<script>alert(1)</script> \" ' & ]]> --> </style>"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

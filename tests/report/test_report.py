@@ -4,18 +4,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers import tiny
 from click.testing import CliRunner, Result
+from helpers import tiny
 
 from cifarmlp import files
 from cifarmlp.cli import main
+from cifarmlp.cli.report import report as command
 from cifarmlp.config import words as words_
-from cifarmlp.render import document, curves
+from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
+from cifarmlp.render import curves, document
+from cifarmlp.render.document import Link, Page, Picture, Table, Text, Verdict
 from cifarmlp.report import build
 from cifarmlp.training import seeds as seeds_
-from cifarmlp.cli.report import report as command
-from cifarmlp.render.document import Link, Page, Picture, Table, Text, Verdict
-from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 
 SEARCH = [
     "search.coarse={trials: 3, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}",
@@ -136,7 +136,8 @@ def test_damaged_rows_and_files_leave_a_report(place: Path, tmp_path: Path) -> N
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cifarmlp.search import plan, folder as folder_
+    from cifarmlp.search import folder as folder_
+    from cifarmlp.search import plan
     from cifarmlp.search.ranking import Result
 
     out = tmp_path_factory.mktemp("search")

@@ -4,20 +4,24 @@ import csv
 import itertools
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import tiny
+from helpers import command, tiny
+from helpers.command import Done
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from helpers.tiny import Done, cifarmlp
 
 from cifarmlp import stats
-from cifarmlp.render import curves as curves_
-from cifarmlp.runs import comparison, folder as folder_
 from cifarmlp.config import Config
+from cifarmlp.render import curves as curves_
+from cifarmlp.runs import comparison
+from cifarmlp.runs import folder as folder_
+
+cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
 
 LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"
 PARTS = ("train", "validation", "test")
@@ -51,7 +55,7 @@ def both(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the time that the figure takes."""
-    monkeypatch.setattr(comparison, "draw", lambda found, path: False)
+    monkeypatch.setattr(comparison, "draw_comparison", lambda found, path: False)
 
 
 @pytest.fixture(autouse=True)

@@ -3,21 +3,25 @@
 import io
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import tiny
+from helpers import command, tiny
+from helpers.command import Done
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from scipy.special import softmax
-from helpers.tiny import Done, cifarmlp
 
 from cifarmlp import data
-from cifarmlp.render import evaluation
-from cifarmlp.runs import evaluation, folder as folder_
 from cifarmlp.files import sha256
+from cifarmlp.render import evaluation as pictures
+from cifarmlp.runs import evaluation
+from cifarmlp.runs import folder as folder_
+
+cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
 
 LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"
 NO_PICTURES = shutil.ignore_patterns("*.png")
@@ -51,7 +55,7 @@ def run(out: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the time that the pictures take."""
-    monkeypatch.setattr(evaluation, "draw", lambda report: [])
+    monkeypatch.setattr(evaluation, "draw_report", lambda report: [])
 
 
 def result(folder: Path) -> Any:
@@ -188,7 +192,7 @@ def test_pictures_of_other_parts_have_other_names(run: Path) -> None:
 
 def test_the_confusion_matrix_has_names_and_numbers() -> None:
     counts = np.arange(100.0).reshape(10, 10)
-    (panel, bar) = evaluation.draw_confusion(counts, list("abcdefghij"), "a title").axes
+    (panel, bar) = pictures.draw_confusion(counts, list("abcdefghij"), "a title").axes
     assert [text.get_text() for text in panel.texts] == [str(n) for n in range(100)]
     assert panel.texts[1].get_position() == (1, 0)  # column 1, row 0
     for ticks in (panel.get_xticklabels(), panel.get_yticklabels()):
@@ -201,7 +205,7 @@ def test_the_confusion_matrix_has_names_and_numbers() -> None:
 def test_weights_are_pictures_unit_by_unit() -> None:
     W1 = np.zeros((3072, 12), np.float32)
     W1[0, 0], W1[1024 + 33, 11] = 2.0, -0.5
-    (panel,) = evaluation.draw_weights(W1, (), "a title").axes
+    (panel,) = pictures.draw_weights(W1, (), "a title").axes
     mosaic = np.asarray(panel.images[0].get_array())
     assert mosaic[2, 2].tolist() == [1, 0.5, 0.5]  # unit 1, first pixel, red
     assert mosaic[34 + 3, 34 + 3].tolist() == [0.5, 0, 0.5]  # unit 12: second row, second column, green
@@ -211,7 +215,7 @@ def test_weights_are_pictures_unit_by_unit() -> None:
 
 @pytest.mark.parametrize(("width", "units"), [(1, 1), (50, 50), (1000, 400)])
 def test_any_number_of_units_can_be_drawn(width: int, units: int) -> None:
-    figure = evaluation.draw_weights(np.ones((3072, width), np.float32), (), "a title")
+    figure = pictures.draw_weights(np.ones((3072, width), np.float32), (), "a title")
     mosaic = np.asarray(figure.axes[0].images[0].get_array())
     assert np.sum(np.all(mosaic[2::34, 2::34] == 1, axis=2)) >= units
     assert max(figure.get_size_inches()) < 20
@@ -219,14 +223,14 @@ def test_any_number_of_units_can_be_drawn(width: int, units: int) -> None:
 
 def test_a_linear_classifiers_units_are_its_classes(out: Path) -> None:
     (one,) = report(out / "linear-001").evaluations
-    figure = evaluation.draw_weights(one.W1, list("abcdefghij"), "a title")
+    figure = pictures.draw_weights(one.W1, list("abcdefghij"), "a title")
     assert [text.get_text() for text in figure.axes[0].texts] == list("abcdefghij")
 
 
 def test_mistakes_show_the_image_and_what_was_said() -> None:
     pixels = np.zeros((7, 3072), np.uint8)
     pixels[6, 2048] = 200
-    figure: Figure = evaluation.draw_mistakes(pixels, [f"a → {n}" for n in range(7)], "a title")
+    figure: Figure = pictures.draw_mistakes(pixels, [f"a → {n}" for n in range(7)], "a title")
     panel = figure.axes[6]
     assert panel.get_title() == "a → 6"
     assert np.asarray(panel.images[0].get_array())[0, 0].tolist() == [0, 0, 200]
@@ -389,4 +393,4 @@ def test_classes_that_a_part_has_no_images_of_have_no_accuracy(run: Path) -> Non
     part = data.Dataset(**{**vars(whole), "test": few})
     found = evaluation.evaluate(run, list(folder_.load_run(run).seeds), part, "test")
     assert np.isnan(found.classes()[9]["accuracy"]["mean"])
-    evaluation.draw_confusion(found.confusion(), found.names, "a title").draw_without_rendering()
+    pictures.draw_confusion(found.confusion(), found.names, "a title").draw_without_rendering()

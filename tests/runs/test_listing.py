@@ -6,15 +6,17 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import tiny
-from helpers.tiny import cifarmlp
+from helpers import command, tiny
 
 from cifarmlp.runs import listing
+
+cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
 
 LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"
 

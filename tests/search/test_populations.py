@@ -15,16 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from cifarmlp.search import populations
-from cifarmlp.training import cost
-from cifarmlp.training.build import build_training, split_images
 from cifarmlp.config import Config, override_with
 from cifarmlp.data import Dataset, Images, Split, load
-from cifarmlp.training.run import train_together
-from cifarmlp.training.cost import free_memory, member_bytes
 from cifarmlp.nn.types import Float
+from cifarmlp.search import populations
 from cifarmlp.search.populations import Member, group_into_populations
-from cifarmlp.training.cost import estimate
+from cifarmlp.training import cost
+from cifarmlp.training.build import build_training, split_images
+from cifarmlp.training.cost import free_memory, member_bytes
+from cifarmlp.training.run import train_together
 
 SOME = (0, 1, 4, 6, 15)  # members that are trained alone, too
 INITS: list[Any] = ["he", "xavier", {"sigma": 0.02}]
@@ -201,7 +200,7 @@ def test_whatever_the_trials(some: list[Config], cores: int, memory: float) -> N
         by_kind.setdefault(kind, []).append(len(part))
         assert [member.trial for member in part] == sorted(member.trial for member in part)
         assert 1 <= len(part) <= 16
-        needed = populations.PROCESS_BYTES + len(part) * member_bytes(part[0].config)
+        needed = cost.PROCESS_BYTES + len(part) * member_bytes(part[0].config)
         assert len(part) == 1 or cores * needed <= memory
     assert all(max(counts) - min(counts) <= 1 for counts in by_kind.values())
 
@@ -244,7 +243,7 @@ def test_wide_networks_go_in_smaller_parties() -> None:
 
 def test_little_memory_makes_smaller_parties_and_more_processes_take_more_of_it() -> None:
     some = numbered(different(16))
-    room = populations.PROCESS_BYTES + 4.5 * member_bytes(some[0].config)
+    room = cost.PROCESS_BYTES + 4.5 * member_bytes(some[0].config)
     for cores in (1, 2, 4):
         assert set(
             sizes(group_into_populations(some, cores, cores * room / populations.SHARE_OF_MEMORY))
@@ -265,7 +264,7 @@ def test_no_trials_make_no_populations() -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of a population takes 10 ms, whichever it is."""
-    monkeypatch.setattr(populations, "_seconds_per_step", lambda members: 0.01)
+    monkeypatch.setattr(cost, "_seconds_per_step", lambda configs: 0.01)
 
 
 def parts_of(count: int, each: int, **common: Any) -> list[list[Member]]:
@@ -273,10 +272,14 @@ def parts_of(count: int, each: int, **common: Any) -> list[list[Member]]:
     return [members[n * each : (n + 1) * each] for n in range(count)]
 
 
+def estimate(parts: list[list[Member]], jobs: int) -> cost.Estimate:
+    return cost.estimate(populations.configs_of(parts), jobs)
+
+
 def test_an_estimate_is_measured() -> None:
     found = estimate(parts_of(2, 3, **{"training.steps": 1000}), 1)
     assert 0.05 < found.seconds < 500
-    assert populations.PROCESS_BYTES < found.bytes < 1000 * MB
+    assert cost.PROCESS_BYTES < found.bytes < 1000 * MB
 
 
 @pytest.mark.usefixtures("quick")

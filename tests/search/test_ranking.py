@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cifarmlp.search.ranking import Result, Trial, noise, count_indistinguishable, rank, trial_of
+from cifarmlp.search.ranking import Result, Trial, count_indistinguishable, noise, rank, trial_of
 
 NAN = math.nan
 

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from helpers import tiny
 
-from cifarmlp.study import judge
-from cifarmlp.render.document import Verdict
-from cifarmlp.study.judge import Judgement
 from cifarmlp.nn.gradcheck import Difference
-from cifarmlp.training.outcome import Outcome
-from cifarmlp.search.ranking import Result
+from cifarmlp.render.document import Verdict
 from cifarmlp.runs.folder import Run, Seed
-from cifarmlp.search.folder import SearchPlan, Search
-from cifarmlp.study.folder import StudyRequest, StudyRecord, StudyFolder
+from cifarmlp.search.folder import Search, SearchPlan
+from cifarmlp.search.ranking import Result
+from cifarmlp.study import judge
+from cifarmlp.study.folder import StudyFolder, StudyRecord, StudyRequest
+from cifarmlp.study.judge import Judgement
 from cifarmlp.study.schema import Study
+from cifarmlp.training.outcome import Outcome
 
 SPACE = (
     "{training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}, training.schedule.eta_max: {uniform: [0.01, 0.5]}}"

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from helpers.config_text import in_an_empty_folder  # noqa: F401
 
-from cifarmlp.study import load as load_
 from cifarmlp.config.files import find_study, shipped_studies
 from cifarmlp.errors import ConfigError
-from cifarmlp.study.load import checks_of_the_reports
-from cifarmlp.study.load import LoadedStudy, load_study
+from cifarmlp.study import load as load_
+from cifarmlp.study.load import LoadedStudy, checks_of_the_reports, load_study
 
 SMALL = """\
 title: A small study

@@ -10,12 +10,13 @@ import pytest
 from helpers import tiny
 
 from cifarmlp import files
-from cifarmlp.search import plan, folder as folder_
-from cifarmlp.study import reuse
-from cifarmlp.training import environment, outcome
 from cifarmlp.config import Config, load_config
 from cifarmlp.errors import RunFolderError
+from cifarmlp.search import folder as folder_
+from cifarmlp.search import plan
 from cifarmlp.search.ranking import Result
+from cifarmlp.study import reuse
+from cifarmlp.training import environment, outcome
 
 COARSE = "search.coarse={trials: 2, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}"
 FINE = "search.fine={trials: 1, centres: 1, space: {training.lambda: {uniform_within: 0.001}}}"

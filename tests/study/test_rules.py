@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from cifarmlp import stats as stats_
-from cifarmlp.study import rules
 from cifarmlp.config import find_config, load_config
 from cifarmlp.render.document import Verdict
+from cifarmlp.study import rules
 from cifarmlp.study.judge import chance_level
 
 OURS = [0.531, 0.528, 0.536, 0.530]

@@ -17,14 +17,13 @@ import pytest
 from helpers import tiny
 
 from cifarmlp import files as files_
-from cifarmlp.render import figures
+from cifarmlp.config import Config, override_with
+from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 from cifarmlp.training import checkpoint
 from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.checkpoint import NAMES, NEXT, NOW, PREVIOUS, Checkpoint, Keeper
-from cifarmlp.config import Config, override_with
-from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
-from cifarmlp.training.run import train_into
 from cifarmlp.training.loop import Record, Training
+from cifarmlp.training.run import train_into
 
 DATASET = tiny.dataset()
 NORM, PLAIN = (), ("network.batch_norm=false",)
@@ -34,7 +33,7 @@ HERE = {"numpy": "2.0", "threads": None}
 
 @pytest.fixture(autouse=True)
 def _quick_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "curves", lambda *_: tiny.Figure())
+    monkeypatch.setattr("cifarmlp.training.run.draw_training", lambda *_: tiny.Figure())
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from helpers import tiny
 
+from cifarmlp.nn.diagnosis import gradient_and_decay
+from cifarmlp.nn.network import Network
 from cifarmlp.training import gradcheck
 from cifarmlp.training.diagnosis import gradient_and_decay_at
 from cifarmlp.training.gradcheck import NetworkCheck
-from cifarmlp.nn.diagnosis import gradient_and_decay
-from cifarmlp.nn.network import Network
 
 NORM = (1e-12, 0.9)
 
