@@ -133,7 +133,8 @@ LOST = """
 import sys, time
 from pathlib import Path
 from helpers import worker_functions as chores
-from cifarmlp import cluster, errors, workers
+from cifarmlp import errors, parallel
+from cifarmlp.parallel import cluster
 cluster.CONNECT = 1.0
 client = parallel.connect(sys.argv[1])
 items = [(Path(sys.argv[2]), number) for number in range(7)]

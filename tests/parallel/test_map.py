@@ -230,12 +230,10 @@ SCRIPT = """
 import signal, sys, time
 from pathlib import Path
 from helpers import worker_functions as chores
-from helpers.command import TESTS
-from helpers.worker_functions import numbered, numbers
-from cifarmlp import interrupts, workers
+from cifarmlp.parallel import map_unordered, signals as stops
 log = Path(sys.argv[1])
 if __name__ == "__main__":
-    stop = signals.watch_signals()
+    stop = stops.watch_signals()
     list(map_unordered(chores.slowly, [(log, number) for number in (1, 2, 3)], jobs=2, stop=stop))
 elif "slow start" in sys.argv:
     chores.note(log, int(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
