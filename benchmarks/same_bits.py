@@ -2,9 +2,9 @@
 
     python benchmarks/same_bits.py BEFORE AFTER [--work DIR]
 
-BEFORE and AFTER are the Python programs of two environments, such as .venv/bin/python, with one version each. Both
-run the same commands in a folder each; then every file that holds results is compared, times, versions and paths
-aside. CIFAR-10 must be where the commands find it. It takes about ten minutes on two cores.
+BEFORE and AFTER are the Python programs of two environments, such as .venv/bin/python, with one version each.
+Both run the same commands in a folder each; then every file that holds results is compared, times and
+versions aside. CIFAR-10 must be where the commands find it. It takes about ten minutes on two cores.
 """
 
 import argparse
@@ -29,7 +29,9 @@ sections:
     experiments:
       - {name: norm, reported: {accuracy: [0.5, 0.4, 0.41]}}
       - {name: bare, set: {network.batch_norm: false}, reported: {accuracy: [0.5, 0.4, 0.41]}}
-      - {name: lost, set: {training.schedule.eta_max: 1.0e+9, network.batch_norm: false}, reported: {status: diverged}}
+      - name: lost
+        set: {training.schedule.eta_max: 1.0e+9, network.batch_norm: false}
+        reported: {status: diverged}
     comparisons: [{claim: norm helps, of: [norm, bare]}]
   - title: Search
     search: {config: base.yaml}
@@ -76,10 +78,10 @@ def run(python: str, place: Path) -> None:
 
 def results(place: Path) -> Iterator[Path]:
     """The files that hold results, relative to `place`."""
+    kinds = {".npz", ".csv", ".json", ".html", ".yaml", ".tex", ".md", ".png"}
     for path in sorted(place.rglob("*")):
-        if path.suffix in {".npz", ".csv", ".json", ".html", ".yaml", ".tex", ".md", ".png"}:
-            if path.name != "environment.json" and not path.name.startswith("checkpoint"):
-                yield path.relative_to(place)
+        if path.suffix in kinds and not path.name.startswith(("checkpoint", "environment", ".")):
+            yield path.relative_to(place)
 
 
 def content(path: Path) -> Any:

@@ -474,7 +474,8 @@ def test_seeds_are_not_mixed_with_those_of_another_config(tmp_path: Path, repeat
 
 def test_a_folder_without_its_number_of_seeds_yet_is_not_taken_for_one_seed(tmp_path: Path) -> None:
     # killed after the first file it writes
-    kill = "import os, sys; from cifarmlp import files; from cifarmlp.cli.main import main; write = files.write\n"
+    kill = "import os, sys; from cifarmlp import files; from cifarmlp.cli.main import main\n"
+    kill += "write = files.write\n"
     kill += "def once(path, fill): write(path, fill); os.kill(os.getpid(), 9)\n"
     program = [sys.executable, "-c", f"{kill}files.write = once; main()", *WHOLE, "--repeats", "3"]
     assert subprocess.run(program, cwd=tmp_path, timeout=60).returncode == -signal.SIGKILL
