@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from cifarmlp.errors import RunFolderError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = Mapping[str, float]
 
@@ -167,6 +170,11 @@ def write_json(path: Path, value: Any) -> None:
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """An .npz of plain arrays; the same arrays give the same bytes."""
     write(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+
+
+def write_png(path: Path, figure: "Figure", metadata: Mapping[str, str] | None = None) -> None:
+    """Write a figure as PNG, 150 dots an inch. Raises RunFolderError."""
+    write(path, lambda file: figure.savefig(file, format="png", dpi=150, metadata=dict(metadata or {})))
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:

@@ -53,3 +53,16 @@ def prediction_half_width(values: Sequence[float]) -> float:
         return math.nan
     t = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
     return t * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n)
+
+
+def chance_limit(p: float, n: int) -> float:
+    """Return the accuracy on n images that guessing, right with probability p, stays below.
+
+    Three standard errors above p:
+
+        p + 3 sqrt(p (1 - p) / n)
+
+    >>> round(chance_limit(0.1, 10_000), 4)
+    0.109
+    """
+    return p + 3 * math.sqrt(p * (1 - p) / n)

@@ -52,3 +52,24 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+
+
+def rough_duration(seconds: float) -> str:
+    """Return an estimated duration as text, no more exact than an estimate is.
+
+    >>> rough_duration(42.1), rough_duration(185), rough_duration(7300)
+    ('42 s', '3 min', '2 h 2 min')
+    """
+    if seconds < 90:
+        return f"{max(1, seconds):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def short_number(value: int | float) -> str:
+    """Return a number as text, a float with five significant digits.
+
+    >>> short_number(0.0045081234), short_number(50)
+    ('0.0045081', '50')
+    """
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -163,6 +163,11 @@ class NetworkConfig(StrictModel):
         InitConfig(), description="he, xavier or a mapping such as {sigma: 0.001}"
     )
 
+    @property
+    def sizes(self) -> list[int]:
+        """Widths of all layers: pixels, hidden layers, classes."""
+        return [3072, *self.hidden, 10]
+
 
 class CyclicConfig(StrictModel):
     """eta rises and falls linearly between its bounds, `n_s` steps each way, `cycles` times."""

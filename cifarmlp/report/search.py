@@ -10,7 +10,7 @@ from cifarmlp.render.trials import draw_trials
 from cifarmlp.report.training import origin_blocks, read_json
 from cifarmlp.search.folder import Search
 from cifarmlp.search.summary import points_by_stage, summarise_search
-from cifarmlp.text import duration
+from cifarmlp.text import duration, short_number
 
 TOP = 10
 
@@ -25,7 +25,7 @@ def search_sentence(search: Search) -> str:
     best = summarise_search(search, 1)["best"]
     if best is None:
         return f"{words.network(search.config)}: no trial has finished yet."
-    values = ", ".join(f"{key} {_value(best[key])}" for key in search.values[1])
+    values = ", ".join(f"{key} {short_number(best[key])}" for key in search.values[1])
     return (
         f"{words.network(search.config)}: of {len(search.trials())} trials the best is number "
         f"{best['trial']} with {values}: validation accuracy {_accuracy(best)}."
@@ -79,7 +79,7 @@ def _table(search: Search, title: str, table: Mapping[str, Any]) -> Table:
     rows = tuple(
         (
             str(entry["trial"]),
-            *(_value(entry[key]) for key in keys),
+            *(short_number(entry[key]) for key in keys),
             f"{entry['train_accuracy']:.4f}",
             _accuracy(entry),
         )
@@ -93,10 +93,6 @@ def _table(search: Search, title: str, table: Mapping[str, Any]) -> Table:
 def _accuracy(entry: Mapping[str, Any]) -> str:
     std = entry.get("validation_std")
     return f"{entry['validation_accuracy']:.4f}" + ("" if std is None else f" ± {std:.4f}")
-
-
-def _value(value: int | float) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _settings(search: Search, title: str, target: str) -> Table:

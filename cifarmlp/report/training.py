@@ -97,9 +97,7 @@ def _row(seed: Seed) -> tuple[Cell, ...]:
     outcome = seed.outcome
     if outcome is None:
         return (str(seed.config.seed), Verdict("not ended", "open"), *["-"] * len(COLUMNS), "-")
-    numbers = [
-        format_number(outcome.metrics.get(part, {}).get(quantity, math.nan)) for part, quantity in COLUMNS
-    ]
+    numbers = [format_number(outcome.metric(part, quantity)) for part, quantity in COLUMNS]
     return (str(seed.config.seed), state_of(outcome), *numbers, f"{outcome.seconds:.1f} s")
 
 

@@ -182,7 +182,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> bool:
     if not any(each.steps for each in courses.values()):
         return False
     figure = draw_overlay(courses)
-    files.write(path, lambda f: figure.savefig(f, format="png", dpi=150, metadata={"Software": STAMP}))
+    files.write_png(path, figure, {"Software": STAMP})
     return True
 
 
@@ -204,12 +204,8 @@ def paired_differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> d
     pairs = [(before[outcome.seed], outcome) for outcome in second if outcome.seed in before]
     found: dict[str, Any] = {}
     for part in PARTS:
-        values = [_accuracy(new, part) - _accuracy(old, part) for old, new in pairs]
+        values = [new.metric(part, "accuracy") - old.metric(part, "accuracy") for old, new in pairs]
         known = [value for value in values if math.isfinite(value)]
         mean, low, high = mean_interval(known)
         found[part] = {"mean": mean, "low": low, "high": high, "n": len(known)}
     return found
-
-
-def _accuracy(outcome: Outcome, part: str) -> float:
-    return outcome.metrics.get(part, {}).get("accuracy", math.nan)

@@ -186,7 +186,7 @@ def draw_report(report: Report) -> list[Path]:
             figures[f"mistakes{suffix}"] = _mistakes(one, report.names, title)
     paths = {report.folder / f"{name}.png": figure for name, figure in figures.items()}
     for path, figure in paths.items():
-        files.write(path, lambda file, figure=figure: figure.savefig(file, format="png", dpi=150))  # type: ignore[misc]
+        files.write_png(path, figure)
     return list(paths)
 
 

@@ -121,10 +121,7 @@ def _recorded(folder: Path) -> list[Outcome]:
 
 def _of_seeds(entry: Entry, found: Sequence[Outcome]) -> Entry:
     ended = [each for each in found if each.status != "interrupted"]
-    accuracy = {
-        part: mean_and_std([each.metrics.get(part, {}).get("accuracy", math.nan) for each in ended])
-        for part in PARTS
-    }
+    accuracy = {part: mean_and_std([each.metric(part, "accuracy") for each in ended]) for part in PARTS}
     assert entry.config is not None
     more = {"seconds": sum(each.seconds for each in found) if found else math.nan, "accuracy": accuracy}
     return Entry(**{**vars(entry), **more, "about": in_short(entry.config), "seeds": len(ended)})

@@ -62,7 +62,7 @@ def write_summary(search: Search, top: int) -> dict[str, Any]:
         best = best.model_copy(update={"name": f"{best.name[:95]}-best", "search": None})
         files.write_text(search.folder / "best.yaml", to_yaml(best))
         figure = draw_trials(*points_by_stage(search), title=search.config.name)
-        files.write(search.folder / "search.png", lambda file: figure.savefig(file, format="png", dpi=150))
+        files.write_png(search.folder / "search.png", figure)
     return found
 
 

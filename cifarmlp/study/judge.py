@@ -12,7 +12,7 @@ from cifarmlp.render.document import Verdict
 from cifarmlp.runs.folder import Run
 from cifarmlp.search.folder import Search
 from cifarmlp.search.ranking import NOISE, Trial, rank
-from cifarmlp.stats import format_mean_std, mean_interval
+from cifarmlp.stats import chance_limit, format_mean_std, mean_interval
 from cifarmlp.stats import mean_and_std as statistics
 from cifarmlp.study import rules
 from cifarmlp.study.folder import StudyFolder
@@ -71,7 +71,7 @@ def judge_accuracies(state: StudyFolder, experiment: Experiment) -> Iterator[Jud
     if not outcomes:
         return
     for part, number, std in zip(PARTS, reported.accuracy, reported.std, strict=True):
-        ours = [metric(outcome, part, "accuracy") for outcome in outcomes]
+        ours = [outcome.metric(part, "accuracy") for outcome in outcomes]
         if number is not None:
             told = f"{number:.4f}" if std is None else f"{number:.4f} ± {std:.4f} (n = {reported.n})"
             verdict = _of_accuracy(state, experiment, part, outcomes)
@@ -96,7 +96,7 @@ def _of_accuracy(state: StudyFolder, experiment: Experiment, part: str, outcomes
     diverged = sum(outcome.status == "diverged" for outcome in outcomes)
     if diverged:
         return Verdict(f"{diverged} of {len(outcomes)} seeds of ours diverged", "bad")
-    ours = [metric(outcome, part, "accuracy") for outcome in outcomes]
+    ours = [outcome.metric(part, "accuracy") for outcome in outcomes]
     config = state.experiments[experiment.name].config
     stuck = [is_stuck(outcome, config) for outcome in outcomes]
     at_chance = rules.of_chance(stuck, number <= chance_level(part, config))
@@ -107,7 +107,7 @@ def _of_accuracy(state: StudyFolder, experiment: Experiment, part: str, outcomes
 
 def is_stuck(outcome: Outcome, config: Config) -> bool:
     """Whether a training stayed at chance level: never left it, or isn't above it on the test images."""
-    return outcome.at_chance or metric(outcome, "test", "accuracy") <= chance_level("test", config)
+    return outcome.at_chance or outcome.metric("test", "accuracy") <= chance_level("test", config)
 
 
 def chance_level(part: str, config: Config) -> float:
@@ -116,12 +116,7 @@ def chance_level(part: str, config: Config) -> float:
     """
     images = (config.data.training_images, config.data.validation_images, 10_000)
     n = dict(zip(PARTS, images, strict=True))[part]
-    return 0.1 + 3 * math.sqrt(0.09 / n)
-
-
-def metric(outcome: Outcome, part: str, quantity: str) -> float:
-    """Such as the accuracy of the test images; nan where there is none."""
-    return outcome.metrics.get(part, {}).get(quantity, math.nan)
+    return chance_limit(0.1, n)
 
 
 def format_values_mean_std(values: Sequence[float]) -> str:
@@ -195,8 +190,8 @@ def judge_conclusion(comparison: Claim, *runs: Run) -> Judgement:
         verdict = rules.of_training(*trained)
         return Judgement(comparison.claim, " and ".join(short), comparison.expected, obtained, verdict)
     part, _, quantity = comparison.quantity.partition(" ")
-    before = {outcome.seed: metric(outcome, part, quantity) for outcome in second}
-    pairs = [metric(o, part, quantity) - before[o.seed] for o in first if o.seed in before]
+    before = {outcome.seed: outcome.metric(part, quantity) for outcome in second}
+    pairs = [o.metric(part, quantity) - before[o.seed] for o in first if o.seed in before]
     known = [difference for difference in pairs if math.isfinite(difference)]
     mean, low, high = mean_interval(known)
     interval = f" [{low:+.4f}, {high:+.4f}]" if len(known) > 1 else ""

@@ -29,7 +29,7 @@ PROCESS_BYTES = 170e6  # of Python, NumPy and the rest, before any network
 
 def member_bytes(config: Config) -> float:
     """What a member adds to its process: weights (and velocities), and the arrays of an evaluation."""
-    sizes = [3072, *config.network.hidden, 10]
+    sizes = config.network.sizes
     weights = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
     copies = 3 if config.training.optimiser.rho else 2  # as drawn in float64, the others in float32
     rows = max(CHUNK, config.training.batch_size)
@@ -92,7 +92,7 @@ def work_of(config: Config) -> float:
 
 def _work(config: Config) -> float:
     """Operations in the matrix products of a step."""
-    first, *others = (i * o for i, o in itertools.pairwise([3072, *config.network.hidden, 10]))
+    first, *others = (i * o for i, o in itertools.pairwise(config.network.sizes))
     return 2.0 * config.training.batch_size * (2 * first + 3 * sum(others))
 
 

@@ -8,6 +8,7 @@ from cifarmlp.config import Config
 from cifarmlp.data import Dataset, Images, standardiser
 from cifarmlp.nn.diagnosis import first_not_finite, gradient_and_decay, layer_health
 from cifarmlp.nn.types import Float
+from cifarmlp.stats import chance_limit
 from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.loop import CHUNK, Training
 from cifarmlp.training.outcome import Outcome
@@ -26,7 +27,7 @@ def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: 
     rows: of metrics.csv, whose accuracies are of the first `evaluated` training images (None: all).
     """
     share = float(np.bincount(train.labels).max()) / len(train)
-    limit = share + 3 * (share * (1 - share) / (evaluated or len(train))) ** 0.5
+    limit = chance_limit(share, evaluated or len(train))
     return all(not row["train_accuracy"] > limit for row in rows if row["step"] > 0)
 
 

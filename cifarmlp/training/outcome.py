@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cifarmlp.files import sha256
 from cifarmlp.stats import mean_and_std
 
@@ -36,8 +34,12 @@ class Outcome:
     layers: list[dict[str, float]] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
 
+    def metric(self, part: str, quantity: str) -> float:
+        """Return a metric such as the accuracy of the test images; nan if it was not measured."""
+        return self.metrics.get(part, {}).get(quantity, float("nan"))
+
     def as_dict(self) -> dict[str, Any]:
-        """What result.json holds."""
+        """Return what result.json holds."""
         values = asdict(self)
         metrics = values.pop("metrics")
         values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
@@ -83,6 +85,6 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Mean, standard deviation (n - 1) and n of each metric over the seeds: summary.json."""
     summary: dict[str, Any] = {"n": len(outcomes), "seeds": [outcome.seed for outcome in outcomes]}
     for part in PARTS:
-        values = {q: [o.metrics.get(part, {}).get(q, np.nan) for o in outcomes] for q in QUANTITIES}
+        values = {q: [outcome.metric(part, q) for outcome in outcomes] for q in QUANTITIES}
         summary[part] = {quantity: mean_and_std(numbers) for quantity, numbers in values.items()}
     return summary

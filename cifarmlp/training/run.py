@@ -158,4 +158,4 @@ def _draw(folder: Path, config: Config, training: Training, rows: list[dict[str,
     steps = np.unique(np.linspace(0, training.step, 1001).astype(int))
     eta = {int(step): float(np.ravel(training.schedule(int(step)))[0]) for step in steps}
     figure = draw_training(rows, eta, f"{config.name}, seed {config.seed}")
-    files.write(folder / "curves.png", lambda file: figure.savefig(file, format="png", dpi=150))
+    files.write_png(folder / "curves.png", figure)

@@ -17,6 +17,7 @@ from cifarmlp.search.plan import count_planned
 from cifarmlp.search.populations import Member, configs_of
 from cifarmlp.search.ranking import Trial, rank
 from cifarmlp.search.run import StageProgress
+from cifarmlp.text import rough_duration, short_number
 from cifarmlp.training.cost import estimate
 
 
@@ -61,11 +62,7 @@ def _outcome(state: Search, trial: Trial) -> str:
 
 
 def _values(state: Search, trial: int) -> str:
-    return ", ".join(f"{key} {_number(value)}" for key, value in state.values[trial].items())
-
-
-def _number(value: int | float) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return ", ".join(f"{key} {short_number(value)}" for key, value in state.values[trial].items())
 
 
 def _standing(course: StageProgress) -> str:
@@ -75,7 +72,7 @@ def _standing(course: StageProgress) -> str:
     if best_first:
         parts.append(f"best {best_first[0].validation_accuracy:.4f} (trial {best_first[0].trial})")
     if done < total:
-        parts.append(f"about {_duration(course.left)} left")
+        parts.append(f"about {rough_duration(course.left)} left")
     return ", ".join(parts)
 
 
@@ -83,13 +80,6 @@ def _counts(course: StageProgress) -> tuple[int, int]:
     state, stage = course.search, course.stage
     done = sum(state.stage(trial.trial) == stage for trial in state.trials())
     return done, sum(state.stage(trial) == stage for trial in state.values)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, seconds):.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def print_plan(state: Search, jobs: int) -> None:
@@ -103,7 +93,9 @@ def print_plan(state: Search, jobs: int) -> None:
             continue
         expected = estimate(configs_of(todo), jobs)
         click.echo(f"  {_populations(todo)}, {jobs} at a time")
-        click.echo(f"  about {_duration(expected.seconds)}, {expected.bytes / 1e6:.0f} MB in each process")
+        click.echo(
+            f"  about {rough_duration(expected.seconds)}, {expected.bytes / 1e6:.0f} MB in each process"
+        )
 
 
 def _populations(todo: Sequence[Sequence[Member]]) -> str:
@@ -134,7 +126,7 @@ def _table(state: Search, top: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         [
             entry["trial"],
-            *(_number(entry[key]) for key in keys),
+            *(short_number(entry[key]) for key in keys),
             *(_accuracy(entry, name) for name in accuracies),
         ]
         for entry in top

@@ -17,7 +17,7 @@ from cifarmlp.config.files import shipped_studies
 from cifarmlp.search.ranking import Trial
 from cifarmlp.search.run import StageProgress
 from cifarmlp.study.folder import StudyFolder
-from cifarmlp.study.judge import Judgement, judge_conclusions, judge_numbers, metric
+from cifarmlp.study.judge import Judgement, judge_conclusions, judge_numbers
 from cifarmlp.study.load import load_study
 from cifarmlp.study.plan import (
     StudyPlan,
@@ -57,7 +57,7 @@ class TrainingsProgress:
             if self.done == self.total:
                 self.bar.close()
         elif not self.quiet:
-            accuracy = metric(outcome, "test", "accuracy")
+            accuracy = outcome.metric("test", "accuracy")
             known = f"test accuracy {accuracy:.4f}, " if accuracy == accuracy else ""
             told = f"{known}{outcome.seconds:.1f} s"
             who = f"{task.config.name}, seed {outcome.seed}: {outcome.status}"

@@ -49,7 +49,7 @@ class TrainingProgress:
         """Tell that a training is over."""
         self.close()
         if not self.quiet:
-            accuracy = outcome.metrics.get("test", {}).get("accuracy", math.nan)
+            accuracy = outcome.metric("test", "accuracy")
             known = f", test accuracy {accuracy:.4f}" if math.isfinite(accuracy) else ""
             told = f"{outcome.status}{known}, {outcome.seconds:.1f} s"
             click.echo(f"{self.name}, seed {outcome.seed}: {told}", err=True)
