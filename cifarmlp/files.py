@@ -187,6 +187,17 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     write_text(path, text.getvalue())
 
 
+def read_rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV file by column, up to the first that is none; nothing if there is no file.
+
+    A row that is too short has None for its last columns.
+    """
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8", errors="replace") as file, suppress(csv.Error):
+        yield from csv.DictReader(file)
+
+
 def _number(folder: str, name: str) -> int:
     match = re.fullmatch(re.escape(name) + r"-(\d{3,9})", folder)
     return int(match[1]) if match else 0

@@ -1,12 +1,12 @@
 """Run folders read back: what was trained in them, and what it came to."""
 
-import csv
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cifarmlp import files
 from cifarmlp.config import Config, load_config, override_with
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.text import escape
@@ -26,7 +26,11 @@ class Seed:
 
     def rows(self) -> list[dict[str, float]]:
         """The rows of metrics.csv that are whole; none where there is no such file."""
-        return list(_rows(self.folder / "metrics.csv"))
+        rows = []
+        for row in files.read_rows(self.folder / "metrics.csv"):
+            with suppress(TypeError, ValueError):
+                rows.append({name: float(value) for name, value in row.items()})
+        return rows
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,3 @@ def _seeds(folder: Path, config: Config) -> Iterator[Seed]:
         place = folder / f"seed-{number}"
         with suppress(CifarmlpError):
             yield Seed(place, override_with(config, {"seed": number}), outcome.read_ended(place))
-
-
-def _rows(path: Path) -> Iterator[dict[str, float]]:
-    if not path.exists():
-        return
-    with path.open(newline="", encoding="utf-8", errors="replace") as file, suppress(csv.Error):
-        for row in csv.DictReader(file):
-            with suppress(TypeError, ValueError):
-                yield {name: float(value) for name, value in row.items()}

@@ -1,9 +1,8 @@
 """The folder of a search: what was planned, what each training came to, and the tables drawn from that."""
 
-import csv
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,21 +98,26 @@ def read_search(folder: Path) -> Search:
 
 
 def _results(path: Path) -> Iterator[Result]:
-    """The rows that are whole; what another was to say will be found out again."""
-    if not path.exists():
-        return
-    with path.open(newline="", encoding="utf-8", errors="replace") as file, suppress(csv.Error):
-        for row in csv.DictReader(file):
-            with suppress(KeyError, TypeError, ValueError):
-                yield _result(row)
+    """Yield the results of whole rows; a training whose row is torn is done again."""
+    for row in files.read_rows(path):
+        with suppress(KeyError, TypeError, ValueError):
+            yield _result(row)
 
 
 def _result(row: dict[str, str]) -> Result:
-    """Raises KeyError, TypeError or ValueError where the row isn't whole."""
-    texts = {f.name: row[f.name] for f in fields(Result)}
-    if None in texts.values() or texts["status"] not in STATUS:
+    """Return a row of seeds.csv as a result. Raises KeyError, TypeError or ValueError if it is torn."""
+    if row["status"] not in STATUS or row["reason"] is None:
         raise ValueError(row)
-    return Result(**{f.name: f.type(texts[f.name]) for f in fields(Result)})  # type: ignore[operator]
+    return Result(
+        trial=int(row["trial"]),
+        seed=int(row["seed"]),
+        status=row["status"],
+        train_accuracy=float(row["train_accuracy"]),
+        validation_accuracy=float(row["validation_accuracy"]),
+        validation_loss=float(row["validation_loss"]),
+        seconds=float(row["seconds"]),
+        reason=row["reason"],
+    )
 
 
 def write_plan(search: Search, status: str) -> None:

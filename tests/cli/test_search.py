@@ -34,7 +34,6 @@ from helpers.searching import (
 from matplotlib.figure import Figure
 
 from cifarmlp.config import SearchConfig, load_config
-from cifarmlp.render import figures
 from cifarmlp.search import folder as folder_
 from cifarmlp.search import plan as searches
 from cifarmlp.search.sampling import coarse_values, fine_values
@@ -244,7 +243,7 @@ def test_the_best_config_trains_to_what_it_was_the_best_by(searched: tuple[Path,
 
 
 def test_the_figure_has_the_rows_by_stage_and_an_axis_as_each_field_was_drawn(copied: Path) -> None:
-    with mock.patch.object(figures, "trials") as figure:
+    with mock.patch("cifarmlp.search.summary.draw_trials") as figure:
         search("--resume", "runs/tiny-001", cwd=copied.parents[1])
     ((stages, logarithmic), _) = figure.call_args
     assert {stage: [row["trial"] for row in some] for stage, some in stages.items()} == {
