@@ -21,9 +21,10 @@ PAGES = {
     "configs": "configs.md",
     "bench": "speed.md#one-step",
 }
+CLICK = version("click").rpartition(".")[0]
 HEAD = f"""# Commands
 
-What `cifarmlp COMMAND --help` prints, written by `docs/make_commands.py` with Click {version("click")}."""
+What `cifarmlp COMMAND --help` prints, written by `docs/make_commands.py` with Click {CLICK}."""
 
 
 def sections(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:

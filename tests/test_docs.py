@@ -21,7 +21,7 @@ from cifarmlp.study.load import load_study, shipped_studies
 ROOT = Path(__file__).parents[1]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 COMMANDS = DOCS / "commands.md"
-PAGES = {path: path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.md"), *sorted(DOCS.glob("*.md")))}
+PAGES = {path: path.read_text(encoding="utf-8") for path in sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])}
 ALL = "\n".join(PAGES.values())
 
 
@@ -99,7 +99,7 @@ def test_every_command_of_a_command_stands_in_a_page() -> None:
 
 
 def test_the_page_of_commands_is_what_they_say_of_themselves() -> None:
-    if f"Click {version('click')}." not in PAGES[COMMANDS]:
+    if f"Click {version('click').rpartition('.')[0]}." not in PAGES[COMMANDS]:
         pytest.skip("another version of Click prints help in another form")
     script = DOCS / "make_commands.py"
     done = subprocess.run([sys.executable, script], capture_output=True, encoding="utf-8", check=True)
