@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers import tiny
 
+from cifarmlp.nn import Network, softmax_cross_entropy
 from cifarmlp.nn.diagnosis import gradient_and_decay
-from cifarmlp.nn.network import Network
 from cifarmlp.training import gradcheck
 from cifarmlp.training.diagnosis import gradient_and_decay_at
 from cifarmlp.training.gradcheck import NetworkCheck
@@ -90,13 +90,14 @@ def test_pulls_by_hand() -> None:
         (np.sqrt(np.mean((x.T @ d1) ** 2)), 2 * lam * np.sqrt(np.mean(W1**2))),
         (np.sqrt(np.mean((h.T @ d2) ** 2)), 2 * lam * np.sqrt(np.mean(W2**2))),
     ]
-    np.testing.assert_allclose(gradient_and_decay(net, x, labels, lam), by_hand, rtol=1e-12)
+    found = gradient_and_decay(net, softmax_cross_entropy, x, labels, lam)
+    np.testing.assert_allclose(found, by_hand, rtol=1e-12)
 
 
 def test_pulls_too_small_to_be_squared() -> None:
     net = Network([2, 2, 3], [np.random.default_rng(1)], [1e-25], None, np.float32)
     x, labels = np.ones((4, 2), np.float32), np.array([0, 0, 1, 1], np.uint8)
-    (first, decay), (second, _) = gradient_and_decay(net, x, labels, 0.5)
+    (first, decay), (second, _) = gradient_and_decay(net, softmax_cross_entropy, x, labels, 0.5)
     assert 1e-27 < decay < 1e-24
     assert first >= 0
     assert 0 < second < 1e-24
@@ -107,7 +108,7 @@ def test_pulls_of_nothing() -> None:
     for name in ("W1", "W2"):
         net.parameters()[name][...] = 0
     x, labels = np.ones((2, 2)), np.array([0, 1], np.uint8)
-    assert gradient_and_decay(net, x, labels, 0.1)[0] == (0, 0)
+    assert gradient_and_decay(net, softmax_cross_entropy, x, labels, 0.1)[0] == (0, 0)
 
 
 SHORT = "training.steps=30"

@@ -61,7 +61,7 @@ def training(
 def arrays(run: Training) -> list[Float]:
     net = run.network
     named = {**net.parameters(), **net.running_averages()}
-    return [*named.values(), *run.optimiser.velocities]
+    return [*named.values(), *run.optimiser.stored().values()]
 
 
 def assert_same_bits(one: Training, other: Training) -> None:
@@ -82,17 +82,13 @@ def continued(run: Training, rho: float = 0.0) -> Training:
     new = training(run.network.members, run.steps, run.schedule, rho=rho, step=run.step)
     for a, b in zip(stored(new), stored(run), strict=True):
         a[...] = b
-    for norm in new.network.norms:
-        norm.started = True
+    new.network.resume(run.step)
     return new
 
 
 def stored(run: Training) -> list[Float]:
     """Every array that a training changes, as it is kept."""
-    layers = [*run.network.linears, *run.network.norms]
-    names = ("W", "scale", "b", "gamma", "beta", "averages")
-    held = [vars(layer).get(name) for layer in layers for name in names]
-    return [*(array for array in held if array is not None), *run.optimiser.velocities]
+    return [*run.network.stored().values(), *run.optimiser.stored().values()]
 
 
 def test_no_steps_give_one_record_of_the_untrained_network() -> None:
