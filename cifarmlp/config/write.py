@@ -1,4 +1,4 @@
-"""A config written out: as YAML, as dotted keys, as a digest; and what two configs differ in."""
+"""Write a config out: as YAML, as dotted keys, as a digest; and compare two configs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cifarmlp.text import yaml_line
 
 
 def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[str]:
-    """What two configs differ in, but for the keys `free` and what is under them."""
+    """Return the differences of two configs, key by key, but for the keys `free` and those under them."""
     old, new = (dotted(config) for config in (there, here))
     keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
     changed = [key for key in keys if old.get(key) != new.get(key)]
@@ -20,7 +20,7 @@ def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[s
 
 
 def dotted(config: Config) -> dict[str, Any]:
-    """What the config's YAML says, every value by its dotted key."""
+    """Return every value of the config's YAML by its dotted key."""
     return dict(_flat(to_plain_values(config)))
 
 
@@ -33,7 +33,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def to_yaml(config: Config) -> str:
-    """The config with every default written out; read back, it is the same config."""
+    """Return the config as YAML, with every default; read back, it is the same config."""
     lines = []
     for name, value in to_plain_values(config).items():
         if isinstance(value, dict) and value:
@@ -44,37 +44,38 @@ def to_yaml(config: Config) -> str:
 
 
 def digest(config: Config) -> str:
-    """SHA-256 of what a config says but for its name, by which a changed one is known."""
+    """Return a SHA-256 that changes with any value of a config but its name."""
     return hashlib.sha256(to_yaml(config.model_copy(update={"name": "any"})).encode()).hexdigest()
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON Schema of what the YAML may say, for editors that complete and check while one types."""
+    """Return a JSON Schema of the YAML, for editors that complete and check while one types."""
     schema = Config.model_json_schema()
     inherit = {"type": "string", "description": "the file or name of a config to inherit"}
     schema["properties"]["extends"] = inherit
     sections = {name: model["properties"] for name, model in schema["$defs"].items()}
     _also(sections["NetworkConfig"]["batch_norm"], {"type": "boolean"})
     _also(sections["NetworkConfig"]["init"], {"enum": ["he", "xavier"]})
-    _also(sections["TrainingConfig"]["optimiser"], {"enum": ["sgd", "momentum"]})
+    optimiser = sections["TrainingConfig"]["optimiser"]
+    _also(optimiser, {"enum": list(optimiser.pop("discriminator")["mapping"])})
     for stage in ("Coarse", "Fine"):
         sections[stage]["space"]["propertyNames"] = {"enum": list(numeric_fields())}
     return schema
 
 
 def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
-    whole = field.pop("anyOf", None) or [{"$ref": field.pop("$ref")}]
+    whole = field.pop("anyOf", None) or field.pop("oneOf", None) or [{"$ref": field.pop("$ref")}]
     field["anyOf"] = [shorthand, *whole]
 
 
 def to_plain_values(config: Config) -> dict[str, Any]:
-    """What the YAML says: words for mappings where it has them, and only the split that is in use."""
+    """Return the values of the YAML: words for mappings where it has them, and only the split in use."""
     values = config.model_dump(by_alias=True)
     values["data"] = {key: value for key, value in values["data"].items() if value is not None}
     network, training = values["network"], values["training"]
     network["batch_norm"] = network["batch_norm"] or False
     init, optimiser = network["init"], training["optimiser"]
     network["init"] = init["kind"] if init["sigma"] is None else {"sigma": init["sigma"]}
-    training["optimiser"] = "sgd" if optimiser["kind"] == "sgd" else optimiser
+    training["optimiser"] = optimiser if len(optimiser) > 1 else optimiser["kind"]
     values["search"] = config.search and config.search.model_dump(exclude_none=True)
     return values
