@@ -1,11 +1,11 @@
 """The engine: fully connected networks in NumPy, K of them trained in lockstep on the same mini-batches.
 
-    x -> Linear -> BatchNorm -> ReLU -> ... -> Linear -> logits -> loss     forward, see network.py, layers.py
+    x -> Linear -> BatchNorm -> ReLU -> ... -> Linear -> logits -> loss     forward: network.py, layers.py
     dW, db, dgamma, dbeta  <-  backward  <-  dlogits  <- scale (eta)        backward, with a factor at the top
     W, b, gamma, beta  <-  optimiser.step(eta, lam)  <-  schedule(step)     update
 
 Arrays in, arrays out: no files, configs or screens. Rank: it may import numpy and cifarmlp's errors, text,
-stats and files only; training and all above it may import this package. Begin with network.py.
+stats and files only; training and all above it may import this package. Begin with block.py, then network.py.
 """
 
 from cifarmlp.nn.gradcheck import check_gradients

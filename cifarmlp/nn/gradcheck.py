@@ -60,8 +60,9 @@ def check_gradients(
     (f(t + h) - f(t - h)) / 2h. network: float64. x: (B, in) float64. labels: (B,). lam: (K,).
     The network is left one update further. Raises ValueError if it is not of float64.
     """
-    check = _Check(network, loss, x, labels, lam, rng, member)
-    return list(check.differences(coordinates))
+    if network.dtype != np.float64:
+        raise ValueError("gradients are checked in float64")
+    return list(_Check(network, loss, x, labels, lam, rng, member).differences(coordinates))
 
 
 def relative_difference(a: Float, n: Float) -> float:
@@ -91,21 +92,15 @@ def checkable_network(
     return network
 
 
+@dataclass
 class _Check:
-    def __init__(
-        self,
-        network: Network,
-        loss: Loss,
-        x: Float,
-        labels: Labels,
-        lam: Float,
-        rng: np.random.Generator,
-        member: int,
-    ) -> None:
-        if network.dtype != np.float64:
-            raise ValueError("gradients are checked in float64")
-        self.network, self.loss, self.x, self.labels, self.lam = network, loss, x, labels, lam
-        self.rng, self.member = rng, member
+    network: Network
+    loss: Loss
+    x: Float
+    labels: Labels
+    lam: Float
+    rng: np.random.Generator
+    member: int
 
     def differences(self, count: int) -> Iterator[Difference]:
         analytic = self._analytic()

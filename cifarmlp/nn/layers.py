@@ -1,11 +1,4 @@
-"""Blocks of a network: Linear, BatchNorm, ReLU; forward and backward for K members at once.
-
-    inputs -> Linear -> BatchNorm -> ReLU -> Linear -> ... -> Linear -> logits
-
-Activations are (B, K·d), member after member. A block keeps what its backward pass needs from its last
-forward pass. No member's loss depends on another's parameters, so the gradient of the sum of all losses is
-each member's own; a gradient that enters a backward pass with a factor leaves it with that factor.
-"""
+"""The blocks of a network: Linear, BatchNorm, ReLU."""
 
 from functools import cache
 from typing import Any
@@ -13,56 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cifarmlp.nn.block import Block
 from cifarmlp.nn.products import add_product
 from cifarmlp.nn.types import Float
 
 SMALLEST_SCALE = 0.25  # far from where the division by it would lose digits
-
-
-class Block:
-    """One step of a network's computation; the methods here are those of a block without parameters.
-
-    Every block has `forward(x, training)` and `backward(dy)`; both may overwrite what they are given. The
-    dicts name arrays by kind (`gamma`, not `gamma2`), in the layout that the block computes in.
-    """
-
-    def forward(self, x: Float, training: bool = True) -> Float:
-        """Return the output for x (B, K·d), in training or as in evaluation."""
-        raise NotImplementedError
-
-    def backward(self, dy: Float) -> Float | None:
-        """Set the gradients of the parameters, and return that of x; None where nobody needs that.
-
-        dy: gradient of the loss with respect to the output of the last forward pass in training.
-        """
-        raise NotImplementedError
-
-    def vectors(self) -> dict[str, tuple[Float, Float]]:
-        """Parameters without L2, each with its gradient: both stay the same arrays throughout a training."""
-        return {}
-
-    def parameters(self) -> dict[str, Float]:
-        """All that the optimiser changes."""
-        return {kind: parameter for kind, (parameter, _) in self.vectors().items()}
-
-    def gradients(self) -> dict[str, Float]:
-        """The gradients of the last backward pass, by the names of `parameters`."""
-        return {kind: gradient for kind, (_, gradient) in self.vectors().items()}
-
-    def running_averages(self) -> dict[str, Float]:
-        """All that a model needs for its evaluation besides the parameters."""
-        return {}
-
-    def stored(self) -> dict[str, Float]:
-        """All that a training changes, as the block keeps it: what a checkpoint holds."""
-        return self.parameters()
-
-    def resume(self, step: int) -> None:
-        """Go on at a step, after the arrays of `stored` were put back."""
-
-    def kink_sides(self) -> NDArray[np.bool_]:
-        """For each output of the last forward pass, the side of its kink; empty where there are no kinks."""
-        return np.empty(0, bool)
 
 
 class Linear(Block):

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cifarmlp.nn.block import Block
 from cifarmlp.nn.inits import draw_weights
-from cifarmlp.nn.layers import BatchNorm, Block, Linear, ReLU
+from cifarmlp.nn.layers import BatchNorm, Linear, ReLU
 from cifarmlp.nn.types import Float
 
 
