@@ -26,8 +26,8 @@ def network(config: Config) -> str:
     """Return words such as `3 layers (50-50), batch norm, He`."""
     hidden, init = config.network.hidden, config.network.init
     layers = f"{len(hidden) + 1} layers ({'-'.join(map(str, hidden))})" if hidden else "linear classifier"
-    drawn = init.kind.capitalize() if init.sigma is None else f"sigma {init.sigma:g}"
-    return f"{layers}{_batch_norm(config)}, {drawn}"
+    weights = init.kind.capitalize() if init.sigma is None else f"sigma {init.sigma:g}"
+    return f"{layers}{_batch_norm(config)}, {weights}"
 
 
 def _batch_norm(config: Config) -> str:

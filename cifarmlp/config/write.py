@@ -1,4 +1,4 @@
-"""Write a config out: as YAML, as dotted keys, as a digest; and compare two configs."""
+"""A config written out: as YAML, as dotted keys, as a digest; and what two configs differ in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cifarmlp.text import yaml_line
 
 
 def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[str]:
-    """Return the differences of two configs, key by key, but for the keys `free` and those under them."""
+    """What two configs differ in, but for the keys `free` and what is under them."""
     old, new = (dotted(config) for config in (there, here))
     keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
     changed = [key for key in keys if old.get(key) != new.get(key)]
@@ -20,7 +20,7 @@ def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[s
 
 
 def dotted(config: Config) -> dict[str, Any]:
-    """Return every value of the config's YAML by its dotted key."""
+    """What the config's YAML says, every value by its dotted key."""
     return dict(_flat(to_plain_values(config)))
 
 
@@ -33,7 +33,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def to_yaml(config: Config) -> str:
-    """Return the config as YAML, with every default; read back, it is the same config."""
+    """The config with every default written out; read back, it is the same config."""
     lines = []
     for name, value in to_plain_values(config).items():
         if isinstance(value, dict) and value:
@@ -44,12 +44,12 @@ def to_yaml(config: Config) -> str:
 
 
 def digest(config: Config) -> str:
-    """Return a SHA-256 that changes with any value of a config but its name."""
+    """SHA-256 of what a config says but for its name, by which a changed one is known."""
     return hashlib.sha256(to_yaml(config.model_copy(update={"name": "any"})).encode()).hexdigest()
 
 
 def json_schema() -> dict[str, Any]:
-    """Return a JSON Schema of the YAML, for editors that complete and check while one types."""
+    """A JSON Schema of what the YAML may say, for editors that complete and check while one types."""
     schema = Config.model_json_schema()
     inherit = {"type": "string", "description": "the file or name of a config to inherit"}
     schema["properties"]["extends"] = inherit
@@ -69,7 +69,7 @@ def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
 
 
 def to_plain_values(config: Config) -> dict[str, Any]:
-    """Return the values of the YAML: words for mappings where it has them, and only the split in use."""
+    """What the YAML says: words for mappings where it has them, and only the split that is in use."""
     values = config.model_dump(by_alias=True)
     values["data"] = {key: value for key, value in values["data"].items() if value is not None}
     network, training = values["network"], values["training"]

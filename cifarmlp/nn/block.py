@@ -36,7 +36,7 @@ class Block:
         return {}
 
     def parameters(self) -> dict[str, Float]:
-        """All that the optimiser changes."""
+        """The arrays that the optimiser changes."""
         return {kind: parameter for kind, (parameter, _) in self.vectors().items()}
 
     def gradients(self) -> dict[str, Float]:
@@ -44,11 +44,11 @@ class Block:
         return {kind: gradient for kind, (_, gradient) in self.vectors().items()}
 
     def running_averages(self) -> dict[str, Float]:
-        """All that a model needs for its evaluation besides the parameters."""
+        """The arrays besides the parameters that an evaluation needs."""
         return {}
 
     def stored(self) -> dict[str, Float]:
-        """All that a training changes, as the block keeps it: what a checkpoint holds."""
+        """The arrays that a training changes, as the block keeps them; a checkpoint holds these."""
         return self.parameters()
 
     def resume(self, step: int) -> None:

@@ -229,5 +229,5 @@ class ReLU(Block):
         return dy
 
     def kink_sides(self) -> NDArray[np.bool_]:
-        """Whether each input was above 0."""
+        """For each output, whether its input was above 0."""
         return (self.y > 0).ravel()

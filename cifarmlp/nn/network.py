@@ -34,10 +34,10 @@ class Network:
         batch_norm: (eps, momentum), or None for none. A member's weights depend on its generator alone.
         """
         self.sizes, self.members, self.dtype = tuple(sizes), len(generators), dtype
-        drawn = [draw_weights(g, sizes, i) for g, i in zip(generators, inits, strict=True)]
+        starts = [draw_weights(g, sizes, i) for g, i in zip(generators, inits, strict=True)]
         last = len(sizes) - 2
         self.linears = [
-            Linear([weights[n] for weights in drawn], batch_norm is None or n == last, n == 0, dtype)
+            Linear([weights[n] for weights in starts], batch_norm is None or n == last, n == 0, dtype)
             for n in range(last + 1)
         ]
         *hidden, logits = self.linears
@@ -100,7 +100,7 @@ class Network:
         return self._views(lambda block: block.parameters(), layer)
 
     def weights(self) -> dict[str, Float]:
-        """Those of the `parameters` that have L2: W1, W2, ..."""
+        """The `parameters` that have L2: W1, W2, ..."""
         self.fold()
         return {f"W{n}": self._of_members(linear.W) for n, linear in enumerate(self.linears, 1)}
 

@@ -9,7 +9,7 @@ from cifarmlp.nn.types import Float
 
 
 class Optimiser(Protocol):
-    """What a training asks of an optimiser. eta, lam: (K,), a member each, in the network's dtype."""
+    """The form of an optimiser. eta, lam: (K,), one a member, in the network's dtype."""
 
     def loss_scale(self, eta: Float) -> Float:
         """Return the factor that the gradients are to carry in `step`, (K,)."""

@@ -203,11 +203,11 @@ class Training:
     def evaluate(self, images: Images) -> Metrics:
         """Return cost, loss and accuracy of every member, by the running averages. Raises Stopped."""
         total_loss, right = np.zeros(len(self.lam)), np.zeros(len(self.lam))
-        unscaled = np.ones_like(self.lam)
+        one = np.ones_like(self.lam)
         for logits, labels in predictions(self.network, images, self.mean, self.std):
             if self.stop():
                 raise Stopped
-            loss, _ = self.loss(logits, labels, unscaled)
+            loss, _ = self.loss(logits, labels, one)
             total_loss += np.float64(loss) * len(labels)
             right += (logits.argmax(axis=2) == labels[:, None]).sum(axis=0)
         loss = total_loss / len(images.labels)
