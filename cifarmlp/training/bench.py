@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cifarmlp.data import Images, pixel_statistics
-from cifarmlp.nn import SGD, Network, constant
+from cifarmlp.nn import SGD, Network, constant, softmax_cross_entropy
 from cifarmlp.parallel import cores
 from cifarmlp.training.cost import operations_per_step
 from cifarmlp.training.loop import Training
@@ -174,8 +174,8 @@ def steps(members: int, n_images: int = IMAGES) -> Block:
     network = Network(SIZES, rng.spawn(members), ["he"] * members, batch_norm=(1e-12, 0.9))
     lam = np.full(members, 0.005, network.dtype)
     training = Training(
-        network, SGD(network), constant(0.01), lam, images, images, *pixel_statistics(pixels),
-        steps=sys.maxsize, batch_size=BATCH,
+        network, SGD(network), softmax_cross_entropy, constant(0.01), lam, images, images,
+        *pixel_statistics(pixels), steps=sys.maxsize, batch_size=BATCH,
     )  # fmt: skip
 
     def block(seconds: float) -> float:

@@ -57,6 +57,7 @@ def build_training(
     return Training(
         network=network,
         optimiser=OPTIMISERS[optimiser.kind](network, optimiser),
+        loss=LOSSES["cross_entropy"],
         schedule=build_schedule(configs, steps_per_epoch(first, images)),
         lam=np.array([config.training.lam for config in configs]),
         train=images.train,
@@ -68,7 +69,6 @@ def build_training(
         order_seed=first.seed,
         evaluate_every=first.training.evaluate_every,
         evaluate_images=first.training.evaluate_images,
-        loss=LOSSES["cross_entropy"],
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp.data import Images, mini_batches, standardiser
-from cifarmlp.nn import Float, Labels, Loss, Network, Optimiser, Schedule, softmax_cross_entropy
+from cifarmlp.nn import Float, Labels, Loss, Network, Optimiser, Schedule
 
 CHUNK = 500  # images an evaluation passes through the network at a time: its buffers stay in the cache
 
@@ -45,7 +45,7 @@ class Stopped(Exception):
 class Training:
     """A training: all that it needs, and its state, which is `step` and the arrays of network and optimiser.
 
-    mean, std: (3072,) pixel statistics in 0-255 units. lam: (K,). loss: see `nn.losses`. order_seed: of the
+    loss: see `nn.losses`. lam: (K,). mean, std: (3072,) pixel statistics in 0-255 units. order_seed: of the
     order of the mini-batches, which all members share. evaluate_every: epochs. evaluate_images: number of
     training images for the records on the way; the last record always takes all. stop: called after each
     step and within evaluations. diverged: (K,) the step at which a member's loss was first not finite, or -1.
@@ -62,6 +62,7 @@ class Training:
 
     network: Network
     optimiser: Optimiser
+    loss: Loss
     schedule: Schedule
     lam: Float
     train: Images
@@ -73,7 +74,6 @@ class Training:
     order_seed: int = 1
     evaluate_every: int = 1
     evaluate_images: int | None = None
-    loss: Loss = softmax_cross_entropy
     stop: Callable[[], bool] = lambda: False
     step: int = 0
     last_recorded_step: int = -1

@@ -46,6 +46,7 @@ def training(
     whole = Training(
         net,
         SGD(net, rho),
+        softmax_cross_entropy,
         schedule or cyclic(1e-5, 0.1, 10),
         np.full(members, 0.001),
         TRAIN,
