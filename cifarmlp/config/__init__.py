@@ -10,8 +10,11 @@ from cifarmlp.config.sections import (
     CyclicConfig,
     DataConfig,
     InitConfig,
+    MomentumConfig,
     NetworkConfig,
     OptimiserConfig,
+    ScheduleConfig,
+    SGDConfig,
     TrainingConfig,
 )
 from cifarmlp.config.write import differences, digest, dotted, json_schema, to_yaml
@@ -27,8 +30,11 @@ __all__ = [
     "Draw",
     "Fine",
     "InitConfig",
+    "MomentumConfig",
     "NetworkConfig",
     "OptimiserConfig",
+    "SGDConfig",
+    "ScheduleConfig",
     "SearchConfig",
     "TrainingConfig",
     "differences",

@@ -42,6 +42,7 @@ _ALLOWED = {
     "too_short": "at least {min_length} item long",
     "too_long": "at most {max_length} items long",
 }
+_UNIONS = {("training", "optimiser"), ("training", "schedule")}  # of classes that `kind` tells apart
 _WRONG_SHAPE = {
     "literal_error",
     "tuple_type",
@@ -103,8 +104,8 @@ def _message(detail: ErrorDetails, path: Steps, fields: Fields) -> str:
     if kind == "missing":
         return f"{_label(path)} is missing"
     if kind == "union_tag_invalid":
-        kinds = context["expected_tags"].replace(", ", " or ")
-        return f"{_label(path)} is {_shown(value['kind'])}; it must be {kinds}"
+        context = {"expected": context["expected_tags"].replace(", ", " or ")}
+        kind, value = "literal_error", value["kind"]
     allowed = _ALLOWED[kind].format_map(context) if kind in _ALLOWED else detail["msg"]
     field = fields.get(_dotted_key(path))
     if kind in _WRONG_SHAPE and field and field.description:
@@ -126,7 +127,7 @@ def _unknown_key(path: Steps, detail: ErrorDetails, fields: Fields) -> str:
     if path == ("extends",):  # a file's own has been followed by now
         return "extends belongs in a file, not in an override"
     key, section = str(path[-1]), _label(path[:-1])
-    if path[:2] == ("training", "schedule") and _dotted_key(path) in fields:
+    if path[:2] in _UNIONS and _dotted_key(path) in fields:
         return f"{_label(path)} does not go with kind: {detail['loc'][2]}"
     if key in fields and not section and "." in key:
         return f"{key} is one key here: in a file, write the last word inside its section"
@@ -172,8 +173,8 @@ def _fields(detail: ErrorDetails) -> list[Steps]:
     if fields:
         return [steps_of(field) for field in fields]
     loc = detail["loc"]
-    if loc[:2] == ("training", "schedule"):
-        loc = loc[:2] + loc[3:]  # the third is the kind, by which pydantic tells schedules apart
+    if loc[:2] in _UNIONS:
+        loc = loc[:2] + loc[3:]  # the third is the kind
     return [tuple(part for part in loc if part != "[key]")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import reduce
 
+from cifarmlp.config.sections import NetworkConfig, TrainingConfig
 from cifarmlp.config.strict_yaml import Fault, Node, Place, Source, parse
 from cifarmlp.text import quote
 
@@ -12,11 +13,12 @@ Steps = tuple[str, ...]
 
 FIRST_RANK_OF_SETTINGS = 1000
 
-# What a mapping is when it does not say its kind.
+# The kind of a mapping that does not say its kind, for each field that has kinds.
 _DEFAULT_KINDS: dict[Steps, str] = {
-    ("training", "schedule"): "cyclic",
-    ("training", "optimiser"): "sgd",
-    ("network", "init"): "he",
+    (section, name): field.default.kind
+    for section, model in (("network", NetworkConfig), ("training", TrainingConfig))
+    for name, field in model.model_fields.items()
+    if hasattr(field.default, "kind")
 }
 _BATCHES = ("train_batches", "validation_batches")
 

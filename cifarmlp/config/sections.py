@@ -1,11 +1,13 @@
-"""The sections data, network and training: fields, types, bounds, defaults, and how fields must agree.
+"""The sections data, network and training: fields, types, bounds, defaults, and rules between fields.
 
-A description completes the sentence 'NAME is VALUE; it must be …', and is what editors show for the field.
+A description completes the sentence 'NAME is VALUE; it must be …'; editors show it for the field.
+An optimiser or a schedule is a class here, by its `kind`. It knows its words and what others ask of its kind;
+training/build.py turns it into arrays and functions.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,7 +25,7 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 def conflict(message: str, *fields: str) -> PydanticCustomError:
-    """A fault between fields (dotted; the first is the one to point at) or one with its own words."""
+    """Return a fault between fields (dotted; its place is that of the first) or one with its own words."""
     return PydanticCustomError("conflict", "{message}", {"message": message, "fields": fields})
 
 
@@ -41,13 +43,13 @@ BatchFiles = Annotated[
 
 
 class StrictModel(BaseModel):
-    """A mapping of the config: nothing is converted, nothing unknown is taken, nothing changes later."""
+    """A mapping of the config: converts no value, refuses unknown keys and cannot be changed."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(StrictModel):
-    """Which images to train on, and which to validate on."""
+    """The images to train on, and those to validate on."""
 
     source: Literal["cifar10", "synthetic"] = "cifar10"
     validation: Annotated[int, Field(ge=1, lt=TRAINING_IMAGES)] | None = Field(
@@ -58,14 +60,14 @@ class DataConfig(StrictModel):
 
     @property
     def training_images(self) -> int:
-        """How many images the training split holds."""
+        """Number of images in the training split."""
         if self.train_batches is None:
             return TRAINING_IMAGES - (self.validation or 0)
         return BATCH_FILE_IMAGES * len(self.train_batches)
 
     @property
     def validation_images(self) -> int:
-        """How many images the validation split holds."""
+        """Number of images in the validation split."""
         return self.validation or BATCH_FILE_IMAGES * len(self.validation_batches or ())
 
     @model_validator(mode="before")
@@ -78,17 +80,16 @@ class DataConfig(StrictModel):
     @model_validator(mode="after")
     def _is_one_split(self) -> DataConfig:
         train, validation = self.train_batches, self.validation_batches
-        names = ("data.train_batches", "data.validation_batches")
+        images, first, second = "data.validation", "data.train_batches", "data.validation_batches"
         if self.validation is not None and (train or validation):
-            raise conflict(
-                "give either data.validation or the two lists of batches", "data.validation", *names
-            )
+            raise conflict("give either data.validation or the two lists of batches", images, first, second)
         if self.validation is None and not (train and validation):
-            at = "data.train_batches" if train else "data.validation_batches"
-            at = at if train or validation else "data.validation"
-            raise conflict("data needs validation, or both train_batches and validation_batches", at, *names)
+            place = first if train else second if validation else images
+            raise conflict(
+                "data needs validation, or both train_batches and validation_batches", place, first, second
+            )
         if both := {*(train or ())} & {*(validation or ())}:
-            raise conflict(f"{names[0]} and {names[1]} share file {min(both)}: give it to one", *names[::-1])
+            raise conflict(f"{first} and {second} share file {min(both)}: give it to one", second, first)
         return self
 
 
@@ -100,7 +101,7 @@ class BatchNormConfig(StrictModel):
 
 
 class InitConfig(StrictModel):
-    """How weights are drawn; `sigma` is the standard deviation of kind `normal`."""
+    """Draw of the initial weights; `sigma` is the standard deviation of kind `normal`."""
 
     kind: Literal["he", "xavier", "normal"] = "he"
     sigma: NotNegative | None = None
@@ -115,18 +116,47 @@ class InitConfig(StrictModel):
         return self
 
 
-class OptimiserConfig(StrictModel):
-    """Stochastic gradient descent; `rho` is the momentum of kind `momentum`."""
+class SGDConfig(StrictModel):
+    """Stochastic gradient descent."""
 
-    kind: Literal["sgd", "momentum"] = "sgd"
-    rho: Share | None = None
+    kind: Literal["sgd"] = "sgd"
+    bytes_per_parameter: ClassVar[int] = 0  # kept by the optimiser
 
-    @model_validator(mode="after")
-    def _only_momentum_has_rho(self) -> OptimiserConfig:
-        if self.kind == "sgd" and self.rho is not None:
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_rho(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and raw.get("rho") is not None:
             words = "training.optimiser.rho belongs to kind: momentum, and the kind is sgd"
             raise conflict(words, "training.optimiser.rho", "training.optimiser.kind")
-        return self
+        return raw
+
+    def in_words(self) -> str:
+        """Return the words for a report's table."""
+        return "plain SGD"
+
+    def in_short(self) -> str:
+        """Return the words for a list of runs; the default optimiser needs none."""
+        return ""
+
+
+class MomentumConfig(StrictModel):
+    """Stochastic gradient descent with momentum `rho`."""
+
+    kind: Literal["momentum"] = "momentum"
+    rho: Share = 0.9
+
+    @property
+    def bytes_per_parameter(self) -> int:
+        """Bytes of the velocity, float32; with rho = 0 there is none."""
+        return 4 if self.rho else 0
+
+    def in_words(self) -> str:
+        """Return the words for a report's table."""
+        return f"SGD with momentum, rho {self.rho:g}"
+
+    def in_short(self) -> str:
+        """Return the words for a list of runs."""
+        return f"momentum {self.rho:g}"
 
 
 def _long_batch_norm(raw: Any) -> Any:
@@ -141,9 +171,9 @@ def _long_init(raw: Any) -> Any:
 
 def _long_optimiser(raw: Any) -> Any:
     raw = {"kind": raw} if isinstance(raw, str) else raw
-    if isinstance(raw, dict) and raw.get("kind") == "momentum" and raw.get("rho") is None:
-        return {**raw, "rho": 0.9}
-    return raw
+    if isinstance(raw, dict) and raw.get("rho", 0) is None:
+        raw = {key: raw[key] for key in raw if key != "rho"}
+    return {"kind": "sgd", **raw} if isinstance(raw, dict) else raw
 
 
 def _long_schedule(raw: Any) -> Any:
@@ -177,6 +207,7 @@ class CyclicConfig(StrictModel):
     eta_max: NotNegative = 1.0e-1
     n_s: Count = 2250
     cycles: Count = 2
+    rates: ClassVar[tuple[str, ...]] = ("eta_min", "eta_max")  # one a member of a population; highest last
 
     @model_validator(mode="after")
     def _bounds_are_in_order(self) -> CyclicConfig:
@@ -184,6 +215,18 @@ class CyclicConfig(StrictModel):
             words = f"training.schedule.eta_max is {self.eta_max}, below eta_min, which is {self.eta_min}"
             raise conflict(words, "training.schedule.eta_max", "training.schedule.eta_min")
         return self
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """Return the length of the schedule."""
+        return 2 * self.n_s * self.cycles
+
+    def in_words(self) -> str:
+        """Return the words for a report's table."""
+        return f"cyclic, {self.in_short()}, n_s {self.n_s}, {self.cycles} cycle{'s' * (self.cycles > 1)}"
+
+    def in_short(self) -> str:
+        """Return the words for a list of runs."""
+        return f"eta {self.eta_min:g} to {self.eta_max:g}"
 
 
 class ConstantConfig(StrictModel):
@@ -193,18 +236,36 @@ class ConstantConfig(StrictModel):
     eta: Annotated[float, Field(gt=0)] = 0.01
     decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     epochs: Count = 10
+    rates: ClassVar[tuple[str, ...]] = ("eta",)
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """Return the length of the schedule."""
+        return self.epochs * steps_per_epoch
+
+    def in_words(self) -> str:
+        """Return the words for a report's table."""
+        decay = f", times {self.decay:g} after each epoch" if self.decay != 1 else ""
+        return f"constant, {self.in_short()}{decay}, {self.epochs} epochs"
+
+    def in_short(self) -> str:
+        """Return the words for a list of runs."""
+        return f"eta {self.eta:g}"
+
+
+OptimiserConfig = SGDConfig | MomentumConfig
+ScheduleConfig = CyclicConfig | ConstantConfig
 
 
 class TrainingConfig(StrictModel):
-    """How the network is trained."""
+    """The training of the network."""
 
     batch_size: Annotated[int, Field(ge=1, le=TRAINING_IMAGES)] = 100
     lam: NotNegative = Field(0.0, alias="lambda")
-    optimiser: Annotated[OptimiserConfig, BeforeValidator(_long_optimiser)] = Field(
-        OptimiserConfig(), description="sgd, momentum or a mapping such as {kind: momentum, rho: 0.9}"
-    )
+    optimiser: Annotated[
+        Annotated[OptimiserConfig, Field(discriminator="kind")], BeforeValidator(_long_optimiser)
+    ] = Field(SGDConfig(), description="sgd, momentum or a mapping such as {kind: momentum, rho: 0.9}")
     schedule: Annotated[
-        Annotated[CyclicConfig | ConstantConfig, Field(discriminator="kind")], BeforeValidator(_long_schedule)
+        Annotated[ScheduleConfig, Field(discriminator="kind")], BeforeValidator(_long_schedule)
     ] = Field(CyclicConfig(), description="a mapping with kind: cyclic or kind: constant")
     steps: Annotated[int, Field(ge=0, le=10**9)] | None = None
     evaluate_every: Count = 1

@@ -56,14 +56,15 @@ def json_schema() -> dict[str, Any]:
     sections = {name: model["properties"] for name, model in schema["$defs"].items()}
     _also(sections["NetworkConfig"]["batch_norm"], {"type": "boolean"})
     _also(sections["NetworkConfig"]["init"], {"enum": ["he", "xavier"]})
-    _also(sections["TrainingConfig"]["optimiser"], {"enum": ["sgd", "momentum"]})
+    optimiser = sections["TrainingConfig"]["optimiser"]
+    _also(optimiser, {"enum": list(optimiser.pop("discriminator")["mapping"])})
     for stage in ("Coarse", "Fine"):
         sections[stage]["space"]["propertyNames"] = {"enum": list(numeric_fields())}
     return schema
 
 
 def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
-    whole = field.pop("anyOf", None) or [{"$ref": field.pop("$ref")}]
+    whole = field.pop("anyOf", None) or field.pop("oneOf", None) or [{"$ref": field.pop("$ref")}]
     field["anyOf"] = [shorthand, *whole]
 
 
@@ -75,6 +76,6 @@ def to_plain_values(config: Config) -> dict[str, Any]:
     network["batch_norm"] = network["batch_norm"] or False
     init, optimiser = network["init"], training["optimiser"]
     network["init"] = init["kind"] if init["sigma"] is None else {"sigma": init["sigma"]}
-    training["optimiser"] = "sgd" if optimiser["kind"] == "sgd" else optimiser
+    training["optimiser"] = optimiser if len(optimiser) > 1 else optimiser["kind"]
     values["search"] = config.search and config.search.model_dump(exclude_none=True)
     return values

@@ -1,47 +1,53 @@
-"""Why a network doesn't learn: dead units, vanished spread, the first number that isn't finite."""
+"""Reasons why a network doesn't learn: dead units, vanished spread, the first number that isn't finite."""
 
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from cifarmlp.nn.losses import softmax_cross_entropy
+from cifarmlp.nn.losses import Loss
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.types import Float, Labels
 
 
 @dataclass(frozen=True)
 class LayerHealth:
-    """Of one layer over some images: dead is the share of units that are 0 for every image (the logits
-    have none), spread the outputs' standard deviation over the images, averaged over the units."""
+    """State of one layer over some images.
+
+    dead: share of the units that are 0 for every image (the logits have none). spread: standard deviation
+    of the outputs over the images, averaged over the units.
+    """
 
     layer: int
     dead: float
     spread: float
 
     def as_dict(self) -> dict[str, float]:
+        """Return the fields by name."""
         return asdict(self)
 
 
 def layer_health(network: Network, x: Float, member: int = 0) -> list[LayerHealth]:
-    """Health of each layer of one member on standardised images x (B, in), as in evaluation."""
+    """Return the health of each layer of one member on standardised images x (B, in), as in evaluation."""
     health = []
-    for n, flat in enumerate(network.activations(x)):
-        outputs = flat.reshape(len(x), network.members, -1)[:, member].astype(np.float64)
-        dead = np.mean(np.all(outputs == 0, axis=0)) if n < len(network.relus) else 0.0
-        health.append(LayerHealth(n + 1, float(dead), float(outputs.std(axis=0).mean())))
+    for n, flat in enumerate(network.activations(x), start=1):
+        outputs = _of_member(flat, network, member).astype(np.float64)
+        dead = np.mean(np.all(outputs == 0, axis=0)) if n < len(network.layers) else 0.0
+        health.append(LayerHealth(n, float(dead), float(outputs.std(axis=0).mean())))
     return health
 
 
-def gradient_and_decay(network: Network, x: Float, labels: Labels, lam: float) -> list[tuple[float, float]]:
-    """Of each layer of a single network, what pulls at its weights: root mean square of the loss's gradient
-    dL/dW over a mini-batch x (B, in), labels (B,), and of weight decay's, 2 lam W.
+def gradient_and_decay(
+    network: Network, loss: Loss, x: Float, labels: Labels, lam: float
+) -> list[tuple[float, float]]:
+    """Return the two forces on the weights of each layer of a single network, as root mean squares.
+
+    The first is the gradient dL/dW of the loss over a mini-batch x (B, in), labels (B,); the second is that
+    of weight decay, 2 lam W.
     """
-    one = np.ones(1, network.dtype)
-    _, dlogits = softmax_cross_entropy(network.forward(x), labels, one)
+    _, dlogits = loss(network.forward(x), labels, np.ones(1, network.dtype))
     network.backward(dlogits)
-    weights, gradients = network.parameters(), network.gradients()
-    names = [f"W{n + 1}" for n in range(len(network.linears))]
-    return [(_rms(gradients[name]), 2 * lam * _rms(weights[name])) for name in names]
+    gradients = network.gradients()
+    return [(_rms(gradients[name]), 2 * lam * _rms(W)) for name, W in network.weights().items()]
 
 
 def _rms(values: Float) -> float:
@@ -51,13 +57,17 @@ def _rms(values: Float) -> float:
 
 
 def first_not_finite(network: Network, x: Float, member: int = 0) -> str:
-    """Where nan or infinity shows first on the way forward: a parameter, a layer's outputs, or the loss."""
+    """Name the first nan or infinity on the way forward: a parameter, a layer's outputs, or the loss."""
     with np.errstate(all="ignore"):
         for n, flat in enumerate(network.activations(x, training=True), start=1):
-            for kind in ("W", "b", "gamma", "beta"):
-                parameter = network.parameters().get(f"{kind}{n}")
-                if parameter is not None and not np.isfinite(parameter[member]).all():
-                    return f"{kind}{n}, a parameter of layer {n}"
-            if not np.isfinite(flat.reshape(len(x), network.members, -1)[:, member]).all():
+            for name, parameter in network.parameters(layer=n).items():
+                if not np.isfinite(parameter[member]).all():
+                    return f"{name}, a parameter of layer {n}"
+            if not np.isfinite(_of_member(flat, network, member)).all():
                 return f"the outputs of layer {n}"
     return "the loss, by logits too far apart"
+
+
+def _of_member(flat: Float, network: Network, member: int) -> Float:
+    """The columns of one member: (B, K·d) -> (B, d)."""
+    return flat.reshape(len(flat), network.members, -1)[:, member]

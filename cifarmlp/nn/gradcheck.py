@@ -1,4 +1,4 @@
-"""Numeric against analytic gradients, in float64, and a whole update against both."""
+"""Compare analytic with numeric gradients, in float64, and a whole update with both."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.nn.losses import softmax_cross_entropy
+from cifarmlp.nn.losses import Loss
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
 from cifarmlp.nn.types import Float, Labels
@@ -19,12 +19,12 @@ STEP = 1e-5
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a parameter's analytic gradient a is from its numeric one n, over the coordinates checked.
+    """Difference between a parameter's analytic gradient a and its numeric one n, over some coordinates.
 
-    distance: ||a - n||. relative: ||a - n|| / (||a|| + ||n||); where both vanish, the distance stands in
-    for it. direction: the same relative difference along random directions. update: relative difference
-    between what one update did to the parameter, over -eta, and n. kinks: coordinates left out, as
-    every step tried crossed a ReLU's kink, where the cost has no derivative.
+    checked: number of those coordinates. kinks: coordinates left out, as every step tried crossed a kink
+    (of a ReLU), where the cost has no derivative. distance: ||a - n||. relative: see `relative_difference`.
+    direction: the same relative difference along random directions. update: relative difference between
+    the change of the parameter in one update, over -eta, and n.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Difference:
 @np.errstate(all="ignore")  # a cost that overflows shows as nan
 def check_gradients(
     network: Network,
+    loss: Loss,
     x: Float,
     labels: Labels,
     lam: Float,
@@ -55,16 +56,23 @@ def check_gradients(
 ) -> list[Difference]:
     """Check every parameter of one member: W, b, gamma, beta, layer by layer.
 
-    The cost is cross-entropy + lam sum W² with batch statistics, as in training; n its centred difference
+    The cost is loss + lam sum W² with batch statistics, as in training; n its centred difference
     (f(t + h) - f(t - h)) / 2h. network: float64. x: (B, in) float64. labels: (B,). lam: (K,).
-    The network is left one update further.
+    The network is left one update further. Raises ValueError if it is not of float64.
     """
-    check = _Check(network, x, labels, lam, rng, member)
-    return list(check.differences(coordinates))
+    if network.dtype != np.float64:
+        raise ValueError("gradients are checked in float64")
+    return list(_Check(network, loss, x, labels, lam, rng, member).differences(coordinates))
 
 
 def relative_difference(a: Float, n: Float) -> float:
-    """||a - n|| / (||a|| + ||n||); ||a - n|| where both are smaller than `VANISHING`."""
+    """Return ||a - n|| / (||a|| + ||n||), or ||a - n|| where that sum is smaller than `VANISHING`.
+
+    >>> relative_difference(np.array([3.0, 4.0]), np.array([3.0, -4.0]))
+    0.8
+    >>> relative_difference(np.zeros(2), np.array([1e-12, 0.0]))
+    1e-12
+    """
     size = float(np.linalg.norm(a) + np.linalg.norm(n))
     distance = float(np.linalg.norm(a - n))
     return distance if size < VANISHING else distance / size
@@ -73,33 +81,34 @@ def relative_difference(a: Float, n: Float) -> float:
 def checkable_network(
     sizes: Sequence[int], batch_norm: tuple[float, float] | None, rng: np.random.Generator, members: int = 1
 ) -> Network:
-    """A float64 network where differences can measure: He weights, all other parameters off their start.
+    """Return a float64 network with He weights and all other parameters moved off their start.
 
     Correct gradients are correct anywhere; at tiny weights they are smaller than a difference's rounding.
     """
     network = Network(sizes, rng.spawn(members), ["he"] * members, batch_norm, np.float64)
     for name, parameter in network.parameters().items():
-        if name[0] != "W":
+        if name not in network.weights():
             parameter += 0.1 * rng.standard_normal(parameter.shape)
     return network
 
 
+@dataclass
 class _Check:
-    def __init__(
-        self, network: Network, x: Float, labels: Labels, lam: Float, rng: np.random.Generator, member: int
-    ) -> None:
-        if network.dtype != np.float64:
-            raise ValueError("gradients are checked in float64")
-        self.network, self.x, self.labels, self.lam = network, x, labels, lam
-        self.rng, self.member = rng, member
+    network: Network
+    loss: Loss
+    x: Float
+    labels: Labels
+    lam: Float
+    rng: np.random.Generator
+    member: int
 
     def differences(self, count: int) -> Iterator[Difference]:
         analytic = self._analytic()
-        picked = {name: self._pick(name, count) for name in self.network.parameters()}
-        numeric = {name: self._numeric(name, *picks) for name, picks in picked.items()}
-        updated = self._updated()
-        for name, picks in picked.items():
-            yield self._difference(name, *picks, analytic[name].ravel(), updated[name].ravel(), numeric[name])
+        places = {name: self._pick(name, count) for name in self.network.parameters()}
+        numeric = {name: self._numeric(name, *picks) for name, picks in places.items()}
+        update = self._update()
+        for name, picks in places.items():
+            yield self._difference(name, *picks, analytic[name].ravel(), update[name].ravel(), numeric[name])
 
     def _difference(
         self,
@@ -107,7 +116,7 @@ class _Check:
         coordinates: NDArray[np.intp],
         directions: list[Float],
         analytic: Float,
-        updated: Float,
+        update: Float,
         numeric: Float,
     ) -> Difference:
         n_at, n_along = np.split(numeric, [len(coordinates)])
@@ -121,19 +130,18 @@ class _Check:
             distance=float(np.linalg.norm(analytic[at] - n_at)),
             relative=relative_difference(analytic[at], n_at),
             direction=relative_difference(along[smooth], n_along[smooth]),
-            update=relative_difference(updated[at], n_at),
+            update=relative_difference(update[at], n_at),
         )
 
     def _analytic(self) -> dict[str, Float]:
-        """Gradient of the cost, as the engine has it."""
+        """Gradient of the cost by the engine's backward pass."""
         self._backward(np.ones_like(self.lam))
         gradients = {name: g[self.member].copy() for name, g in self.network.gradients().items()}
-        for name, parameter in self.network.parameters().items():
-            if name[0] == "W":
-                gradients[name] += 2 * self.lam[self.member] * parameter[self.member]
+        for name, W in self.network.weights().items():
+            gradients[name] += 2 * self.lam[self.member] * W[self.member]
         return gradients
 
-    def _updated(self) -> dict[str, Float]:
+    def _update(self) -> dict[str, Float]:
         """(before - after) / eta of one step of gradient descent."""
         eta = np.full_like(self.lam, 0.1)
         before = {name: p[self.member].copy() for name, p in self.network.parameters().items()}
@@ -143,7 +151,7 @@ class _Check:
         return {name: (p - after[name][self.member]) / 0.1 for name, p in before.items()}
 
     def _backward(self, scale: Float) -> None:
-        _, dlogits = softmax_cross_entropy(self.network.forward(self.x), self.labels, scale)
+        _, dlogits = self.loss(self.network.forward(self.x), self.labels, scale)
         self.network.backward(dlogits)
 
     def _pick(self, name: str, count: int) -> tuple[NDArray[np.intp], list[Float]]:
@@ -185,17 +193,16 @@ class _Check:
     def _derivative(self, move: Callable[[float], None], h: float) -> float:
         """Centred difference by the largest of three steps that crosses no kink, or nan."""
         for size in (h, h / 4, h / 16):
-            (cost_up, signs_up), (cost_down, signs_down) = (
-                self._cost_and_signs(move, t) for t in (size, -size)
+            (cost_up, sides_up), (cost_down, sides_down) = (
+                self._cost_and_sides(move, t) for t in (size, -size)
             )
             move(0.0)
-            if np.array_equal(signs_up, signs_down):
+            if np.array_equal(sides_up, sides_down):
                 return (cost_up - cost_down) / (2 * size)
         return np.nan
 
-    def _cost_and_signs(self, move: Callable[[float], None], t: float) -> tuple[float, NDArray[np.bool_]]:
+    def _cost_and_sides(self, move: Callable[[float], None], t: float) -> tuple[float, NDArray[np.bool_]]:
         move(t)
-        loss, _ = softmax_cross_entropy(self.network.forward(self.x), self.labels, self.lam)
-        signs = [(relu.y > 0).ravel() for relu in self.network.relus]
+        loss, _ = self.loss(self.network.forward(self.x), self.labels, self.lam)
         cost = loss + self.lam * self.network.squared_weights()
-        return float(cost[self.member]), np.concatenate([*signs, [True]])
+        return float(cost[self.member]), self.network.kink_sides()

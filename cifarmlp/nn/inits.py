@@ -1,4 +1,4 @@
-"""How the weights start: the standard deviation of a zero-mean normal, layer by layer."""
+"""Initial weights: draws from a zero-mean normal, with a standard deviation for each layer."""
 
 import itertools
 import math
@@ -15,16 +15,20 @@ SIGMAS = {
 
 
 def sigma_of(init: str | float, fan_in: int, fan_out: int) -> float:
-    """Standard deviation of the weights of a layer (fan_in, fan_out).
+    """Return the standard deviation of the initial weights of a layer (fan_in, fan_out).
 
     `"he"`: sqrt(2 / fan_in), He et al. 2015, eq. 10. `"xavier"`: sqrt(2 / (fan_in + fan_out)),
     Glorot and Bengio 2010, eq. 12. A number is the standard deviation itself, the same in every layer.
+    Raises KeyError if the name is unknown.
+
+    >>> sigma_of("he", 50, 10), sigma_of("xavier", 30, 20), sigma_of(0.001, 50, 10)
+    (0.2, 0.2, 0.001)
     """
     return SIGMAS[init](fan_in, fan_out) if isinstance(init, str) else init
 
 
 def draw_weights(generator: np.random.Generator, sizes: Sequence[int], init: str | float) -> list[Float]:
-    """W ~ N(0, sigma²), one (in, out) float64 array a layer for layer sizes [in, hidden..., out].
+    """Return W ~ N(0, sigma²), one (in, out) float64 array a layer, for layer sizes [in, hidden..., out].
 
     float64 whatever the network's dtype, so that both precisions start from the same weights.
     """

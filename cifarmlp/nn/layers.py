@@ -1,29 +1,26 @@
-"""Linear, batch norm, ReLU: forward and backward for K members at once.
-
-Activations are (B, K·d), member after member. A layer keeps what its backward pass needs from its last
-forward pass. No member's loss depends on another's parameters, so the gradient of the sum of all losses is
-each member's own; what comes into a backward pass scaled comes out scaled.
-"""
+"""The blocks of a network: Linear, BatchNorm, ReLU."""
 
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cifarmlp.nn.block import Block
 from cifarmlp.nn.products import add_product
 from cifarmlp.nn.types import Float
 
 SMALLEST_SCALE = 0.25  # far from where the division by it would lose digits
 
 
-class Linear:
+class Linear(Block):
     """s = x W + b for each member.
 
     W: (G, in, n), that is G products of width n. A hidden layer has one product a member: G = K, n = out.
     The first layer, whose input all members share, has one product in all: G = 1, n = K·out, so that K
-    networks make one large matrix product: that is where the speed of a population comes from.
+    networks make one large matrix product: the speed of a population comes from there.
     b: (K·out,), or None where batch norm follows and its beta stands in for it.
-    The gradient of W is xᵀ ds. It is never stored: an update adds the product where it is to go.
+    The gradient of W is xᵀ ds. It is never stored: an update adds the product to its target.
     The first layer's weights are scale · W, with scale (n,): decay shrinks the scale and leaves the large W
     alone (Bottou 2012, 'Stochastic Gradient Descent Tricks', section 5.1). `fold` makes the scale 1.
     """
@@ -31,12 +28,31 @@ class Linear:
     def __init__(
         self, weights: list[Float], bias: bool, shared_input: bool, dtype: type[np.floating]
     ) -> None:
-        """weights: one (in, out) array a member."""
+        """weights: one (in, out) array a member. shared_input: in the first layer, which sees the images."""
         stacked = np.stack(weights, axis=1)[None] if shared_input else np.stack(weights)
         self.W: Float = stacked.reshape(*stacked.shape[:2], -1).astype(dtype)
         self.b: Float | None = np.zeros(self.W.shape[0] * self.W.shape[2], dtype) if bias else None
         self.db: Float | None = None if self.b is None else np.zeros_like(self.b)
         self.scale: Float | None = np.ones(self.W.shape[2], dtype) if shared_input else None
+
+    def vectors(self) -> dict[str, tuple[Float, Float]]:
+        """b, where the layer has one."""
+        return {} if self.b is None or self.db is None else {"b": (self.b, self.db)}
+
+    def parameters(self) -> dict[str, Float]:
+        """W and b; W is without its scale, see `fold`."""
+        return {"W": self.W, **super().parameters()}
+
+    def gradients(self) -> dict[str, Float]:
+        """The gradients of W, computed here, and b."""
+        gradient = np.zeros_like(self.W)
+        self.add_gradient(gradient, 1)
+        return {"W": gradient, **super().gradients()}
+
+    def stored(self) -> dict[str, Float]:
+        """W, its scale and b."""
+        scale = {} if self.scale is None else {"scale": self.scale}
+        return {"W": self.W, **scale, **super().parameters()}
 
     def spread(self, values: Float) -> Float:
         """Per-member values (K,) in a shape that multiplies W: (1, 1, K·out) or (K, 1, 1)."""
@@ -45,7 +61,7 @@ class Linear:
             return values[:, None, None]
         return np.repeat(values, n // len(values))[None, None]
 
-    def forward(self, x: Float) -> Float:
+    def forward(self, x: Float, training: bool = True) -> Float:
         """x (B, G·in) -> s (B, G·n)."""
         groups, width, n = self.W.shape
         self.x = x.reshape(len(x), groups, width).transpose(1, 0, 2)
@@ -58,14 +74,18 @@ class Linear:
             flat += self.b
         return flat
 
-    def backward(self, ds: Float) -> None:
-        """Takes ds (B, G·n), which must then stay as it is, and sets db = sum ds over the batch."""
+    def backward(self, ds: Float) -> Float | None:
+        """ds (B, G·n), which must then stay as it is, -> dx (B, G·in); sets db = sum ds over the batch.
+
+        The first layer computes no dx: it would be the gradient of the images, and a third of the work.
+        """
         self.ds = ds.reshape(len(ds), self.W.shape[0], -1).transpose(1, 0, 2)
         if self.db is not None:
             np.add.reduce(ds, axis=0, out=self.db)
+        return self.input_gradient() if self.scale is None else None
 
     def input_gradient(self) -> Float:
-        """dx = ds Wᵀ (B, G·in). The first layer needs none, and it is a third of the work."""
+        """dx = ds Wᵀ (B, G·in)."""
         groups, width, _ = self.W.shape
         dx = np.empty((self.ds.shape[1], groups, width), self.ds.dtype)
         np.matmul(self.ds, self.W.transpose(0, 2, 1), out=dx.transpose(1, 0, 2))
@@ -86,7 +106,7 @@ class Linear:
             return
         self.scale *= self.spread(1 - shrink)[0, 0]
         small = ~(self.scale > SMALLEST_SCALE)
-        if small.any():  # those only: what others do must not change a member's bits
+        if small.any():  # those only: no member's bits may depend on the others
             self.W[..., small] *= self.scale[small]
             self.scale[small] = 1
         add_product(self.W[0], self.x[0], self.ds[0] / self.scale, -1)
@@ -97,15 +117,8 @@ class Linear:
             self.W *= self.scale
             self.scale[:] = 1
 
-    @property
-    def dW(self) -> Float:
-        """The gradient of W by the last backward pass, on its own."""
-        gradient = np.zeros_like(self.W)
-        self.add_gradient(gradient, 1)
-        return gradient
 
-
-class BatchNorm:
+class BatchNorm(Block):
     """y = gamma (s - mean) / sqrt(var + eps) + beta; Ioffe and Szegedy 2015, algorithm 1 and section 3.1.
 
     mean and var (divided by B) are the batch's in training and running averages in evaluation; those start
@@ -122,8 +135,29 @@ class BatchNorm:
         self.eps, self.momentum = self.gamma.dtype.type(eps), self.gamma.dtype.type(momentum)
         self.started = False
 
-    def forward(self, s: Float) -> Float:
-        """Training: s (B, K·d), overwritten, -> y (B, K·d); moves the running averages."""
+    def vectors(self) -> dict[str, tuple[Float, Float]]:
+        """gamma and beta."""
+        return {"gamma": (self.gamma, self.dgamma), "beta": (self.beta, self.dbeta)}
+
+    def running_averages(self) -> dict[str, Float]:
+        """mean and var."""
+        return {"mean": self.mean, "var": self.var}
+
+    def stored(self) -> dict[str, Float]:
+        """gamma, beta and the running averages (2, K·d)."""
+        return {**self.parameters(), "averages": self.averages}
+
+    def resume(self, step: int) -> None:
+        """Start the running averages only where no step has been made yet."""
+        self.started = step > 0
+
+    def forward(self, s: Float, training: bool = True) -> Float:
+        """s (B, K·d), overwritten, -> y (B, K·d).
+
+        By the statistics of the batch, which move the running averages; in evaluation by those averages.
+        """
+        if not training:
+            return self._evaluate(s)
         share = _shares(len(s), s.dtype)
         moments = np.empty((2, s.shape[1]), s.dtype)
         mean, var = moments
@@ -131,15 +165,16 @@ class BatchNorm:
         s -= mean
         np.matmul(share, s * s, out=var)
         self.inverse_std = self._inverse_std(mean, var, len(s))
-        var *= self.inverse_std > 0  # evaluation is to see rounding errors for what they are, too
+        var *= (
+            self.inverse_std > 0
+        )  # so that evaluation takes rounding errors for signal no more than training
         self.centred = s
         self._move_averages(moments)
         y = s * (self.inverse_std * self.gamma)
         y += self.beta
         return y
 
-    def evaluate(self, s: Float) -> Float:
-        """Evaluation: s (B, K·d), overwritten, -> y (B, K·d), by the running averages."""
+    def _evaluate(self, s: Float) -> Float:
         s -= self.mean
         s *= self.gamma * self._inverse_std(self.mean, self.var)
         s += self.beta
@@ -180,15 +215,19 @@ def _shares(rows: int, dtype: np.dtype[Any]) -> Float:
     return np.full(rows, 1 / rows, dtype)
 
 
-class ReLU:
+class ReLU(Block):
     """y = max(x, 0); its derivative at 0 is taken as 0."""
 
-    def forward(self, x: Float) -> Float:
+    def forward(self, x: Float, training: bool = True) -> Float:
         """x: any shape, overwritten."""
         self.y: Float = np.maximum(x, 0, out=x)
         return self.y
 
     def backward(self, dy: Float) -> Float:
-        """Overwrites dy."""
+        """dy, overwritten, -> dx, of the same shape."""
         dy *= self.y > 0
         return dy
+
+    def kink_sides(self) -> NDArray[np.bool_]:
+        """For each output, whether its input was above 0."""
+        return (self.y > 0).ravel()

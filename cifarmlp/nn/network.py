@@ -1,19 +1,24 @@
 """A population of K fully connected networks of one shape: forward, backward, parameters by name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cifarmlp.nn.block import Block
 from cifarmlp.nn.inits import draw_weights
 from cifarmlp.nn.layers import BatchNorm, Linear, ReLU
 from cifarmlp.nn.types import Float
 
 
 class Network:
-    """linear (-> batch norm) -> ReLU for each hidden layer, then a linear one that gives the logits.
+    """Layers of blocks: Linear (-> BatchNorm) -> ReLU in each hidden layer, a last Linear for the logits.
 
     All members see the same mini-batch and none sees another: a member's numbers are, up to rounding,
     those of the same network alone (K = 1), and there is no other code for one network.
+
+    layers: the blocks of each layer. Nothing below asks which kinds of block they are, but for the linear
+    ones, whose weights have L2 and a way of their own to be updated. linears: those, one a layer.
     """
 
     def __init__(
@@ -29,28 +34,31 @@ class Network:
         batch_norm: (eps, momentum), or None for none. A member's weights depend on its generator alone.
         """
         self.sizes, self.members, self.dtype = tuple(sizes), len(generators), dtype
-        drawn = [draw_weights(g, sizes, i) for g, i in zip(generators, inits, strict=True)]
+        starts = [draw_weights(g, sizes, i) for g, i in zip(generators, inits, strict=True)]
         last = len(sizes) - 2
         self.linears = [
-            Linear([weights[n] for weights in drawn], batch_norm is None or n == last, n == 0, dtype)
+            Linear([weights[n] for weights in starts], batch_norm is None or n == last, n == 0, dtype)
             for n in range(last + 1)
         ]
-        self.norms = (
-            [BatchNorm(self.members * width, *batch_norm, dtype) for width in sizes[1:-1]]
-            if batch_norm
-            else []
-        )
-        self.relus = [ReLU() for _ in range(last)]
+        *hidden, logits = self.linears
+        self.layers: list[list[Block]] = [
+            [linear, *self._after(width, batch_norm)]
+            for linear, width in zip(hidden, sizes[1:-1], strict=True)
+        ]
+        self.layers.append([logits])
+        self.blocks = [block for layer in self.layers for block in layer]
+
+    def _after(self, width: int, batch_norm: tuple[float, float] | None) -> list[Block]:
+        """The blocks that follow the linear one in a hidden layer."""
+        norms = [BatchNorm(self.members * width, *batch_norm, self.dtype)] if batch_norm else []
+        return [*norms, ReLU()]
 
     def activations(self, x: Float, training: bool = False) -> Iterator[Float]:
         """x (B, in) -> the output of each hidden layer (B, K·d), then the logits (B, K·out)."""
-        for n, relu in enumerate(self.relus):
-            s = self.linears[n].forward(x)
-            if self.norms:
-                s = self.norms[n].forward(s) if training else self.norms[n].evaluate(s)
-            x = relu.forward(s)
+        for layer in self.layers:
+            for block in layer:
+                x = block.forward(x, training)
             yield x
-        yield self.linears[-1].forward(x)
 
     def forward(self, x: Float, training: bool = True) -> Float:
         """x (B, in) -> logits (B, K, out); by the batch's statistics in training, else by the averages."""
@@ -62,73 +70,85 @@ class Network:
 
         Follows a `forward` in training.
         """
-        ds = dlogits.reshape(len(dlogits), -1)
-        for n in range(len(self.relus), 0, -1):
-            self.linears[n].backward(ds)
-            ds = self.relus[n - 1].backward(self.linears[n].input_gradient())
-            if self.norms:
-                ds = self.norms[n - 1].backward(ds)
-        self.linears[0].backward(ds)
+        d: Float | None = dlogits.reshape(len(dlogits), -1)
+        for block in reversed(self.blocks):
+            if d is not None:
+                d = block.backward(d)
 
     def squared_weights(self) -> Float:
         """Sum of W² over all layers, weights only: (K,)."""
-        squares = [np.einsum("kio,kio->k", W, W) for name, W in self.parameters().items() if name[0] == "W"]
+        squares = [np.einsum("kio,kio->k", W, W) for W in self.weights().values()]
         total: Float = np.sum(squares, axis=0)
         return total
 
     def vectors(self) -> Iterator[tuple[Float, Float]]:
-        """Every b, gamma and beta with its gradient, in the layout that the layers compute in."""
-        for linear in self.linears:
-            if linear.b is not None and linear.db is not None:
-                yield linear.b, linear.db
-        for norm in self.norms:
-            yield norm.gamma, norm.dgamma
-            yield norm.beta, norm.dbeta
+        """Every b, gamma and beta with its gradient, in the layout that the blocks compute in."""
+        for _, block in self._linears_first():
+            yield from block.vectors().values()
 
     def fold(self) -> None:
         """Bring the weights into one array a layer; see `Linear`."""
         for linear in self.linears:
             linear.fold()
 
-    def parameters(self) -> dict[str, Float]:
+    def parameters(self, layer: int | None = None) -> dict[str, Float]:
         """Views by name, to read and write: W1 (K, in, out), b1 (K, out), gamma1 and beta1 (K, d), ...
 
-        They are the parameters until the next update; then ask again.
+        They are the parameters until the next update; then ask again. layer: number of the only one wanted.
         """
         self.fold()
-        return self._views("W", "b", "gamma", "beta")
+        return self._views(lambda block: block.parameters(), layer)
+
+    def weights(self) -> dict[str, Float]:
+        """The `parameters` that have L2: W1, W2, ..."""
+        self.fold()
+        return {f"W{n}": self._of_members(linear.W) for n, linear in enumerate(self.linears, 1)}
 
     def gradients(self) -> dict[str, Float]:
         """The gradients of the last `backward`, under the names and in the shapes of `parameters`."""
-        Ws = {f"W{n + 1}": self._of_members(linear.dW) for n, linear in enumerate(self.linears)}
-        views = self._views("db", "dgamma", "dbeta")
-        return {**Ws, **{name[1:]: view for name, view in views.items()}}
-
-    def stored(self) -> dict[str, Float]:
-        """Every array that a training changes, as the layers keep it: W1, scale1, b1, gamma1, averages1, ...
-
-        With these a training goes on to the same bits; `parameters` would fold the scale into W.
-        """
-        kinds = ("W", "scale", "b", "gamma", "beta", "averages")
-        layers = [*enumerate(self.linears, 1), *enumerate(self.norms, 1)]
-        return {
-            f"{k}{n}": vars(layer)[k] for n, layer in layers for k in kinds if vars(layer).get(k) is not None
-        }
+        return self._views(lambda block: block.gradients())
 
     def running_averages(self) -> dict[str, Float]:
         """Views by name: mean1, var1 (K, d), ... of the normalised layers."""
-        return self._views("mean", "var")
+        return self._views(lambda block: block.running_averages())
 
-    def _views(self, *kinds: str) -> dict[str, Float]:
-        views = {}
-        for n, linear in enumerate(self.linears):
-            parts = {**vars(linear), **(vars(self.norms[n]) if n < len(self.norms) else {})}
-            for kind in kinds:
-                if parts.get(kind) is not None:
-                    views[f"{kind}{n + 1}"] = self._of_members(parts[kind])
-        return views
+    def stored(self) -> dict[str, Float]:
+        """Every array that a training changes, as the blocks keep it: W1, scale1, b1, gamma1, averages1, ...
+
+        With these a training goes on to the same bits; `parameters` would fold the scale into W.
+        """
+        blocks = self._linears_first()
+        return {f"{kind}{n}": array for n, block in blocks for kind, array in block.stored().items()}
+
+    def resume(self, step: int) -> None:
+        """Go on at a step, after the arrays of `stored` were put back."""
+        for block in self.blocks:
+            block.resume(step)
+
+    def kink_sides(self) -> NDArray[np.bool_]:
+        """For each unit that has a kink, the side on which the last forward pass put it; see `ReLU`."""
+        return np.concatenate([block.kink_sides() for block in self.blocks])
+
+    def _linears_first(self) -> Iterator[tuple[int, Block]]:
+        """Blocks with the numbers of their layers, in the order that checkpoints have."""
+        yield from enumerate(self.linears, 1)
+        for n, layer in enumerate(self.layers, 1):
+            yield from ((n, block) for block in layer if block is not self.linears[n - 1])
+
+    def _views(
+        self, arrays_of: Callable[[Block], dict[str, Float]], only: int | None = None
+    ) -> dict[str, Float]:
+        """Arrays of all blocks by kind and number of the layer, in the order of computation."""
+        return {
+            f"{kind}{n}": self._of_members(array)
+            for n, layer in enumerate(self.layers, 1)
+            if only in (None, n)
+            for block in layer
+            for kind, array in arrays_of(block).items()
+        }
 
     def _of_members(self, storage: Float) -> Float:
+        """A block's array as (K, ...), a view."""
         if storage.ndim == 1:
             return storage.reshape(self.members, -1)
         groups, width, _ = storage.shape

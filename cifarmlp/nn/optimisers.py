@@ -1,9 +1,24 @@
-"""Gradient descent with L2, plain or with momentum."""
+"""Optimisers: gradient descent with L2, plain or with momentum."""
+
+from typing import Protocol
 
 import numpy as np
 
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.types import Float
+
+
+class Optimiser(Protocol):
+    """The form of an optimiser. eta, lam: (K,), one a member, in the network's dtype."""
+
+    def loss_scale(self, eta: Float) -> Float:
+        """Return the factor that the gradients are to carry in `step`, (K,)."""
+
+    def step(self, eta: Float, lam: Float) -> None:
+        """Update the network once, by the gradients of its last backward pass."""
+
+    def stored(self) -> dict[str, Float]:
+        """Return the arrays that an update changes besides the network's, by the names of checkpoints."""
 
 
 class SGD:
@@ -18,8 +33,16 @@ class SGD:
         parameters = [*(linear.W for linear in network.linears), *(p for p, _ in self.vectors)]
         self.velocities = [np.zeros_like(p) for p in parameters] if rho else []
 
+    def loss_scale(self, eta: Float) -> Float:
+        """Return eta: the update is linear in the gradient, and no pass over W then multiplies by it."""
+        return eta
+
+    def stored(self) -> dict[str, Float]:
+        """Return the velocities: velocity0, ... of the weights, then of b, gamma and beta."""
+        return {f"velocity{n}": v for n, v in enumerate(self.velocities)}
+
     def step(self, eta: Float, lam: Float) -> None:
-        """One update by gradients that carry the factor eta already. eta, lam: (K,), the network's dtype."""
+        """Update by gradients that carry the factor eta already."""
         shrink = 2 * eta * lam
         if self.rho:
             self._step_with_velocity(shrink)

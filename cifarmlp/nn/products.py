@@ -1,8 +1,9 @@
 """C += alpha aᵀ b in one pass over C, the one BLAS call that NumPy has no name for.
 
 NumPy writes a product first, and adds it in a second and third pass. With 16 networks in lockstep these took
-a tenth of a training step; so the BLAS that NumPy itself has loaded is called, where its wheels' name for it
-is found. (SciPy's `sgemm` brings a BLAS of its own, whose threads get in the way of NumPy's.)
+a tenth of a training step; so this calls the BLAS that NumPy itself has loaded, by the name that it has in
+NumPy's wheels, or else does as NumPy. (SciPy's `sgemm` brings a BLAS of its own, whose threads get in the way
+of NumPy's.)
 """
 
 import ctypes
@@ -22,7 +23,13 @@ NAMES = {np.dtype(np.float32): "scipy_cblas_sgemm64_", np.dtype(np.float64): "sc
 def add_product(C: Float, a: Float, b: Float, alpha: float) -> None:
     """C += alpha aᵀ b, with C (m, n), a (k, m), b (k, n) contiguous and of one dtype, float32 or float64.
 
-    Raises ValueError where they aren't.
+    Raises ValueError if they aren't.
+
+    >>> C = np.ones((2, 2))
+    >>> add_product(C, np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]]), -0.1)
+    >>> C
+    array([[ 0., -1.],
+           [-1., -3.]])
     """
     k, m = a.shape
     arrays = (C, a, b)

@@ -1,4 +1,4 @@
-"""Array types: float32 in training, float64 where gradients are checked."""
+"""Array types: float32 in training, float64 in gradient checks."""
 
 from typing import Any
 

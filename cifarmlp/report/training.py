@@ -16,7 +16,7 @@ from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Sectio
 from cifarmlp.runs.folder import Run, Seed
 from cifarmlp.stats import format_mean_std
 from cifarmlp.text import duration
-from cifarmlp.training.build import build_schedule
+from cifarmlp.training import build
 from cifarmlp.training.outcome import PARTS, Outcome, summarise
 
 COLUMNS = tuple((part, quantity) for quantity in ("accuracy", "loss") for part in PARTS)
@@ -137,9 +137,8 @@ def eta_by_step(run: Run) -> dict[int, float]:
     """The learning rate over the steps that were trained."""
     last = max((row for seed in run.seeds for row in rows_of(seed)), key=lambda row: row["step"])
     epoch = round(last["step"] / last["epoch"]) if last.get("epoch") else 1
-    schedule = build_schedule([run.config], max(1, epoch))
-    steps = np.unique(np.linspace(0, last["step"], 401).astype(int))
-    return {int(step): float(np.ravel(schedule(int(step)))[0]) for step in steps}
+    schedule = build.build_schedule([run.config], max(1, epoch))
+    return build.eta_by_step(schedule, last["step"], 401)
 
 
 def _settings(run: Run, title: str, target: str) -> Table:

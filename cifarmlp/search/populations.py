@@ -11,7 +11,6 @@ from cifarmlp.training.cost import PROCESS_BYTES, member_bytes
 MOST_MEMBERS = 16  # more bring no more trial-steps per second: benchmarks/populations.py
 MOST_WIDTH = 1600  # of all members' first layers together: the weights must stay in the processor's cache
 SHARE_OF_MEMORY = 0.6  # of what is free, for all processes together
-PER_MEMBER = ("lam", "init", "eta", "eta_min", "eta_max")
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def group_into_populations(members: Sequence[Member], cores: int, memory: float)
 def _shared(config: Config) -> Config:
     """The config without what members of a population may differ in."""
     schedule, training, network = config.training.schedule, config.training, config.network
-    rates = {name: 0.0 for name in PER_MEMBER if hasattr(schedule, name)}
+    rates = dict.fromkeys(schedule.rates, 0.0)
     return config.model_copy(
         update={
             "name": "",

@@ -1,16 +1,38 @@
-"""Configs become populations: the networks, schedules and images of a training."""
+"""Build trainings from configs: network, optimiser, schedule and images.
 
-from collections.abc import Mapping, Sequence
+A new kind of schedule, optimiser or loss is one line in a table here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from cifarmlp.config import Config, ConstantConfig
+from cifarmlp.config import Config
 from cifarmlp.data import Dataset, Split, pixel_statistics, split
-from cifarmlp.nn.network import Network
-from cifarmlp.nn.optimisers import SGD
-from cifarmlp.nn.schedules import Schedule, constant, cyclic
-from cifarmlp.nn.types import Float
+from cifarmlp.nn import (
+    SGD,
+    Float,
+    Loss,
+    Network,
+    Optimiser,
+    Schedule,
+    constant,
+    cyclic,
+    softmax_cross_entropy,
+)
 from cifarmlp.training.loop import Training
+
+# By kind. A schedule is built of the first member's config, its rates by name, (K,) each, and steps an epoch.
+SCHEDULES: dict[str, Callable[[Any, Mapping[str, Float], int], Schedule]] = {
+    "cyclic": lambda config, rates, epoch: cyclic(rates["eta_min"], rates["eta_max"], config.n_s),
+    "constant": lambda config, rates, epoch: constant(rates["eta"], config.decay, epoch),
+}
+OPTIMISERS: dict[str, Callable[[Network, Any], Optimiser]] = {
+    "sgd": lambda network, config: SGD(network),
+    "momentum": lambda network, config: SGD(network, config.rho),
+}
+LOSSES: dict[str, Loss] = {"cross_entropy": softmax_cross_entropy}
 
 
 def build_training(
@@ -19,13 +41,13 @@ def build_training(
     dtype: type[np.floating] = np.float32,
     statistics: Sequence[Float] | None = None,
 ) -> Training:
-    """The training of K configs in lockstep, one member each.
+    """Return the training of K configs in lockstep, one member each.
 
-    They may differ in seed (of the weights), init, lambda and the rates; everything else, and the order of
-    the mini-batches, is the first one's. statistics: mean and standard deviation of the pixels, (3072,)
-    each, where they are not to be those of the training images.
+    They may differ in seed (of the weights), init, lambda and the rates of the schedule; everything else,
+    and the order of the mini-batches, is the first one's. statistics: mean and standard deviation of the
+    pixels, (3072,) each, in place of those of the training images.
     """
-    first, norm = configs[0], configs[0].network.batch_norm
+    first, norm, optimiser = configs[0], configs[0].network.batch_norm, configs[0].training.optimiser
     sizes = [images.train.pixels.shape[1], *first.network.hidden, 10]
     generators = [np.random.default_rng([config.seed, 0]) for config in configs]
     network = Network(
@@ -34,7 +56,8 @@ def build_training(
     mean, std = statistics or pixel_statistics(images.train.pixels)
     return Training(
         network=network,
-        optimiser=SGD(network, first.training.optimiser.rho or 0.0),
+        optimiser=OPTIMISERS[optimiser.kind](network, optimiser),
+        loss=LOSSES["cross_entropy"],
         schedule=build_schedule(configs, steps_per_epoch(first, images)),
         lam=np.array([config.training.lam for config in configs]),
         train=images.train,
@@ -50,31 +73,33 @@ def build_training(
 
 
 def steps_per_epoch(config: Config, images: Split) -> int:
-    """Whole mini-batches in the training set."""
+    """Return the number of whole mini-batches in the training set."""
     return len(images.train) // config.training.batch_size
 
 
 def total_steps(config: Config, images: Split) -> int:
-    """`training.steps` where given, else the length of the schedule."""
-    schedule = config.training.schedule
+    """Return `training.steps`, or else the length of the schedule."""
     if config.training.steps is not None:
         return config.training.steps
-    if isinstance(schedule, ConstantConfig):
-        return schedule.epochs * steps_per_epoch(config, images)
-    return 2 * schedule.n_s * schedule.cycles
+    return config.training.schedule.steps(steps_per_epoch(config, images))
 
 
 def build_schedule(configs: Sequence[Config], epoch: int) -> Schedule:
-    """step -> eta (K,), for `epoch` steps an epoch."""
+    """Return the schedule step -> eta (K,) of K configs, for `epoch` steps an epoch."""
     schedules = [config.training.schedule for config in configs]
     first = schedules[0]
+    rates = {name: np.array([getattr(schedule, name) for schedule in schedules]) for name in first.rates}
+    return SCHEDULES[first.kind](first, rates, epoch)
 
-    def rates(name: str) -> Float:
-        return np.array([getattr(schedule, name) for schedule in schedules])
 
-    if isinstance(first, ConstantConfig):
-        return constant(rates("eta"), first.decay, epoch)
-    return cyclic(rates("eta_min"), rates("eta_max"), first.n_s)
+def eta_by_step(schedule: Schedule, last_step: float, points: int) -> dict[int, float]:
+    """Return the first member's eta at up to `points` steps from 0 to `last_step`, for a plot.
+
+    >>> eta_by_step(cyclic(0.0, 1.0, n_s=4), last_step=8, points=5)
+    {0: 0.0, 2: 0.5, 4: 1.0, 6: 0.5, 8: 0.0}
+    """
+    steps = np.unique(np.linspace(0, last_step, points).astype(int))
+    return {int(step): float(np.ravel(schedule(int(step)))[0]) for step in steps}
 
 
 def _init(config: Config) -> str | float:
@@ -83,13 +108,13 @@ def _init(config: Config) -> str | float:
 
 
 def split_images(config: Config, dataset: Dataset) -> Split:
-    """The split that the config asks for."""
+    """Return the images of a dataset in the split of the config."""
     data = config.data
     return split(dataset, data.validation, data.train_batches, data.validation_batches)
 
 
 def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
-    """The arrays of model.npz, float32: parameters and running averages by name, and the pixel statistics."""
+    """Return the arrays of model.npz, float32: parameters and running averages, and the pixel statistics."""
     network = training.network
     arrays = {**network.parameters(), **network.running_averages()}
     members = {name: np.ascontiguousarray(array[member], np.float32) for name, array in arrays.items()}
@@ -97,17 +122,17 @@ def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
 
 
 def training_from_model(config: Config, images: Split, model: Mapping[str, Float]) -> Training:
-    """The training whose network has the arrays of a model.npz, to evaluate it.
+    """Return a training whose network has the arrays of a model.npz, to evaluate it.
 
-    Raises ValueError where they are not those of such a network, by name, shape and type.
+    Raises ValueError if an array is missing, not of this network, or of another shape or type.
     """
     pixels = images.train.pixels.shape[1]
     training = build_training([config], images, statistics=[np.zeros(pixels, np.float32)] * 2)
-    wanted = {name: _kind(array) for name, array in model_arrays(training).items()}
+    expected = {name: _kind(array) for name, array in model_arrays(training).items()}
     there = {name: _kind(array) for name, array in model.items()}
-    for name in {**wanted, **there}:
-        if wanted.get(name) != there.get(name):
-            raise ValueError(f"{name} is {there.get(name, 'missing')}, not {wanted.get(name, 'there')}")
+    for name in {**expected, **there}:
+        if expected.get(name) != there.get(name):
+            raise ValueError(f"{name} is {there.get(name, 'missing')}, not {expected.get(name, 'there')}")
     for name, view in {**training.network.parameters(), **training.network.running_averages()}.items():
         view[0] = model[name]
     training.mean, training.std = model["pixel_mean"], model["pixel_std"]

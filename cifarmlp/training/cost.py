@@ -1,4 +1,4 @@
-"""What a training takes of the memory, and what there is."""
+"""Cost of a training: memory, operations and time; and the memory that is free."""
 
 import itertools
 import time
@@ -15,7 +15,7 @@ from cifarmlp.training.build import build_training, steps_per_epoch, total_steps
 from cifarmlp.training.loop import CHUNK
 
 CGROUP = Path("/sys/fs/cgroup")
-CONTAINERS = (  # files with the limit, with what is taken, and with how much of that is what
+CONTAINERS = (  # files: the limit, the bytes taken, and the line of a third with those taken by caches
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     (
         "memory/memory.limit_in_bytes",
@@ -28,23 +28,26 @@ PROCESS_BYTES = 170e6  # of Python, NumPy and the rest, before any network
 
 
 def member_bytes(config: Config) -> float:
-    """What a member adds to its process: weights (and velocities), and the arrays of an evaluation."""
+    """Return the bytes that a member adds to its process.
+
+    They are the weights as drawn in float64, the arrays that the optimiser keeps of their size, and the
+    outputs of all layers in an evaluation.
+    """
     sizes = config.network.sizes
     weights = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
-    copies = 3 if config.training.optimiser.rho else 2  # as drawn in float64, the others in float32
     rows = max(CHUNK, config.training.batch_size)
-    return 4.0 * (copies * weights + 4 * rows * sum(sizes[1:]))
+    return (8.0 + config.training.optimiser.bytes_per_parameter) * weights + 16.0 * rows * sum(sizes[1:])
 
 
 def check_memory(config: Config, members: int = 1) -> None:
-    """Raises MemoryError, saying how much it takes and how much there is, where that is too little."""
+    """Raise MemoryError, with the bytes needed and free, if the training needs more than are free."""
     needed, free = PROCESS_BYTES + members * member_bytes(config), free_memory()
     if needed > free:
         raise MemoryError(f"it takes about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
 
 
 def free_memory() -> float:
-    """Bytes that processes may still take: of the machine, or of the container where that has less."""
+    """Return the free bytes: of the machine, or of the container if that has less."""
     free = [_meminfo("MemAvailable")] if Path("/proc/meminfo").exists() else [4e9]
     for most, used, stat, cached in CONTAINERS:
         try:
@@ -52,7 +55,7 @@ def free_memory() -> float:
             lines = (CGROUP / stat).read_text().splitlines()
         except (OSError, ValueError):  # no such limit
             continue
-        files = dict(line.split() for line in lines).get(cached, 0)  # read once, and let go of when needed
+        files = dict(line.split() for line in lines).get(cached, 0)  # the kernel drops them when it must
         free.append(limit - taken + float(files))
     return min(free)
 
@@ -73,7 +76,7 @@ class Estimate:
 def estimate(populations: Sequence[Sequence[Config]], jobs: int) -> Estimate:
     """Estimate the time and memory of populations, `jobs` at a time, from a few steps of the first.
 
-    populations: the configs of each. The steps are taken on made-up images, in one thread.
+    populations: the configs of each. The steps are made on random images, in one thread.
     """
     if not populations:
         return Estimate(0.0, 0.0)
@@ -86,23 +89,33 @@ def estimate(populations: Sequence[Sequence[Config]], jobs: int) -> Estimate:
 
 
 def work_of(config: Config) -> float:
-    """Operations in the matrix products of a whole training."""
+    """Return the operations in the matrix products of a whole training."""
     return _work(config) * _length(config)
 
 
 def _work(config: Config) -> float:
-    """Operations in the matrix products of a step."""
-    first, *others = (i * o for i, o in itertools.pairwise(config.network.sizes))
-    return 2.0 * config.training.batch_size * (2 * first + 3 * sum(others))
+    return float(operations_per_step(config.network.sizes, config.training.batch_size))
+
+
+def operations_per_step(sizes: Sequence[int], batch: int) -> int:
+    """Return the floating-point operations in the matrix products of a step of one network.
+
+    The first layer has two products, as nobody needs the gradient of the images; the others have three.
+
+    >>> operations_per_step([4, 3, 2], batch=10)
+    840
+    """
+    first, *others = (fan_in * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+    return 2 * batch * (2 * first + 3 * sum(others))
 
 
 def _length(config: Config) -> float:
-    """Steps; the evaluation of the training images takes as long as a third as many steps as an epoch has."""
+    """Steps, and the time of an evaluation of the training images in steps: a third of an epoch's."""
     return steps_of(config) + steps_per_epoch(config, _split_like(config)) / 3
 
 
 def steps_of(config: Config) -> int:
-    """How many steps a training has."""
+    """Return the number of steps of a training."""
     return total_steps(config, _split_like(config))
 
 
@@ -112,20 +125,17 @@ def _split_like(config: Config) -> Split:
 
 def _seconds_per_step(configs: Sequence[Config], seconds: float = 0.5) -> float:
     images = _images(max(2000, configs[0].training.batch_size))
-    training = build_training(configs, Split(images, images, images))
-    training = replace(training, step=1, steps=10**9, evaluate_every=10**9)
-    taken = [time.perf_counter()]
+    training = replace(build_training(configs, Split(images, images, images)), steps=10**9)
+    times: list[float] = []
 
-    def stop() -> bool:
-        taken.append(time.perf_counter())
-        return len(taken) > 3 and taken[-1] - taken[0] > seconds
+    def is_long_enough() -> bool:
+        times.append(time.perf_counter())
+        return len(times) > 3 and times[-1] - times[0] > seconds
 
-    training.stop = stop
     with threadpool_limits(1, user_api="blas"):
-        for _ in training.records():
-            pass
-    taken.append(time.perf_counter())  # else there may be none, where all diverge at once
-    return float(np.median(np.diff(taken)))
+        training.run_until(is_long_enough)
+    times.append(time.perf_counter())  # so that there are two, even if all diverge at once
+    return float(np.median(np.diff(times)))
 
 
 def _images(count: int, columns: int = 3072) -> Images:

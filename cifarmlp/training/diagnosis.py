@@ -1,4 +1,4 @@
-"""Why a training came to nothing, and what usually helps."""
+"""Reasons why a training did not learn, with the usual remedies."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from cifarmlp.config import Config
 from cifarmlp.data import Dataset, Images, standardiser
+from cifarmlp.nn import Float
 from cifarmlp.nn.diagnosis import first_not_finite, gradient_and_decay, layer_health
-from cifarmlp.nn.types import Float
 from cifarmlp.stats import chance_limit
 from cifarmlp.training.build import build_training, split_images
-from cifarmlp.training.loop import CHUNK, Training
+from cifarmlp.training.loop import Training
 from cifarmlp.training.outcome import Outcome
 
 
@@ -22,9 +22,9 @@ def _remedies(config: Config) -> str:
 
 
 def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: int | None = None) -> bool:
-    """Whether training brought no more than always naming the commonest class, by three standard errors.
+    """Return whether no evaluation beat majority-class accuracy by three standard errors.
 
-    rows: of metrics.csv, whose accuracies are of the first `evaluated` training images (None: all).
+    rows: of metrics.csv, with accuracies over the first `evaluated` training images (None: all).
     """
     share = float(np.bincount(train.labels).max()) / len(train)
     limit = chance_limit(share, evaluated or len(train))
@@ -32,7 +32,7 @@ def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: 
 
 
 def explain_divergence(outcome: Outcome, training: Training, step: int, config: Config) -> None:
-    """Write into the outcome at which step, and where, numbers ceased to be finite."""
+    """Record in the outcome the step of the divergence, and the first number that is not finite."""
     where = first_not_finite(training.network, _sample(training))
     outcome.diverged_at = step
     outcome.advice = [
@@ -42,7 +42,7 @@ def explain_divergence(outcome: Outcome, training: Training, step: int, config: 
 
 
 def explain_chance(outcome: Outcome, training: Training, config: Config) -> None:
-    """Write into the outcome how its layers are."""
+    """Record in the outcome that it is at chance level, and the health of each layer."""
     health = layer_health(training.network, _sample(training))
     outcome.at_chance = True
     outcome.layers = [layer.as_dict() for layer in health]
@@ -57,23 +57,21 @@ def explain_chance(outcome: Outcome, training: Training, config: Config) -> None
 def gradient_and_decay_at(
     config: Config, dataset: Dataset, steps: Sequence[int], stop: Callable[[], bool] = lambda: False
 ) -> list[dict[str, float]]:
-    """What pulls at the weights of each layer after so many steps, see `diagnosis.pulls`: a row a step and
-    layer, with the columns step, layer, gradient, decay. It ends early where the training diverges, or is
-    stopped.
+    """Return `nn.diagnosis.gradient_and_decay` at these steps of a training.
+
+    A row a step and layer, with the columns step, layer, gradient, decay. Ends early if the training diverges
+    or `stop` returns true.
     """
     training = build_training([config], split_images(config, dataset))
-    training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
     x = _sample(training)[: config.training.batch_size]
     rows = []
     for target in sorted(set(steps)):
-        training.stop = lambda target=target: training.step >= target or stop()  # type: ignore[misc]
-        if target and training.step < training.steps:
-            list(training.records())
-        found = gradient_and_decay(training.network, x, training.train.labels[: len(x)], config.training.lam)
-        names = ("step", "layer", "gradient", "decay")
+        training.run_until(lambda target=target: training.step >= target or stop())  # type: ignore[misc]
+        labels = training.train.labels[: len(x)]
+        pairs = gradient_and_decay(training.network, training.loss, x, labels, config.training.lam)
         rows += [
-            dict(zip(names, (training.step, layer, *pair), strict=True))
-            for layer, pair in enumerate(found, 1)
+            {"step": training.step, "layer": layer, "gradient": gradient, "decay": decay}
+            for layer, (gradient, decay) in enumerate(pairs, 1)
         ]
         if training.step < target:  # it has ended before, or diverged
             break

@@ -1,4 +1,7 @@
-"""The training loop: a generator that yields one record an evaluation."""
+"""The training loop: a generator that yields one record an evaluation.
+
+batch -> forward -> loss -> backward -> optimiser -> step + 1 -> record, where one is due
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -9,18 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp.data import Images, mini_batches, standardiser
-from cifarmlp.nn.losses import softmax_cross_entropy
-from cifarmlp.nn.network import Network
-from cifarmlp.nn.optimisers import SGD
-from cifarmlp.nn.schedules import Schedule
-from cifarmlp.nn.types import Float, Labels
+from cifarmlp.nn import Float, Labels, Loss, Network, Optimiser, Schedule
 
-CHUNK = 500  # rows an evaluation passes through the network at a time: its buffers stay in the cache
+CHUNK = 500  # images an evaluation passes through the network at a time: its buffers stay in the cache
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Of each member, (K,) float64: cost = loss + lam sum W², mean cross-entropy, share of right answers."""
+    """Each member's cost = loss + lam sum W², mean loss, share of right answers: (K,) float64."""
 
     cost: Float
     loss: Float
@@ -29,7 +28,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Record:
-    """One evaluation: after `step` updates; eta (K,) is the rate of the next one."""
+    """One evaluation, after `step` updates; eta (K,) is the rate of the next one."""
 
     step: int
     epoch: float
@@ -39,22 +38,31 @@ class Record:
 
 
 class Stopped(Exception):
-    """`stop` said so within an evaluation."""
+    """Raised within an evaluation, when `stop` returns true."""
 
 
 @dataclass
 class Training:
-    """Everything that a training needs, and where it is: `step` and the arrays of network and optimiser.
+    """A training: all that it needs, and its state, which is `step` and the arrays of network and optimiser.
 
-    mean, std: (3072,) pixel statistics in 0-255 units. lam: (K,). order_seed seeds the order of the
-    mini-batches, which all members share. evaluate_every: epochs. evaluate_images: of the training set, for
-    the records on the way; the last record always takes all. stop: asked after each step.
-    diverged: (K,) the step at which a member's loss was first not finite, or -1. recorded: the step of the
-    last record, or -1.
+    loss: see `nn.losses`. lam: (K,). mean, std: (3072,) pixel statistics in 0-255 units. order_seed: of the
+    order of the mini-batches, which all members share. evaluate_every: epochs. evaluate_images: number of
+    training images for the records on the way; the last record always takes all. stop: called after each
+    step and within evaluations. diverged: (K,) the step at which a member's loss was first not finite, or -1.
+
+    States, by `step` and `last_recorded_step` (-1: none yet):
+
+    - a record is due, at steps 0, `steps` and every `evaluate_every` epochs, if last_recorded_step < step;
+      `records` makes it first, so one that `stop` cut short is made when the training goes on
+    - under way: else; `records` makes the next step
+    - over: the record of the last step, or of the divergence of all members, is made; `records` yields none
+
+    It stops in any state when `stop` returns true, and goes on from there when `records` is called again.
     """
 
     network: Network
-    optimiser: SGD
+    optimiser: Optimiser
+    loss: Loss
     schedule: Schedule
     lam: Float
     train: Images
@@ -68,7 +76,7 @@ class Training:
     evaluate_images: int | None = None
     stop: Callable[[], bool] = lambda: False
     step: int = 0
-    recorded: int = -1
+    last_recorded_step: int = -1
     diverged: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +85,7 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole mini-batches in the training set; what is left over sits out until the next shuffle."""
+        """Whole mini-batches in the training set; the images left over sit out until the next shuffle."""
         return len(self.train.labels) // self.batch_size
 
     def eta(self) -> Float:
@@ -89,32 +97,46 @@ class Training:
     def records(self) -> Iterator[Record]:
         """Train to `steps`, yielding a record before the first step, after epochs, and at the end.
 
-        Ends early where `stop` says so, after a step or within an evaluation, and where every member has
+        Ends early if `stop` returns true, after a step or within an evaluation, and if every member has
         diverged. `over` tells whether the last record was reached.
         """
         with suppress(Stopped):
-            if self._is_due() and self.recorded != self.step:
-                yield self.record()
-            for x, labels in self._batches():
-                if self._diverged(self.update(x, labels)):
-                    yield self.record()
+            if self._is_due() and self.last_recorded_step != self.step:
+                yield self.evaluate_now()
+            for batch in self._batches():
+                if self._advance(*batch):
+                    yield self.evaluate_now()
                     return
-                self.step += 1
-                if self.step % self.steps_per_epoch == 0 or self._is_due():
-                    self.network.fold()  # an evaluation would: the same bits wherever one is, or is cut short
                 if self._is_due():
-                    yield self.record()
+                    yield self.evaluate_now()
                 if self.stop():
                     return
 
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Train without records, to the same bits, until `done()`, asked before each step, or to the end."""
+        batches = self._batches()
+        while not done():
+            batch = next(batches, None)
+            if batch is None or self._advance(*batch):
+                return
+
+    def _advance(self, x: Float, labels: Labels) -> bool:
+        """Make a step, unless it shows that all members have diverged: then return True."""
+        if self._note_divergence(self.update(x, labels)):
+            return True
+        self.step += 1
+        if self.step % self.steps_per_epoch == 0 or self._is_due():
+            self.network.fold()  # as evaluations do: the same bits with and without them, whole or cut short
+        return False
+
     @property
     def over(self) -> bool:
-        """Whether the last record has been made: that of the last step, or of all members' divergence."""
-        return self.recorded == self.step and (self.step == self.steps or self.all_diverged)
+        """Return whether the last record was made: of the last step, or of the divergence of all members."""
+        return self.last_recorded_step == self.step and (self.step == self.steps or self.all_diverged)
 
     @property
     def all_diverged(self) -> bool:
-        """Whether no member has a finite loss any more."""
+        """Return whether no member has a finite loss any more."""
         return bool(np.all(self.diverged >= 0))
 
     def _is_due(self) -> bool:
@@ -122,15 +144,16 @@ class Training:
         return self.step in (0, self.steps) or self.step % interval == 0
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What decides how the training goes on: copies of its arrays, and where it is.
+        """Return copies of all arrays that decide how the training goes on, and its counts.
 
         There are no generators in it: the order of an epoch follows from `order_seed` and the epoch.
         """
-        counts = {"step": np.array(self.step), "recorded": np.array(self.recorded), "diverged": self.diverged}
-        return {name: array.copy() for name, array in {**self._arrays(), **counts}.items()}
+        counts = {"step": np.array(self.step), "recorded": np.array(self.last_recorded_step)}
+        arrays = {**self._arrays(), **counts, "diverged": self.diverged}
+        return {name: array.copy() for name, array in arrays.items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a `state` of the same config. Raises ValueError where it is of another one."""
+        """Go on from a `state` of the same config. Raises ValueError if it is of another one."""
         arrays = {**self._arrays(), "diverged": self.diverged}
         unlike = [n for n, a in arrays.items() if n not in state or state[n].shape != a.shape]
         if unlike or len(state) != len(arrays) + 2:
@@ -139,16 +162,14 @@ class Training:
             )
         for name, array in arrays.items():
             array[...] = state[name]
-        self.step, self.recorded = int(state["step"]), int(state["recorded"])
-        for norm in self.network.norms:
-            norm.started = self.step > 0
+        self.step, self.last_recorded_step = int(state["step"]), int(state["recorded"])
+        self.network.resume(self.step)
 
     def _arrays(self) -> dict[str, Float]:
-        velocities = {f"velocity{n}": v for n, v in enumerate(self.optimiser.velocities)}
-        return {**self.network.stored(), **velocities}
+        return {**self.network.stored(), **self.optimiser.stored()}
 
-    def _diverged(self, loss: Float) -> bool:
-        """Note the members whose loss is not finite; whether that is all of them by now."""
+    def _note_divergence(self, loss: Float) -> bool:
+        """Note the members whose loss is not finite; return whether those are all by now."""
         broken = ~np.isfinite(loss)
         if not broken.any():
             return False
@@ -157,36 +178,36 @@ class Training:
 
     @np.errstate(all="ignore")  # a diverging member overflows; its loss tells
     def update(self, x: Float, labels: Labels) -> Float:
-        """One step on a standardised mini-batch x (B, 3072); returns each member's loss before it, (K,).
+        """Make one step on a standardised mini-batch x (B, 3072); return each member's loss before it, (K,).
 
-        The rate goes in at the top, with the gradient of the loss: everything below is linear in that.
+        The optimiser says which factor the gradient of the loss gets: all below is linear in that.
         """
         eta = self.eta()
-        loss, dlogits = softmax_cross_entropy(self.network.forward(x), labels, eta)
+        loss, dlogits = self.loss(self.network.forward(x), labels, self.optimiser.loss_scale(eta))
         self.network.backward(dlogits)
         self.optimiser.step(eta, self.lam)
         return loss
 
-    def record(self) -> Record:
-        """Evaluate here and now. Raises Stopped."""
+    def evaluate_now(self) -> Record:
+        """Make the record of this step. Raises Stopped."""
         ended = self.step == self.steps or self.all_diverged
         n = None if ended else self.evaluate_images
         train = self.evaluate(Images(self.train.pixels[:n], self.train.labels[:n]))
         validation = self.evaluate(self.validation)
         if ended:
-            self._diverged(train.loss)
-        self.recorded = self.step
+            self._note_divergence(train.loss)
+        self.last_recorded_step = self.step
         return Record(self.step, self.step / self.steps_per_epoch, self.eta(), train, validation)
 
     @np.errstate(all="ignore")
     def evaluate(self, images: Images) -> Metrics:
-        """Cost, loss and accuracy of every member, with the running averages. Raises Stopped."""
+        """Return cost, loss and accuracy of every member, by the running averages. Raises Stopped."""
         total_loss, right = np.zeros(len(self.lam)), np.zeros(len(self.lam))
-        unscaled = np.ones_like(self.lam)
+        one = np.ones_like(self.lam)
         for logits, labels in predictions(self.network, images, self.mean, self.std):
             if self.stop():
                 raise Stopped
-            loss, _ = softmax_cross_entropy(logits, labels, unscaled)
+            loss, _ = self.loss(logits, labels, one)
             total_loss += np.float64(loss) * len(labels)
             right += (logits.argmax(axis=2) == labels[:, None]).sum(axis=0)
         loss = total_loss / len(images.labels)
@@ -211,13 +232,13 @@ class Training:
             yield x, self.train.labels[rows]
 
     def _order(self, epoch: int) -> NDArray[np.intp]:
-        # a generator an epoch, so that any epoch can be taken up again without those before it
+        # a generator an epoch, so that a training can go on in any epoch without those before it
         rng = np.random.default_rng([self.order_seed, 1, epoch])
         return mini_batches(len(self.train.labels), self.batch_size, rng)
 
 
 def predictions(network: Network, images: Images, mean: Float, std: Float) -> Iterator[tuple[Float, Labels]]:
-    """Logits (b, K, 10) and labels (b,), chunk by chunk, with the running averages."""
+    """Yield logits (b, K, 10) and labels (b,), chunk by chunk, by the running averages."""
     x = np.empty((CHUNK, images.pixels.shape[1]), network.dtype)
     fill = standardiser(mean, std, network.dtype)
     for start in range(0, len(images), CHUNK):

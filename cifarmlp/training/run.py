@@ -12,7 +12,7 @@ from cifarmlp.data import Dataset, Split
 from cifarmlp.errors import RunFolderError
 from cifarmlp.render.curves import draw_training
 from cifarmlp.training import checkpoint, environment
-from cifarmlp.training.build import build_training, model_arrays, split_images
+from cifarmlp.training.build import build_training, eta_by_step, model_arrays, split_images
 from cifarmlp.training.checkpoint import Checkpoint, Keeper
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
@@ -155,7 +155,6 @@ def _save(
 
 
 def _draw(folder: Path, config: Config, training: Training, rows: list[dict[str, float]]) -> None:
-    steps = np.unique(np.linspace(0, training.step, 1001).astype(int))
-    eta = {int(step): float(np.ravel(training.schedule(int(step)))[0]) for step in steps}
+    eta = eta_by_step(training.schedule, training.step, 1001)
     figure = draw_training(rows, eta, f"{config.name}, seed {config.seed}")
     files.write_png(folder / "curves.png", figure)

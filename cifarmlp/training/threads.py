@@ -1,7 +1,7 @@
-"""How many threads BLAS uses: as many as pay, and never so that a result changes.
+"""Number of BLAS threads: as many as are worth it, and never so that a result changes.
 
 OpenBLAS's threads wait for each other by spinning. That is fastest on idle cores; but where another process
-wants a core too, each product may wait for a time slice, and a step take twenty times as long.
+wants a core too, each product may wait for a time slice, and a step takes up to twenty times as long.
 """
 
 import itertools
@@ -18,13 +18,13 @@ from cifarmlp.nn.types import Float
 from cifarmlp.parallel.cores import cores
 
 MOST = 2  # threads that products as narrow as a report's network were measured to use well
-SHARED = 0.85  # share of the processors' time below which somebody else must have had the rest
+SHARED = 0.85  # share of the processors' time below which another process must have had the rest
 
 
 class BlasThreads:
-    """A number of BLAS threads: `fixed`, or adapted between epochs to what else the machine does.
+    """A number of BLAS threads: `fixed`, or adapted between epochs to the load of the machine.
 
-    It is adapted only where one thread and several give the same bits in all products of this network.
+    It is adapted only if one thread and several give the same bits in all products of this network.
     """
 
     def __init__(self, fixed: int | None, sizes: Sequence[int], batch: int, chunk: int) -> None:
@@ -36,7 +36,7 @@ class BlasThreads:
         self._use(self.most if fixed or self.adapts else 1)
 
     def adapt(self) -> None:
-        """To be called now and then: one thread while the cores are shared, all while they are idle."""
+        """Use one thread while the cores are shared and all while they are idle; call it now and then."""
         if not self.adapts:
             return
         cpu, wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
@@ -60,7 +60,7 @@ class BlasThreads:
                 for shape in ((max(batch, chunk), fan_in), (fan_in, fan_out), (batch, fan_out))
             )
             pairs = [(x[:batch], w), (s, w.T), (x[:batch, 0], s), (x[:chunk], w)]
-            products = [*(partial(np.matmul, *pair) for pair in pairs), partial(_added, w, x[:batch], s)]
+            products = [*(partial(np.matmul, *pair) for pair in pairs), partial(_add, w, x[:batch], s)]
             if not all(self._agrees(product) for product in products):
                 return False
         return True
@@ -73,7 +73,7 @@ class BlasThreads:
         return bool(np.array_equal(results[0], results[1]))
 
 
-def _added(C: Float, a: Float, b: Float) -> Float:
+def _add(C: Float, a: Float, b: Float) -> Float:
     C = C.copy()
     add_product(C, a, b, -1)
     return C

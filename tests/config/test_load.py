@@ -73,7 +73,7 @@ def test_the_example_is_read_in_full() -> None:
         "training": {
             "batch_size": 100,
             "lam": 0.005,
-            "optimiser": {"kind": "sgd", "rho": None},
+            "optimiser": {"kind": "sgd"},
             "schedule": cyclic,
             "steps": None,
             "evaluate_every": 1,
@@ -107,7 +107,7 @@ def test_everything_has_a_default_and_the_file_gives_the_name() -> None:
         ("network: {init: {kind: he}}", {"network.init": {"kind": "he", "sigma": None}}),
         ("network: {hidden: []}", {"network.hidden": ()}),
         ("training: {optimiser: momentum}", {"training.optimiser": {"kind": "momentum", "rho": 0.9}}),
-        ("training: {optimiser: {kind: sgd}}", {"training.optimiser": {"kind": "sgd", "rho": None}}),
+        ("training: {optimiser: {kind: sgd}}", {"training.optimiser": {"kind": "sgd"}}),
         (
             "training: {optimiser: {kind: momentum, rho: 0}}",
             {"training.optimiser": {"kind": "momentum", "rho": 0.0}},

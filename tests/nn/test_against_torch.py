@@ -24,14 +24,14 @@ def twin(net: Network, member: int) -> Any:
     """One member as a PyTorch model."""
     parts: list[Any] = []
     for n, linear in enumerate(net.linears):
-        normalised = n < len(net.norms)
+        hidden = n < len(net.linears) - 1
         parts.append(torch.nn.Linear(*SIZES[n : n + 2], bias=linear.b is not None, dtype=torch.float64))
         parts[-1].weight.data = torch.tensor(net.parameters()[f"W{n + 1}"][member].T.copy())
         if linear.b is not None:
             torch.nn.init.zeros_(parts[-1].bias)
-        if normalised:
+        if hidden and linear.b is None:
             parts.append(torch.nn.BatchNorm1d(SIZES[n + 1], EPS, momentum=0.1, dtype=torch.float64))
-        if n < len(net.relus):
+        if hidden:
             parts.append(torch.nn.ReLU())
     return torch.nn.Sequential(*parts)
 

@@ -32,10 +32,33 @@ def test_linear_is_x_w_plus_b() -> None:
 def test_linear_gradients_by_hand() -> None:
     linear = Linear([np.array([[1.0, 2.0], [3.0, 4.0]])], True, True, np.float64)
     linear.forward(np.array([[1.0, -1.0], [0.0, 2.0]]))
-    linear.backward(np.array([[1.0, 0.0], [3.0, 5.0]]))
-    np.testing.assert_array_equal(linear.dW, [[[1, 0], [5, 10]]])
-    np.testing.assert_array_equal(linear.db, [4, 5])
+    assert linear.backward(np.array([[1.0, 0.0], [3.0, 5.0]])) is None  # nobody needs that of the images
+    gradients = linear.gradients()
+    np.testing.assert_array_equal(gradients["W"], [[[1, 0], [5, 10]]])
+    np.testing.assert_array_equal(gradients["b"], [4, 5])
     np.testing.assert_array_equal(linear.input_gradient(), [[1, 3], [13, 29]])
+
+
+def test_a_hidden_layer_passes_the_gradient_of_its_input_down() -> None:
+    linear = Linear([np.array([[1.0, 2.0], [3.0, 4.0]])], True, False, np.float64)
+    linear.forward(np.array([[1.0, -1.0], [0.0, 2.0]]))
+    dx = linear.backward(np.array([[1.0, 0.0], [3.0, 5.0]]))
+    np.testing.assert_array_equal(dx, [[1, 3], [13, 29]])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shared", [True, False])
+def test_blocks_name_their_arrays(bias: bool, shared: bool) -> None:
+    linear = Linear([np.ones((2, 3))], bias, shared, np.float64)
+    b, scale = ["b"] if bias else [], ["scale"] if shared else []
+    assert list(linear.parameters()) == ["W", *b]
+    assert list(linear.stored()) == ["W", *scale, *b]
+    norm = BatchNorm(3, 0.0, 0.9, np.float64)
+    assert list(norm.parameters()) == list(norm.gradients()) == ["gamma", "beta"]
+    assert list(norm.stored()) == ["gamma", "beta", "averages"]
+    assert list(norm.running_averages()) == ["mean", "var"]
+    relu = ReLU()
+    assert relu.parameters() == relu.gradients() == relu.stored() == relu.running_averages() == {}
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -104,7 +127,7 @@ def test_running_averages_start_at_the_first_batch_and_then_move_by_a_tenth() ->
 def test_evaluation_uses_the_running_averages_and_leaves_them() -> None:
     norm, s = hand_made()
     norm.forward(s)
-    y = norm.evaluate(np.array([[3.0 + math.sqrt(6), 2.0]]))
+    y = norm.forward(np.array([[3.0 + math.sqrt(6), 2.0]]), training=False)
     np.testing.assert_allclose(y, [[1 + 2, -1]], rtol=1e-14)
     np.testing.assert_allclose([norm.mean, norm.var], [[3, 2], [6, 2]], rtol=1e-14)
 
@@ -142,7 +165,7 @@ def test_units_that_never_varied_give_beta_in_evaluation(batch: int) -> None:
     norm.beta[:] = 0.5
     for _ in range(2):
         norm.forward(np.tile(levels, (batch, 1)))
-    np.testing.assert_allclose(norm.evaluate(np.tile(levels, (3, 1))), 0.5, atol=1e-3)
+    np.testing.assert_allclose(norm.forward(np.tile(levels, (3, 1)), training=False), 0.5, atol=1e-3)
 
 
 def test_a_small_variance_around_a_small_mean_is_signal() -> None:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from cifarmlp.nn.layers import BatchNorm
 from cifarmlp.nn.losses import softmax_cross_entropy
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD
@@ -227,7 +228,8 @@ def stds_before_relu(eps: float) -> list[float]:
     """Of the normalised layers of a 9-layer network at sigma 1e-4, over a batch of 100."""
     net = Network(DEEP, [np.random.default_rng(1)], [1e-4], (eps, 0.9), np.float32)
     net.forward(np.random.default_rng(2).standard_normal((100, 3072)).astype(np.float32))
-    return [float((norm.centred * norm.inverse_std).std()) for norm in net.norms]
+    norms = [block for block in net.blocks if isinstance(block, BatchNorm)]
+    return [float((norm.centred * norm.inverse_std).std()) for norm in norms]
 
 
 def test_with_a_tiny_eps_a_badly_scaled_deep_network_has_healthy_activations() -> None:

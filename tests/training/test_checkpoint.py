@@ -50,8 +50,7 @@ def training(*settings: str, members: int = 1) -> Training:
 
 def arrays(run: Training) -> dict[str, np.ndarray]:
     """All that the training came to."""
-    velocities = {f"v{n}": v for n, v in enumerate(run.optimiser.velocities)}
-    return {**run.network.parameters(), **run.network.running_averages(), **velocities}
+    return {**run.network.parameters(), **run.network.running_averages(), **run.optimiser.stored()}
 
 
 def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
@@ -74,7 +73,7 @@ def numbers(records: Iterable[Record]) -> list[str]:
 def test_a_training_restored_at_any_step_goes_on_to_the_same_bits(at: int, kind: tuple[str, ...]) -> None:
     through, part, rest = (training(*kind, members=2) for _ in range(3))
     records = list(through.records())
-    part.stop = lambda: part.recorded >= 0 and part.step == at
+    part.stop = lambda: part.last_recorded_step >= 0 and part.step == at
     before = list(part.records()) if at else []
     assert part.step == at
     rest.restore(part.state())

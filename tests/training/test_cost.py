@@ -6,6 +6,7 @@ import pytest
 from helpers import tiny
 
 from cifarmlp.training import cost
+from cifarmlp.training.build import build_training, split_images
 
 GB = 1e9
 
@@ -51,3 +52,12 @@ def test_too_little_is_told_with_how_much_it_takes(tmp_path: Path) -> None:
     container(tmp_path, "2000000000", 1.9 * GB, 0)
     with pytest.raises(MemoryError, match=r"it takes about 0\.2 GB, and 0\.1 GB are free"):
         cost.check_memory(tiny.config())
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "{kind: momentum, rho: 0}"])
+def test_an_optimisers_memory_is_that_of_the_arrays_that_it_stores(optimiser: str) -> None:
+    config = tiny.config(f"training.optimiser={optimiser}")
+    training = build_training([config], split_images(config, tiny.dataset()))
+    parameters = sum(array.size for array in training.network.parameters().values())
+    stored = sum(array.nbytes for array in training.optimiser.stored().values())
+    assert stored == config.training.optimiser.bytes_per_parameter * parameters

@@ -46,6 +46,7 @@ def training(
     whole = Training(
         net,
         SGD(net, rho),
+        softmax_cross_entropy,
         schedule or cyclic(1e-5, 0.1, 10),
         np.full(members, 0.001),
         TRAIN,
@@ -61,7 +62,7 @@ def training(
 def arrays(run: Training) -> list[Float]:
     net = run.network
     named = {**net.parameters(), **net.running_averages()}
-    return [*named.values(), *run.optimiser.velocities]
+    return [*named.values(), *run.optimiser.stored().values()]
 
 
 def assert_same_bits(one: Training, other: Training) -> None:
@@ -82,17 +83,13 @@ def continued(run: Training, rho: float = 0.0) -> Training:
     new = training(run.network.members, run.steps, run.schedule, rho=rho, step=run.step)
     for a, b in zip(stored(new), stored(run), strict=True):
         a[...] = b
-    for norm in new.network.norms:
-        norm.started = True
+    new.network.resume(run.step)
     return new
 
 
 def stored(run: Training) -> list[Float]:
     """Every array that a training changes, as it is kept."""
-    layers = [*run.network.linears, *run.network.norms]
-    names = ("W", "scale", "b", "gamma", "beta", "averages")
-    held = [vars(layer).get(name) for layer in layers for name in names]
-    return [*(array for array in held if array is not None), *run.optimiser.velocities]
+    return [*run.network.stored().values(), *run.optimiser.stored().values()]
 
 
 def test_no_steps_give_one_record_of_the_untrained_network() -> None:
@@ -333,3 +330,47 @@ def test_an_untrained_network_with_tiny_weights_has_a_loss_of_log_10() -> None:
     run = training(steps=0, network=net, optimiser=SGD(net))
     (record,) = run.records()
     np.testing.assert_allclose(record.train.loss, math.log(10), rtol=1e-5)
+
+
+@pytest.mark.parametrize("at", [0, 1, EPOCH, EPOCH + 3, 3 * EPOCH])
+def test_a_training_that_ran_without_records_has_the_same_bits(at: int) -> None:
+    through, ran = training(2, rho=0.9), training(2, rho=0.9)
+    records = list(through.records())
+    ran.run_until(lambda: ran.step == at)
+    assert (ran.step, ran.last_recorded_step) == (at, -1)
+    *_, last = ran.records()
+    assert_same_record(last, records[-1])
+    assert_same_bits(ran, through)
+
+
+def test_a_training_without_records_ends_at_its_last_step_and_where_all_diverge() -> None:
+    calm, wild = training(), training(schedule=constant(1e20))
+    calm.run_until(lambda: False)
+    wild.run_until(lambda: False)
+    assert calm.step == calm.steps
+    assert 0 < wild.diverged[0] == wild.step < EPOCH
+
+
+def test_the_loss_is_the_one_handed_in() -> None:
+    def twice(logits: Float, labels: np.ndarray, scale: Float) -> tuple[Float, Float]:
+        loss, gradient = softmax_cross_entropy(logits, labels, scale)
+        return 2 * loss, 2 * gradient
+
+    once = training(schedule=constant(0.02))
+    double = training(schedule=constant(0.01), loss=twice, lam=np.array([0.002]))
+    for a, b in zip(once.records(), double.records(), strict=True):
+        np.testing.assert_allclose(b.train.loss, 2 * a.train.loss, rtol=1e-3)
+
+
+def test_the_optimiser_says_which_factor_gradients_carry() -> None:
+    class Look(SGD):
+        def loss_scale(self, eta: Float) -> Float:
+            return np.full_like(eta, 3)
+
+    one, other = training(), training()
+    other.optimiser = Look(other.network)
+    x = np.random.default_rng(1).standard_normal((BATCH, 3072)).astype(np.float32)
+    for run in (one, other):
+        run.update(x, TRAIN.labels[:BATCH])
+    of_one, of_other = (run.network.gradients()["b3"] for run in (one, other))
+    np.testing.assert_allclose(of_other, 3 / one.eta() * of_one, rtol=1e-4)

@@ -113,8 +113,8 @@ def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
         return f"{command} --repeats 5"
     if not learnt and config.network.batch_norm:
         schedule = config.training.schedule
-        name, eta = ("eta", schedule.eta) if schedule.kind == "constant" else ("eta_max", schedule.eta_max)
-        return f"{command} --set training.schedule.{name}={eta / 10:g}"
+        name = schedule.rates[-1]
+        return f"{command} --set training.schedule.{name}={getattr(schedule, name) / 10:g}"
     return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
 
 

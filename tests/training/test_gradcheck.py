@@ -1,0 +1,58 @@
+"""A deliberate mistake in the gradient is seen where it has an effect, and nowhere else."""
+
+import numpy as np
+import pytest
+from helpers import tiny
+
+from cifarmlp.nn import Network
+from cifarmlp.training import gradcheck
+from cifarmlp.training.gradcheck import NetworkCheck
+
+NORM = (1e-12, 0.9)
+
+
+def wrong(check: NetworkCheck) -> list[str]:
+    ((_, differences),) = gradcheck.run_checks([check], tiny.dataset())
+    return sorted(gradcheck.wrong_parameters(differences))
+
+
+@pytest.mark.parametrize(
+    ("hidden", "below"),
+    [
+        ((8,), ["W1"]),
+        ((8, 6), ["W1", "W2", "beta1", "gamma1"]),
+        ((8, 6, 5), ["W1", "W2", "W3", "beta1", "beta2", "gamma1", "gamma2"]),
+    ],
+)
+def test_the_mistake_is_seen_below_a_normalisation_and_nowhere_else(
+    hidden: tuple[int, ...], below: list[str]
+) -> None:
+    assert wrong(NetworkCheck(hidden, NORM, mistake="constant statistics")) == below
+    assert wrong(NetworkCheck(hidden, NORM)) == []
+
+
+def test_the_mistake_takes_both_statistics_for_given_numbers() -> None:
+    rng = np.random.default_rng(1)
+    net = Network([5, 4, 3], [rng], ["he"], NORM, np.float64)
+    gradcheck._hold_statistics(net)
+    x, dlogits = rng.standard_normal((7, 5)), rng.standard_normal((7, 1, 3))
+    net.forward(x)
+    net.backward(dlogits.copy())
+    W1, W2 = (net.parameters()[name][0] for name in ("W1", "W2"))
+    s = x @ W1
+    normed = (s - s.mean(axis=0)) / s.std(axis=0)
+    dy = (dlogits[:, 0] @ W2.T) * (normed > 0)
+    by_hand = {"W1": x.T @ (dy / s.std(axis=0)), "gamma1": (dy * normed).sum(axis=0), "beta1": dy.sum(axis=0)}
+    for name, gradient in by_hand.items():
+        np.testing.assert_allclose(net.gradients()[name][0], gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_without_a_normalisation_there_is_no_such_mistake() -> None:
+    assert wrong(NetworkCheck((8, 6), None, mistake="constant statistics")) == []
+
+
+def test_the_mistake_does_not_stay() -> None:
+    checks = [NetworkCheck((8,), NORM, mistake="constant statistics"), NetworkCheck((8,), NORM)]
+    (_, mistaken), (_, right) = gradcheck.run_checks(checks, tiny.dataset())
+    assert gradcheck.wrong_parameters(mistaken) == ["W1"]
+    assert gradcheck.wrong_parameters(right) == []
