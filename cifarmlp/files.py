@@ -124,9 +124,8 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RunFolderError(
-            f"{path}: cannot be written: {reason}; mend that, or choose another place"
-        ) from error
+        hint = "mend that, or choose another place"
+        raise RunFolderError(f"{path}: cannot be written: {reason}; {hint}") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -23,7 +23,7 @@ MAX_WORD = 100
 
 
 class BatchError(ValueError):
-    """The bytes are not a batch; says in words what they are instead."""
+    """The bytes are not a batch; the message says what they are instead."""
 
 
 def loads(raw: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -170,9 +170,9 @@ def _text(key: object) -> str:
 
 
 def dumps(title: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> bytes:
-    """A batch of 10000 images as the official files are: protocol 2 with the byte strings of Python 2.
+    """Pickle a batch of 10000 images as the official files are: protocol 2 with byte strings of Python 2.
 
-    Python 3's own pickler has no such strings; `pickle.load(file, encoding="bytes")` reads the result.
+    Python 3's pickler has no such strings; `pickle.load(file, encoding="bytes")` reads the result.
     """
     names = [_string(f"image_{index:05}.png") for index in range(len(labels))]
     entries = {
@@ -185,13 +185,13 @@ def dumps(title: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> b
 
 
 def dumps_meta(names: Iterable[str]) -> bytes:
-    """`batches.meta`: the names of the classes and the sizes, pickled as in the official file."""
+    """Pickle the names of the classes and the sizes, as in the official `batches.meta`."""
     names_list = _list(_string(name) for name in names)
     sizes = {"num_cases_per_batch": b"M\x10\x27", "num_vis": b"M\x00\x0c"}
     return _dictionary({"label_names": names_list, **sizes})
 
 
-# Of shape (10000, 3072) and dtype uint8, in C order: up to where the bytes come.
+# The beginning of an array, up to its bytes: shape (10000, 3072), dtype uint8, C order.
 _ARRAY_HEAD = (
     b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
     b"(K\x01M\x10\x27M\x00\x0c\x86cnumpy\ndtype\nU\x02u1\x89\x88\x87R"
