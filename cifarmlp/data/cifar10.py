@@ -52,7 +52,7 @@ MAX_BATCH_BYTES = 64 * 2**20
 
 
 class Batch(NamedTuple):
-    """Pixels (10000, 3072) and labels (10000,) of a training batch (slot 0 to 4) or the test batch (slot 5)."""
+    """Pixels (10000, 3072) and labels (10000,) of a training batch (slot 0 to 4) or the test batch (5)."""
 
     slot: int
     pixels: NDArray[np.uint8]
@@ -117,12 +117,12 @@ def verify(place: Path) -> list[Check]:
 
     Raises DataError when there is neither.
     """
-    found = locate(place) or next((path for path in _candidates(place) if len(missing(path)) < 6), None)
-    if found is None:
+    source = locate(place) or next((path for path in _candidates(place) if len(missing(path)) < 6), None)
+    if source is None:
         raise _fault(place, "holds no CIFAR-10 batches and no archive of them")
-    if found.is_dir():
-        return [_check_file(path) for path in files(found)]
-    return [_check_archive(found), *_check_members(found)]
+    if source.is_dir():
+        return [_check_file(path) for path in files(source)]
+    return [_check_archive(source), *_check_members(source)]
 
 
 def md5(path: Path) -> str:

@@ -161,9 +161,9 @@ def _one_line(error: _MirrorError) -> str:
 
 
 def _check(part: Path, wanted: Wanted) -> None:
-    if (found := cifar10.md5(part)) != wanted.md5:
+    if (md5 := cifar10.md5(part)) != wanted.md5:
         part.unlink()
-        raise _MirrorError(f"another file than the official one (MD5 {found})")
+        raise _MirrorError(f"another file than the official one (MD5 {md5})")
 
 
 def _download(url: str, part: Path, job: _Job) -> None:

@@ -122,10 +122,9 @@ class _BatchUnpickler(pickle._Unpickler):
     pop_mark: Callable[[], list[Any]]
 
     def find_class(self, module: str, name: str) -> _Name:
-        found = _Name(module, name)
-        if found not in (*_RECONSTRUCT, _NDARRAY, _DTYPE):
+        if _Name(module, name) not in (*_RECONSTRUCT, _NDARRAY, _DTYPE):
             raise BatchError("a pickle that asks for a name other than NumPy's array and dtype")
-        return found
+        return _Name(module, name)
 
     def _reduce(self) -> None:
         arguments, name = self.stack.pop(), self.stack.pop()
