@@ -1,6 +1,7 @@
 """Validation by pydantic; its errors become sentences, each with the place in the text that it is about.
 
-{'type': 'int_type', 'loc': ('network', 'hidden', 0), …} -> a.yaml:3:12: network.hidden[0] is 'x'; it must be …
+Such as an int_type at ('network', 'hidden', 0):
+    a.yaml:3:12: network.hidden[0] is 'x'; it must be a whole number
 """
 
 from __future__ import annotations
