@@ -79,14 +79,6 @@ class _BoundedReads(io.BytesIO):
         return super().readline(MAX_WORD)
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """Stand-in of one of NumPy's names."""
-
-    module: str
-    name: str
-
-
 @dataclass
 class _Array:
     """Stand-in of an array. Its state in a batch: version, shape, dtype, whether in Fortran order, bytes."""
@@ -94,8 +86,14 @@ class _Array:
     state: object = None
 
 
-_RECONSTRUCT = [_Name(f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")]
-_NDARRAY, _DTYPE, _UINT8 = _Name("numpy", "ndarray"), _Name("numpy", "dtype"), _Name("", "uint8")
+# Stand-ins of NumPy's names, and of a dtype.
+_RECONSTRUCT, _NDARRAY, _DTYPE, _UINT8 = object(), object(), object(), object()
+_NAMES = {
+    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy", "ndarray"): _NDARRAY,
+    ("numpy", "dtype"): _DTYPE,
+}
 
 # Python's own of these call nothing, and take no more memory than the file has bytes.
 _OPCODES = [
@@ -121,16 +119,16 @@ class _BatchUnpickler(pickle._Unpickler):
     read: Callable[[int], bytes]
     pop_mark: Callable[[], list[Any]]
 
-    def find_class(self, module: str, name: str) -> _Name:
-        if _Name(module, name) not in (*_RECONSTRUCT, _NDARRAY, _DTYPE):
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in _NAMES:
             raise BatchError("a pickle that asks for a name other than NumPy's array and dtype")
-        return _Name(module, name)
+        return _NAMES[module, name]
 
     def _reduce(self) -> None:
         arguments, name = self.stack.pop(), self.stack.pop()
-        if name in _RECONSTRUCT and arguments[0] == _NDARRAY:
+        if name is _RECONSTRUCT and arguments[0] is _NDARRAY:
             self.stack.append(_Array())
-        elif name == _DTYPE and arguments[0] in (b"u1", b"|u1", "u1", "|u1"):
+        elif name is _DTYPE and arguments[0] in (b"u1", b"|u1", "u1", "|u1"):
             self.stack.append(_UINT8)
         else:
             raise BatchError("a pickle with something other than an array of bytes")

@@ -124,7 +124,7 @@ def test_finds_in_the_usual_places(official_folder: Path, tmp_path: Path, place:
 @pytest.mark.parametrize(
     ("name", "value", "place"),
     [
-        ("CIFARMLP_DATA", "told", "told"),
+        ("CIFARMLP_DATA", "given", "given"),
         ("CIFARMLP_DATA", "~/mine", "home/mine"),
         ("CIFARMLP_CACHE", "cache", "cache"),
         ("XDG_CACHE_HOME", "xdg", "xdg/cifarmlp"),
@@ -147,10 +147,10 @@ def test_finds_keras_archive(tmp_path: Path) -> None:
     assert data.find() == archive
 
 
-def test_what_is_told_comes_first(
+def test_a_given_place_comes_first(
     official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archives = [tmp_path / name / "cifar-10-python.tar.gz" for name in ("told", "variable", "work/data")]
+    archives = [tmp_path / name / "cifar-10-python.tar.gz" for name in ("given", "variable", "work/data")]
     for archive in archives:
         archive.parent.mkdir(parents=True)
         archive.touch()
@@ -161,7 +161,7 @@ def test_what_is_told_comes_first(
     assert data.find(archives[0]) == archives[0]
 
 
-def test_nothing_else_is_taken_for_what_is_told(tmp_path: Path) -> None:
+def test_nothing_else_is_taken_for_a_given_place(tmp_path: Path) -> None:
     Path("data").mkdir()
     Path("data/cifar-10-python.tar.gz").touch()
     with pytest.raises(DataError, match=f"in {tmp_path / 'empty'};"):
@@ -185,22 +185,22 @@ def test_not_found_names_the_places_and_the_remedies(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
-def test_downloads_only_when_told(
+def test_downloads_only_on_request(
     official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Path] = []
+    folders: list[Path] = []
 
     def stand_in(folder: Path, progress: object) -> Path:
-        asked.append(folder)
+        folders.append(folder)
         return official_folder
 
     monkeypatch.setattr(download, "fetch", stand_in)
     with pytest.raises(DataError):
         data.load("cifar10")
-    assert asked == []
+    assert folders == []
     assert data.load("cifar10", download=True).place == str(official_folder)
-    assert data.find_or_fetch(tmp_path / "told") == official_folder
-    assert asked == [tmp_path / "home/.cache/cifarmlp", tmp_path / "told"]
+    assert data.find_or_fetch(tmp_path / "given") == official_folder
+    assert folders == [tmp_path / "home/.cache/cifarmlp", tmp_path / "given"]
 
 
 # Splitting

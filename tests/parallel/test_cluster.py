@@ -65,16 +65,17 @@ def test_what_the_function_raises_goes_up_and_the_rest_is_let_go(steady, log):
     assert time.monotonic() - started < 10
 
 
-def test_an_item_that_runs_out_of_memory_is_tried_twice(steady, log):
+@pytest.mark.parametrize(
+    ("function", "result"),
+    [(worker_functions.forgets_once, 1), (worker_functions.forgets_always, Lost("it ran out of memory"))],
+)
+def test_an_item_that_runs_out_of_memory_is_tried_twice(steady, function, result, log):
     with connect(steady.address) as client:
-        once = numbers(map_unordered(worker_functions.forgets_once, numbered(log, 7), cluster=client))
-        log.unlink()
-        always = numbers(map_unordered(worker_functions.forgets_always, numbered(log, 7), cluster=client))
-    assert once == SEVEN
-    assert always == {**SEVEN, 1: Lost("it ran out of memory")}
+        assert numbers(map_unordered(function, numbered(log, 7), cluster=client)) == {**SEVEN, 1: result}
     assert sorted(worker_functions.noted(log)) == [0, 1, 1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_once_told_to_stop_the_iteration_ends_and_the_workers_are_free(steady, log):
     stopped, ticks = [], []
     started = time.monotonic()
@@ -98,6 +99,7 @@ def test_once_told_to_stop_the_iteration_ends_and_the_workers_are_free(steady, l
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.slow
 def test_the_items_of_a_worker_that_is_killed_go_to_another(dask, log, capfd):
     dask.add_workers(2)
     with connect(dask.address) as client:
@@ -109,6 +111,7 @@ def test_the_items_of_a_worker_that_is_killed_go_to_another(dask, log, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_an_answer_that_dies_with_its_worker_is_worked_out_again(dask, log, monkeypatch):
     monkeypatch.setattr(cluster, "GATHER", 0.3)
     dask.add_workers(2)
@@ -162,6 +165,7 @@ def test_a_scheduler_that_is_lost_is_one_line(dask, log):
         )
 
 
+@pytest.mark.slow
 def test_workers_that_are_gone_are_waited_for_and_not_for_ever(dask, log, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 2)
     dask.add_workers(1)

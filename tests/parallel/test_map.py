@@ -108,15 +108,12 @@ def test_an_item_whose_workers_always_die_is_lost_and_the_others_are_done(log):
 
 
 @ALONE_AND_SEVERAL
-def test_an_item_that_ran_out_of_memory_is_tried_again(jobs, log):
-    pairs = numbers(map_unordered(worker_functions.forgets_once, numbered(log, 3), jobs))
-    assert pairs == {0: 0, 1: 1, 2: 2}
-
-
-@ALONE_AND_SEVERAL
-def test_an_item_that_always_runs_out_of_memory_is_lost(jobs, log):
-    pairs = numbers(map_unordered(worker_functions.forgets_always, numbered(log, 3), jobs))
-    assert pairs == {0: 0, 1: Lost("it ran out of memory"), 2: 2}
+@pytest.mark.parametrize(
+    ("function", "result"),
+    [(worker_functions.forgets_once, 1), (worker_functions.forgets_always, Lost("it ran out of memory"))],
+)
+def test_an_item_that_ran_out_of_memory_is_tried_twice(jobs, function, result, log):
+    assert numbers(map_unordered(function, numbered(log, 3), jobs)) == {0: 0, 1: result, 2: 2}
     assert sorted(worker_functions.noted(log)) == [0, 1, 1, 2]
 
 
@@ -134,24 +131,22 @@ def test_what_the_function_raises_goes_up_from_this_process(log):
         list(map_unordered(worker_functions.fails_at_once, [(log, 1)]))
 
 
-def test_an_error_that_cannot_be_sent_goes_up_as_its_text():
-    with pytest.raises(RuntimeError, match="Unsendable: here and there"):
-        list(map_unordered(worker_functions.fails_unsendably, [1, 2], jobs=2))
-
-
-def test_a_result_that_cannot_be_sent_goes_up():
-    with pytest.raises((AttributeError, TypeError, ValueError), match="lambda"):
-        list(map_unordered(worker_functions.returns_what_cannot_be_sent, [1, 2], jobs=2))
-
-
 class Unreadable:
     def __reduce__(self) -> tuple[type[int], tuple[str]]:
         return int, ("no number",)
 
 
-def test_an_item_that_cannot_be_read_goes_up():
-    with pytest.raises(ValueError, match="no number"):
-        list(map_unordered(worker_functions.double, [1, Unreadable(), 3], jobs=2))
+@pytest.mark.parametrize(
+    ("function", "item", "errors", "words"),
+    [
+        (worker_functions.fails_unsendably, 1, RuntimeError, "Unsendable: here and there"),
+        (worker_functions.returns_what_cannot_be_sent, 1, (AttributeError, TypeError, ValueError), "lambda"),
+        (worker_functions.double, Unreadable(), ValueError, "no number"),
+    ],
+)
+def test_what_cannot_be_sent_between_processes_goes_up(function, item, errors, words):
+    with pytest.raises(errors, match=words):
+        list(map_unordered(function, [1, item, 3], jobs=2))
 
 
 def test_a_worker_that_is_killed_while_idle_takes_nothing_with_it(log):
@@ -292,8 +287,7 @@ def test_a_seed_that_runs_out_of_memory_is_told_and_the_others_are_summarised(tm
     with pytest.raises(CifarmlpError) as caught:
         seeds.train_seeds(three, tiny.dataset(), None, ended=lambda outcome: seen.append(outcome.seed))
     folder = tmp_path / "quickstart-001"
-    told = "seed 2: given up after two tries: it ran out of memory; "
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith("seed 2: given up after two tries: it ran out of memory; ")
     assert str(folder) in str(caught.value)
     assert seen == [1, 3]
     assert json.loads((folder / "summary.json").read_text())["n"] == 2
