@@ -44,14 +44,9 @@ def override_with(config: Config, values: Mapping[str, Any]) -> Config:
     2
     """
     base = place_value(to_plain_values(config), Place(Source(0, config.name, whole=True)))
-    over = assignments(
-        (key, place_value(value, _override_place(key, value))) for key, value in values.items()
-    )
+    places = {key: Place(Source(1, f"{key}={quote(value)}", whole=True)) for key, value in values.items()}
+    over = assignments((key, place_value(value, places[key])) for key, value in values.items())
     return _checked(merge(base, over) if over else base, [])
-
-
-def _override_place(key: str, value: Any) -> Place:
-    return Place(Source(1, f"{key}={quote(value)}", whole=True))
 
 
 def _checked(tree: Node, faults: list[Fault]) -> Config:

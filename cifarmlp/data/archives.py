@@ -22,7 +22,7 @@ def read_members(archive: Path, wanted: Collection[str], max_bytes: int) -> Iter
     `max_bytes`, lies outside the archive's folder (`../`, absolute), or is a link or a device.
     """
     try:
-        with _Bounded(archive) as unpacked, _open(unpacked) as tar:
+        with _Bounded(archive) as file, tarfile.open(fileobj=file, mode="r|", tarinfo=_Header) as tar:
             for count, member in enumerate(tar):
                 if count >= MAX_MEMBERS:
                     raise ArchiveError(f"an archive of more than {MAX_MEMBERS} members")
@@ -61,10 +61,6 @@ class _Header(tarfile.TarInfo):
         if not (header.isreg() or header.isdir()) and header.size > MAX_HEADER_BYTES:
             raise ArchiveError(f"an archive with a header of {header.size:,} bytes")
         return header
-
-
-def _open(unpacked: _Bounded) -> tarfile.TarFile:
-    return tarfile.open(fileobj=unpacked, mode="r|", tarinfo=_Header)
 
 
 def _is_wanted(member: tarfile.TarInfo, wanted: Collection[str], max_bytes: int) -> bool:

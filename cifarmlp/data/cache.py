@@ -71,34 +71,33 @@ def size(key: str) -> int:
 
 def _open(folder: Path) -> Stored | None:
     try:
-        pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
-        labels = np.load(folder / "labels.npy", allow_pickle=False)
+        pixels, labels = _arrays(folder)
         notes = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, EOFError):
         return None
     whole = pixels.shape == SHAPE and labels.shape == SHAPE[:1] and pixels.dtype == labels.dtype == np.uint8
     noted = isinstance(notes, dict) and {"checksum", "official"} <= notes.keys()
-    return _stored(pixels, labels, notes) if whole and noted and labels.max() <= 9 else None
+    return Stored(pixels, labels, notes) if whole and noted and labels.max() <= 9 else None
 
 
-def _stored(pixels: NDArray[np.uint8], labels: NDArray[np.uint8], notes: dict[str, Any]) -> Stored:
+def _arrays(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
     # As a plain array: taking rows of a numpy.memmap is several times slower.
-    return Stored(np.asarray(pixels), labels, notes)
+    return np.asarray(pixels), np.load(folder / "labels.npy", allow_pickle=False)
 
 
 def _write(folder: Path, decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
     temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
         _fill(temporary, decode())
-        pixels = np.load(temporary / "pixels.npy", mmap_mode="r", allow_pickle=False)
-        labels = np.load(temporary / "labels.npy", allow_pickle=False)
+        pixels, labels = _arrays(temporary)
         notes = describe(pixels, labels)
         (temporary / "notes.json").write_text(json.dumps(notes, indent=1), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _stored(pixels, labels, notes)
+    return Stored(pixels, labels, notes)
 
 
 def _fill(folder: Path, batches: Iterable[Batch]) -> None:

@@ -25,6 +25,7 @@ from filelock import FileLock
 
 from cifarmlp.data import cifar10
 from cifarmlp.errors import DataError
+from cifarmlp.text import escape
 
 FILE_NAME = "cifar-10-python.tar.gz"
 # The university's server gives 60 kB/s at times (pytorch/vision#9536). callummcdougall/ARENA_3.0#359 and
@@ -95,14 +96,10 @@ def fetch(
         dest_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(dest_dir / f".{wanted.name}.lock"):
             if not _is_there(final, wanted):
-                _from_any(urls, _Job(final, wanted, patience, progress or _silent))
+                _from_any(urls, _Job(final, wanted, patience, progress or (lambda done, total: None)))
     except OSError as error:
         raise DataError(f"{dest_dir}: cannot be written ({error.strerror}); name another folder") from error
     return final
-
-
-def _silent(done: int, total: int) -> None:
-    pass
 
 
 def _is_there(final: Path, wanted: Wanted) -> bool:
@@ -147,17 +144,13 @@ def _from_one(url: str, job: _Job) -> None:
 
 
 def _all_failed(final: Path, failed: dict[str, _MirrorError]) -> str:
-    reasons = "; ".join(f"{url}: {_one_line(error)}" for url, error in failed.items())
+    # The server's words in an error may be long, have line ends, or control characters for the terminal.
+    lines = {url: escape(" ".join(str(error).split()))[:150] for url, error in failed.items()}
+    reasons = "; ".join(f"{url}: {line}" for url, line in lines.items())
     return (
         f"{final.name} could not be fetched from any mirror ({reasons}); download it elsewhere and "
         f"put it at {final}, or train on synthetic images with `--set data.source=synthetic`"
     )
-
-
-def _one_line(error: _MirrorError) -> str:
-    # The server's words in it may be long, have line ends, or control characters for the terminal.
-    words = " ".join(str(error).split())[:150]
-    return "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 def _check(part: Path, wanted: Wanted) -> None:

@@ -168,9 +168,8 @@ def _sendable(error: BaseException) -> BaseException:
     text = "".join(traceback.format_exception(error))
     try:
         error.add_note(text)
-        copy = pickle.loads(pickle.dumps(error))
-        assert isinstance(copy, BaseException)
-        return copy
+        pickle.loads(pickle.dumps(error))
+        return error
     except Exception:
         return RuntimeError(text)
 

@@ -125,14 +125,14 @@ HOSTILE: dict[str, bytes] = {
 
 
 def aimed(raw: bytes, marker: Path) -> bytes:
-    """`raw` with the marker's path in it; the lengths of texts become what they now are."""
+    """Put the marker's path into a hostile pickle; lengths of texts follow."""
     for word in (TOUCH, WRITE, "{marker}"):
         raw = raw.replace(text(word), text(word.replace("{marker}", str(marker))))
     return raw.replace(b"{marker}", str(marker).encode())
 
 
 def mutated(raw: bytes, rng: random.Random) -> bytes:
-    """A few bytes changed, removed, doubled or moved; not among the pixels, where nothing would happen."""
+    """Change, remove, double or insert a few bytes, though not among the pixels, where any byte is right."""
     altered = bytearray(raw)
     data = raw.index(SMALL_HEAD)
     for _ in range(rng.randint(1, 4)):

@@ -55,7 +55,7 @@ def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 
 
 def assert_refused(place: Path, file: Path | str, fault: str) -> None:
-    """One line with the file, the fault and the remedy."""
+    """Reading raises a DataError of one line with the file, the fault and the remedy."""
     with pytest.raises(DataError) as caught:
         list(cifar10.read(place))
     message = str(caught.value)

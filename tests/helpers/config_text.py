@@ -1,4 +1,4 @@
-"""Configs written as text in a test, read from the file c.yaml in an empty folder."""
+"""Configs as text: read from the file c.yaml in an empty folder."""
 
 import time
 from pathlib import Path
@@ -33,18 +33,18 @@ search:
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To be imported where configs are read."""
+    """Work in an empty folder; a test module that imports this does so in each of its tests."""
     monkeypatch.chdir(tmp_path)
 
 
 def load(text: str | bytes, *overrides: str) -> Config:
-    """The config that the text is."""
+    """Read a config from text."""
     Path("c.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     return load_config(Path("c.yaml"), overrides)
 
 
 def faults(text: str | bytes, *overrides: str, seconds: float = 1) -> list[str]:
-    """The lines of the refusal, without the name of the file, that came within so many seconds."""
+    """Lines of the ConfigError without the file's name; fails after so many seconds of CPU time."""
     begun = time.process_time()
     with pytest.raises(ConfigError) as caught:
         load(text, *overrides)

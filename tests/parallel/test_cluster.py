@@ -1,4 +1,4 @@
-"""Work on a Dask cluster of real processes on the loopback interface, some of which are killed."""
+"""map_unordered on a Dask cluster of real processes on this machine, some of which are killed."""
 
 import os
 import socket
@@ -29,7 +29,7 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
-    """Two workers, for tests that harm none."""
+    """A cluster of two workers, for tests that harm none."""
     started = Dask(tmp_path_factory.mktemp("steady"))
     started.add_workers(2)
     yield started

@@ -1,4 +1,4 @@
-"""Work side by side where workers die, fail and are stopped: in this process and in a pool of processes."""
+"""map_unordered in this process and in several, where workers die, fail and are stopped."""
 
 import contextlib
 import json
@@ -76,7 +76,7 @@ def test_no_items_are_no_work(jobs):
 
 
 class Noticed:
-    """A number that is noted here when it goes to a worker."""
+    """A number that is added to `given` when it goes to a worker."""
 
     given: ClassVar[list[int]] = []
 
@@ -240,7 +240,7 @@ elif "slow start" in sys.argv:
 
 
 def script(log: Path, *args: str) -> subprocess.Popen[str]:
-    """A program that has two items of a minute done in two processes, once it is so far."""
+    """Start a program with two processes and an item of a minute in each; return once both have begun."""
     path = log.with_name("script.py")
     path.write_text(SCRIPT)
     process = subprocess.Popen(
