@@ -439,7 +439,7 @@ def fuzzed_pickles(count: int, rng: random.Random) -> Tally:
     small = batch_pickles.small_batch()
     short = [raw for raw in batch_pickles.HOSTILE.values() if 100 < len(raw) < 5000]
     for _ in range(count):
-        raw = batch_pickles.mutated(small, rng)
+        raw = batch_pickles.mutate(small, rng)
         if rng.random() < 0.2:
             raw = rng.choice(short) + raw[rng.randrange(200) :]
         started, watching = time.process_time(), True

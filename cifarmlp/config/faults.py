@@ -67,7 +67,7 @@ def check(tree: Node, model: type[Model]) -> tuple[Model | None, list[Fault]]:
     left_out: set[Steps] = set()
     while True:
         try:
-            config = model.model_validate(_without(to_plain(tree), left_out))
+            config = model.model_validate(_remove(to_plain(tree), left_out))
             return (None if faults else config), faults
         except ValidationError as error:
             new = [detail for detail in error.errors() if not _is_consequence(detail, left_out)]
@@ -109,12 +109,12 @@ def _message(detail: ErrorDetails, path: Steps, fields: Fields) -> str:
         return f"{_label(path)} is missing"
     if kind == "union_tag_invalid":
         kinds = context["expected_tags"].replace(", ", " or ")
-        return f"{_label(path)} is {_shown(value['kind'])}; it must be {kinds}"
+        return f"{_label(path)} is {_show(value['kind'])}; it must be {kinds}"
     allowed = _ALLOWED[kind].format_map(context) if kind in _ALLOWED else detail["msg"]
     field = fields.get(_dotted_key(path))
     if kind in _WRONG_SHAPE and field and field.description:
         allowed = field.description
-    return f"{_label(path) or 'a config'} is {_shown(value)}; it must be {allowed}{_hint(kind, value)}"
+    return f"{_label(path) or 'a config'} is {_show(value)}; it must be {allowed}{_hint(kind, value)}"
 
 
 def _hint(kind: str, value: Any) -> str:
@@ -147,7 +147,7 @@ def _keys_of(section: Steps, fields: Fields) -> list[str]:
     return [name for name in inside if "." not in name] + ([] if section else ["extends"])
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) and len(value) > 9 else quote(value)
@@ -227,10 +227,10 @@ def _field_steps(detail: ErrorDetails, tree: Node) -> Steps:
     return tuple(takewhile(lambda part: isinstance(part, str), path))
 
 
-def _without(values: Any, left_out: set[Steps]) -> Any:
+def _remove(values: Any, left_out: set[Steps]) -> Any:
     """Remove the fields at the paths `left_out` from plain values, and return these.
 
-    >>> _without({"seed": 1, "network": {"hidden": [50]}}, {("network", "hidden")})
+    >>> _remove({"seed": 1, "network": {"hidden": [50]}}, {("network", "hidden")})
     {'seed': 1, 'network': {}}
     """
     for *above, last in left_out:

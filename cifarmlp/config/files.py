@@ -78,7 +78,7 @@ def _is(path: Path, question: str) -> bool:
 def _no_such_config(name: str, shipped: dict[str, Path]) -> str:
     several = [known for known, path in shipped.items() if path.stem == name]
     if several:
-        return f"several shipped configs have this name: write {_either(several)}"
+        return f"several shipped configs have this name: write {_join_with_or(several)}"
     stems = {path.stem: known for known, path in shipped.items()}
     hint = _did_you_mean(name, stems | dict(zip(shipped, shipped, strict=True)))
     return f"no such file or shipped config{hint}; `cifarmlp configs` lists the shipped ones"
@@ -86,10 +86,10 @@ def _no_such_config(name: str, shipped: dict[str, Path]) -> str:
 
 def _did_you_mean(name: str, known: dict[str, str]) -> str:
     near = dict.fromkeys(known[match] for match in get_close_matches(name[:100], known, n=2, cutoff=0.7))
-    return f"; did you mean {_either(near)}?" if near else ""
+    return f"; did you mean {_join_with_or(near)}?" if near else ""
 
 
-def _either(names: Iterable[str]) -> str:
+def _join_with_or(names: Iterable[str]) -> str:
     return " or ".join(map(quote, names))
 
 
@@ -110,10 +110,10 @@ def read_tree(path: Path, faults: list[Fault], children: tuple[Path, ...] = ()) 
     faults += new
     if tree is None or not isinstance(tree.value, dict):
         return None
-    return _extended(tree, path, faults, (*children, path.resolve()))
+    return _with_parent(tree, path, faults, (*children, path.resolve()))
 
 
-def _extended(tree: Node, path: Path, faults: list[Fault], family: tuple[Path, ...]) -> Node | None:
+def _with_parent(tree: Node, path: Path, faults: list[Fault], family: tuple[Path, ...]) -> Node | None:
     link = tree.value.get("extends")
     if link is None:
         return tree

@@ -34,7 +34,7 @@ def load_config(
     if tree is None:
         raise refusal(faults)
     tree = reduce(merge, [layer for layer in layers if layer], tree)
-    return _checked(_named(tree, Path(path)), faults)
+    return _check(_with_name(tree, Path(path)), faults)
 
 
 def override_with(config: Config, values: Mapping[str, Any]) -> Config:
@@ -46,10 +46,10 @@ def override_with(config: Config, values: Mapping[str, Any]) -> Config:
     base = place_value(to_plain_values(config), Place(Source(0, config.name, whole=True)))
     places = {key: Place(Source(1, f"{key}={quote(value)}", whole=True)) for key, value in values.items()}
     over = assignments((key, place_value(value, places[key])) for key, value in values.items())
-    return _checked(merge(base, over) if over else base, [])
+    return _check(merge(base, over) if over else base, [])
 
 
-def _checked(tree: Node, faults: list[Fault]) -> Config:
+def _check(tree: Node, faults: list[Fault]) -> Config:
     config, others = check(tree, Config)
     places = {fault.place for fault in faults}
     faults = faults + [fault for fault in others if fault.place not in places]
@@ -58,7 +58,7 @@ def _checked(tree: Node, faults: list[Fault]) -> Config:
     return config
 
 
-def _named(tree: Node, path: Path) -> Node:
+def _with_name(tree: Node, path: Path) -> Node:
     if "name" in tree.value:
         return tree
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip(".-")[:100]

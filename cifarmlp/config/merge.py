@@ -74,11 +74,11 @@ def assignments(values: Iterable[tuple[str, Node]]) -> Node | None:
     Of two values of one field the later one counts; a section is set before fields in it.
     """
     outer_first = sorted(values, key=lambda item: item[0].count("."))
-    trees = [_nested(key, node) for key, node in outer_first]
+    trees = [_nest(key, node) for key, node in outer_first]
     return reduce(lambda base, over: merge(base, over, gathering=True), trees) if trees else None
 
 
-def _nested(key: str, node: Node) -> Node:
+def _nest(key: str, node: Node) -> Node:
     for name in reversed(steps_of(key)):
         node = Node({name: node}, node.place, node.key)
     return node

@@ -128,7 +128,7 @@ class Around(StrictModel):
         return self
 
 
-def _as_the_fields(space: dict[str, Draw]) -> dict[str, Draw]:
+def _convert_to_fields(space: dict[str, Draw]) -> dict[str, Draw]:
     """Convert each number to its field's type, int or float, and check it as the field would."""
     faults: list[InitErrorDetails] = []
     typed = {}
@@ -137,12 +137,12 @@ def _as_the_fields(space: dict[str, Draw]) -> dict[str, Draw]:
         try:
             typed[name] = draw.model_copy(update={way: _values_of(name).validate_python(numbers)})
         except ValidationError as error:
-            faults += [_within(detail, name, way) for detail in error.errors()]
+            faults += [_move_into(detail, name, way) for detail in error.errors()]
     _raise(faults)
     return typed
 
 
-def _within(detail: ErrorDetails, *outer: str) -> InitErrorDetails:
+def _move_into(detail: ErrorDetails, *outer: str) -> InitErrorDetails:
     """Convert an error of pydantic's about a part to one about the whole, which has the part at `outer`."""
     loc, context = (*outer, *detail["loc"]), detail.get("ctx", {})
     return InitErrorDetails(type=detail["type"], loc=loc, input=detail["input"], ctx=context)
@@ -154,7 +154,7 @@ def _values_of(name: str) -> TypeAdapter[tuple[int | float, ...]]:
     return TypeAdapter(numbers, config=ConfigDict(strict=True))
 
 
-def _whole_steps(space: dict[str, Around]) -> dict[str, Around]:
+def _check_widths(space: dict[str, Around]) -> dict[str, Around]:
     """Check that the width of a field of whole numbers is a whole number."""
     faults = []
     for name, around in space.items():
@@ -174,7 +174,7 @@ class Coarse(StrictModel):
     """First stage, wide. Over grids alone, `trials` is by default the number of combinations."""
 
     trials: Count = 50
-    space: Annotated[dict[NumericField, Draw], Field(min_length=1), AfterValidator(_as_the_fields)]
+    space: Annotated[dict[NumericField, Draw], Field(min_length=1), AfterValidator(_convert_to_fields)]
 
     @model_validator(mode="after")
     def _takes_no_combination_twice(self) -> Coarse:
@@ -200,7 +200,7 @@ class Fine(StrictModel):
 
     trials: Count = 50
     centres: Count = 3
-    space: Annotated[dict[NumericField, Around], Field(min_length=1), AfterValidator(_whole_steps)]
+    space: Annotated[dict[NumericField, Around], Field(min_length=1), AfterValidator(_check_widths)]
 
     @model_validator(mode="after")
     def _between_two(self) -> Fine:

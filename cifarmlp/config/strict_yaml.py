@@ -91,7 +91,7 @@ def parse(text: str, source: Source) -> tuple[Node | None, list[Fault]]:
     except _Stop:
         return None, reader.faults
     except yaml.MarkedYAMLError as error:
-        return None, [*reader.faults, Fault(reader.place(_mark(error)), _in_plain_words(error))]
+        return None, [*reader.faults, Fault(reader.place(_mark(error)), _explain(error))]
     except (ValueError, OverflowError):  # PyYAML lets them out for escapes such as "\UFFFFFFFF"
         place = reader.place(reader.loader.get_mark())
         return None, [*reader.faults, Fault(place, "not valid YAML: the number in an escape is out of range")]
@@ -113,7 +113,7 @@ def _mark(error: yaml.MarkedYAMLError) -> Any:
     return (unclosed and error.context_mark) or error.problem_mark or error.context_mark
 
 
-def _in_plain_words(error: yaml.MarkedYAMLError) -> str:
+def _explain(error: yaml.MarkedYAMLError) -> str:
     raw = f"{error.context}: {error.problem}"
     for pattern, words in _PLAIN_WORDS.items():
         if re.search(pattern, raw):

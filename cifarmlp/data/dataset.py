@@ -100,7 +100,7 @@ def find(data_dir: Path | None = None) -> Path:
 
 
 def find_or_fetch(data_dir: Path | None = None, progress: download_.Progress | None = None) -> Path:
-    """As `find`, but download the official archive where there is none.
+    """Find CIFAR-10 as `find` does, and download the official archive where there is none.
 
     It goes to `data_dir` where given, else $CIFARMLP_DATA where set, else the cache.
     """

@@ -96,7 +96,7 @@ def fetch(
         dest_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(dest_dir / f".{wanted.name}.lock"):
             if not _is_there(final, wanted):
-                _from_any(urls, _Job(final, wanted, patience, progress or (lambda done, total: None)))
+                _fetch_from_any(urls, _Job(final, wanted, patience, progress or (lambda done, total: None)))
     except OSError as error:
         raise DataError(f"{dest_dir}: cannot be written ({error.strerror}); name another folder") from error
     return final
@@ -110,27 +110,27 @@ def _is_there(final: Path, wanted: Wanted) -> bool:
     return True
 
 
-def _from_any(urls: Sequence[str], job: _Job) -> None:
+def _fetch_from_any(urls: Sequence[str], job: _Job) -> None:
     failed: dict[str, _MirrorError] = {}
-    if _tried_all(urls, job, failed):
+    if _try_all(urls, job, failed):
         return
     slow = [url for url, error in failed.items() if isinstance(error, _TooSlow)]
-    if not _tried_all(slow, job._replace(patience=job.patience._replace(min_rate=0.0)), failed):
+    if not _try_all(slow, job._replace(patience=job.patience._replace(min_rate=0.0)), failed):
         raise DataError(_all_failed(job.final, failed))
 
 
-def _tried_all(urls: Sequence[str], job: _Job, failed: dict[str, _MirrorError]) -> bool:
+def _try_all(urls: Sequence[str], job: _Job, failed: dict[str, _MirrorError]) -> bool:
     """Return whether a mirror had the file; add the errors of the others to `failed`."""
     for url in urls:
         try:
-            _from_one(url, job)
+            _fetch_from_one(url, job)
             return True
         except _MirrorError as error:
             failed[url] = error
     return False
 
 
-def _from_one(url: str, job: _Job) -> None:
+def _fetch_from_one(url: str, job: _Job) -> None:
     part = job.final.with_name(f"{job.final.name}.part")
     for attempts_left in reversed(range(job.patience.attempts)):
         try:

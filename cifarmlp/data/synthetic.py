@@ -32,7 +32,7 @@ KEY = "synthetic-1"
 BLOCK = 100
 
 
-def _both(first: Floats, second: Floats) -> Floats:
+def _intersection(first: Floats, second: Floats) -> Floats:
     """Signed distance to the outline of the intersection of two shapes."""
     distance: Floats = np.minimum(first, second)
     return distance
@@ -47,23 +47,23 @@ def _ring(u: Floats, v: Floats) -> Floats:
 
 
 def _square(u: Floats, v: Floats) -> Floats:
-    return _both(0.85 - np.abs(u), 0.85 - np.abs(v))
+    return _intersection(0.85 - np.abs(u), 0.85 - np.abs(v))
 
 
 def _triangle(u: Floats, v: Floats) -> Floats:
-    return _both(0.85 - v, (v + 1) / 2 - np.abs(u))
+    return _intersection(0.85 - v, (v + 1) / 2 - np.abs(u))
 
 
 def _plus(u: Floats, v: Floats) -> Floats:
-    return _both(0.32 - np.minimum(np.abs(u), np.abs(v)), 1 - np.maximum(np.abs(u), np.abs(v)))
+    return _intersection(0.32 - np.minimum(np.abs(u), np.abs(v)), 1 - np.maximum(np.abs(u), np.abs(v)))
 
 
 def _saltire(u: Floats, v: Floats) -> Floats:
-    return _both(0.3 - np.abs(np.abs(u) - np.abs(v)), 1 - np.maximum(np.abs(u), np.abs(v)))
+    return _intersection(0.3 - np.abs(np.abs(u) - np.abs(v)), 1 - np.maximum(np.abs(u), np.abs(v)))
 
 
 def _plank(u: Floats, v: Floats) -> Floats:
-    return _both(1.25 - np.abs(u), 0.4 - np.abs(v))
+    return _intersection(1.25 - np.abs(u), 0.4 - np.abs(v))
 
 
 def _pole(u: Floats, v: Floats) -> Floats:
@@ -75,7 +75,7 @@ def _diamond(u: Floats, v: Floats) -> Floats:
 
 
 def _crescent(u: Floats, v: Floats) -> Floats:
-    return _both(_disc(u, v), -_disc(u - 0.5, v))
+    return _intersection(_disc(u, v), -_disc(u - 0.5, v))
 
 
 # Of each class: the signed distance to the outline, in units of the radius, positive inside, at (u, v) from

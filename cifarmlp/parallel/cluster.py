@@ -63,7 +63,9 @@ def map_on_cluster(
     stop: Callable[[], int],
     tick: Callable[[], None],
 ) -> Iterator[tuple[Item, Result | Lost]]:
-    """As `map_unordered`. Tasks still running when the iterator closes continue; their results are dropped.
+    """Map on a Dask cluster, as described at `map_unordered`.
+
+    Tasks still running when the iterator closes continue there; their results are dropped.
 
     Raises CifarmlpError where the scheduler is lost, or there was no worker for PATIENCE seconds.
     """
@@ -82,7 +84,7 @@ def map_on_cluster(
         while running and not stop():
             tick()
             look()
-            for future, answer in _arrived(ended):
+            for future, answer in _wait_for_one(ended):
                 place, tries = running.pop(future)
                 if isinstance(answer, Lost) and tries < TRIES:
                     begin(place, tries + 1)
@@ -93,7 +95,7 @@ def map_on_cluster(
             future.release()
 
 
-def _arrived(ended: "queue.SimpleQueue[Future[Any]]") -> "list[tuple[Future[Any], Any]]":
+def _wait_for_one(ended: "queue.SimpleQueue[Future[Any]]") -> "list[tuple[Future[Any], Any]]":
     """Wait for one finished task and return it with its result; empty if none finished in POLL seconds.
 
     Raises what the function raised, and CifarmlpError where the scheduler is lost.
@@ -170,13 +172,13 @@ def _check_workers(client: "Client") -> None:
     known = client.get_versions()  # Python's first: another version may not even load our code
     for where, there in {"the scheduler": known["scheduler"], **known["workers"]}.items():
         _compare(where, {"Python": _minor(there["host"]["python"])})
-    for where, answer in [_of_scheduler(client), *client.run(versions, on_error="return").items()]:
+    for where, answer in [_ask_scheduler(client), *client.run(versions, on_error="return").items()]:
         if isinstance(answer, Exception):
             raise ConfigError(f"{where} cannot load cifarmlp {__version__} ({answer}); install it there")
         _compare(where, answer)
 
 
-def _of_scheduler(client: "Client") -> tuple[str, dict[str, str] | Exception]:
+def _ask_scheduler(client: "Client") -> tuple[str, dict[str, str] | Exception]:
     try:
         return "the scheduler", client.run_on_scheduler(versions)
     except Exception as error:

@@ -39,7 +39,7 @@ def map_in_processes(
     stop: Callable[[], int],
     tick: Callable[[], None],
 ) -> Iterator[tuple[Item, Result | Lost]]:
-    """As `map_unordered`. The processes end with the iterator, however that ends."""
+    """Map in processes, as described at `map_unordered`; they end with the iterator, however that ends."""
     waiting = deque((item, 1) for item in items)
     ended: list[tuple[Item, Result | Lost]] = []
     crew: _Crew[Item] = _Crew(function)

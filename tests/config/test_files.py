@@ -1,4 +1,4 @@
-"""Where configs are found, and which files are none."""
+"""Finding configs, and files that are none."""
 
 import os
 from collections.abc import Callable

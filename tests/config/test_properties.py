@@ -16,7 +16,7 @@ from cifarmlp.errors import ConfigError
 
 
 def refusal(text: str | bytes, *overrides: str) -> str:
-    """What is said against a config, or nothing; no other exception gets through."""
+    """Return the message of the ConfigError, or ""; no other exception is caught."""
     try:
         load(text, *overrides)
     except ConfigError as error:

@@ -66,7 +66,7 @@ class _Calls:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_pickles_run_nothing(name: str, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
-    raw = batch_pickles.aimed(HOSTILE[name], marker)
+    raw = batch_pickles.aim(HOSTILE[name], marker)
     modules = set(sys.modules)
     tracemalloc.start()
     began = time.process_time()
@@ -91,7 +91,7 @@ def test_hostile_pickles_are_hostile(name: str, tmp_path: Path) -> None:
     """Otherwise the test above would prove nothing."""
     marker = tmp_path / "ran"
     try:
-        opened = pickle.loads(batch_pickles.aimed(HOSTILE[name], marker))
+        opened = pickle.loads(batch_pickles.aim(HOSTILE[name], marker))
     finally:
         assert marker.exists()
     if hasattr(opened, "close"):
@@ -137,7 +137,7 @@ def test_mutated_pickles_are_read_or_refused(small: bytes, seed: int) -> None:
     began, read = time.process_time(), 0
     for _ in range(2000):
         try:
-            pixels, labels = pickles.loads(batch_pickles.mutated(small, rng))
+            pixels, labels = pickles.loads(batch_pickles.mutate(small, rng))
         except pickles.BatchError:
             continue
         assert pixels.shape == (ROWS, 3072)

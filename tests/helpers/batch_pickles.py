@@ -124,14 +124,14 @@ HOSTILE: dict[str, bytes] = {
 }
 
 
-def aimed(raw: bytes, marker: Path) -> bytes:
+def aim(raw: bytes, marker: Path) -> bytes:
     """Put the marker's path into a hostile pickle; lengths of texts follow."""
     for word in (TOUCH, WRITE, "{marker}"):
         raw = raw.replace(text(word), text(word.replace("{marker}", str(marker))))
     return raw.replace(b"{marker}", str(marker).encode())
 
 
-def mutated(raw: bytes, rng: random.Random) -> bytes:
+def mutate(raw: bytes, rng: random.Random) -> bytes:
     """Change, remove, double or insert a few bytes, though not among the pixels, where any byte is right."""
     altered = bytearray(raw)
     data = raw.index(SMALL_HEAD)
