@@ -1,4 +1,4 @@
-"""What can go wrong for the person who typed: one line each, and the exit code that goes with it."""
+"""Errors and warnings for the person who typed: one line each, and an exit code for each kind of error."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 
 class CifarmlpError(Exception):
-    """A fault to be shown as one line: what is wrong, where, what to do. Never as a traceback."""
+    """Base of the package's errors; shown as one line (what is wrong, where, what to do), not a traceback."""
 
     exit_code = 1
 
@@ -31,11 +31,14 @@ class RunFolderError(CifarmlpError):
 
 
 class CifarmlpWarning(UserWarning):
-    """What the person who typed should know, though it stops nothing: one line."""
+    """Something to know that stops nothing; one line."""
 
 
 def show_warnings_as_lines() -> None:
-    """Let a command, or a worker of one, show warnings as its errors are shown, and fail for no message."""
+    """Show each CifarmlpWarning as one line on stderr, and ignore errors of writing there.
+
+    For commands and their worker processes, which each call it once.
+    """
     forgive_stderr()
 
     def show(message: Warning | str, *where: object, **more: object) -> None:
@@ -46,7 +49,7 @@ def show_warnings_as_lines() -> None:
 
 
 class ForgivingStream:
-    """A stream where writing that fails, as on a full disk, is let go; a closed pipe is still told."""
+    """A text stream whose write errors, such as a full disk, are ignored; all but BrokenPipeError."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -55,7 +58,7 @@ class ForgivingStream:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or do as if."""
+        """Write; on an OSError pretend it worked."""
         try:
             return self.stream.write(text)
         except BrokenPipeError:
@@ -64,7 +67,7 @@ class ForgivingStream:
             return len(text)
 
     def flush(self) -> None:
-        """Flush, or do as if."""
+        """Flush; on an OSError pretend it worked."""
         try:
             self.stream.flush()
         except BrokenPipeError:
@@ -74,6 +77,6 @@ class ForgivingStream:
 
 
 def forgive_stderr() -> None:
-    """No training ends because what is told of it on stderr can't be written, or there is no stderr."""
+    """Make sys.stderr ignore write errors, so that a full disk cannot end a training, and exist."""
     stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = stream if isinstance(stream, ForgivingStream) else ForgivingStream(stream)

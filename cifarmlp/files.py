@@ -1,4 +1,4 @@
-"""Run folders: claimed by one process, written whole or not at all."""
+"""Files written whole or not at all, and numbered folders that one process works in at a time."""
 
 import csv
 import hashlib
@@ -28,11 +28,11 @@ Row = Mapping[str, float]
 
 
 def claim(out: Path, name: str) -> Path:
-    """A new folder out/NAME-001, -002, ...; mkdir is atomic, so of several processes each gets its own.
+    """Create and return the next of the folders out/NAME-001, -002, ...; no two processes get the same one.
 
     Raises RunFolderError where `out` can't be written.
     """
-    try:
+    with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         number = 1 + max((_number(path.name, name) for path in out.iterdir()), default=0)
         while True:
@@ -40,14 +40,12 @@ def claim(out: Path, name: str) -> Path:
                 folder = out / f"{name}-{number:03d}"
                 folder.mkdir()
                 return folder
-            except FileExistsError:
+            except FileExistsError:  # of another process: mkdir is atomic
                 number += 1
-    except OSError as error:
-        raise _cannot_write(out, error) from error
 
 
 def folders(out: Path, name: str) -> list[Path]:
-    """The folders out/NAME-001, -002, ... that there are, newest first."""
+    """Existing folders out/NAME-001, -002, ..., newest first."""
     try:
         numbered = [(_number(path.name, name), path) for path in out.iterdir()]
     except OSError:
@@ -56,27 +54,25 @@ def folders(out: Path, name: str) -> list[Path]:
 
 
 def make_folder(path: Path) -> Path:
-    """Create a folder inside a claimed one. Raises RunFolderError."""
-    try:
+    """Create a folder, with those above it, and return it. Raises RunFolderError."""
+    with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
     return path
 
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Be the one process at work in a folder; what one that was killed left half-written there is removed.
+    """Lock a folder for this process, and remove temporary files that a killed one left there.
 
-    Raises RunFolderError where another process is, saying which. The lock of a dead process is none.
+    Raises RunFolderError, naming the process, where another one holds the lock. A lock ends with its process.
     """
     owner = folder / ".owner.json"
-    lock = FileLock(folder / ".lock", timeout=0)
+    system_lock = FileLock(folder / ".lock", timeout=0)
     with disk_errors(folder):
         try:
-            lock.acquire()
+            system_lock.acquire()
         except Timeout as error:
-            raise RunFolderError(f"{folder}: {_whose(owner)}; wait for its end, or end it") from error
+            raise RunFolderError(f"{folder}: {_holder(owner)}; wait for its end, or end it") from error
     try:
         for temporary in folder.glob(".*.tmp"):
             temporary.unlink(missing_ok=True)
@@ -85,23 +81,26 @@ def lock(folder: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             owner.unlink(missing_ok=True)
-        lock.release()
+        system_lock.release()
 
 
 def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _whose(owner: Path) -> str:
+def _holder(owner: Path) -> str:
     try:
-        told = json.loads(owner.read_text())
-        return f"process {told['pid']} on {told['host']} is at work in it since {told['since']}"
+        process = json.loads(owner.read_text())
+        return f"process {process['pid']} on {process['host']} is at work in it since {process['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process is at work in it"
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process is at work in a folder, by what it left there; one on another machine is believed."""
+    """Return whether a process has locked a folder, without trying to lock it.
+
+    Here the process must live; of one on another machine the note in the folder is believed.
+    """
     try:
         owner = json.loads((folder / ".owner.json").read_bytes())
         pid, host = int(owner["pid"]), owner["host"]
@@ -110,25 +109,27 @@ def is_locked(folder: Path) -> bool:
     if os.name != "posix" or host != socket.gethostname():
         return True
     try:
-        os.kill(pid, 0)  # a signal that is none
+        os.kill(pid, 0)  # sends nothing, raises where there is no such process
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # it is there, and somebody else's
+        pass  # it lives, and is somebody else's
     return pid > 0
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """What goes wrong within, on the disk, as a RunFolderError about `path`."""
+    """Turn an OSError in this block into a RunFolderError about `path`."""
     try:
         yield
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        reason = error.strerror or str(error)
+        hint = "mend that, or choose another place"
+        raise RunFolderError(f"{path}: cannot be written: {reason}; {hint}") from error
 
 
 def sync_folder(folder: Path) -> None:
-    """Have a rename in the folder outlast a loss of power."""
+    """Flush a folder to disk, so that renames in it survive a loss of power."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -138,9 +139,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Let `fill` write a temporary file beside `path`, sync it, and put it in its place.
+    """Replace the file `path` atomically by what `fill` writes into the binary file that it is given.
 
-    Raises RunFolderError, and leaves nothing behind, where that fails (a full disk, no permission).
+    Raises RunFolderError, and leaves the old file as it was, where that fails (a full disk, no permission).
     """
     with disk_errors(path):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -158,17 +159,17 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """UTF-8 text, whole or not at all."""
+    """Write text as UTF-8. Raises RunFolderError."""
     write(path, lambda file: file.write(text.encode()))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """JSON with nan and infinity as null."""
+    """Write JSON, with nan and infinity as null. Raises RunFolderError."""
     write_text(path, json.dumps(nan_to_null(value), indent=2) + "\n")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """An .npz of plain arrays; the same arrays give the same bytes."""
+    """Write an .npz of plain arrays; equal arrays give equal bytes. Raises RunFolderError."""
     write(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
@@ -178,7 +179,7 @@ def write_png(path: Path, figure: "Figure", metadata: Mapping[str, str] | None =
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """CSV with a header; floats so that they read back the same."""
+    """Write CSV with a header, floats with all their digits. Raises RunFolderError."""
     rows = list(rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
@@ -188,9 +189,9 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a CSV file by column, up to the first that is none; nothing if there is no file.
+    """Yield each row of a CSV file as column -> text; nothing if there is no file.
 
-    A row that is too short has None for its last columns.
+    Reading ends at the first malformed row; one that is too short has None in its last columns.
     """
     if not path.exists():
         return
@@ -204,7 +205,11 @@ def _number(folder: str, name: str) -> int:
 
 
 def nan_to_null(value: Any) -> Any:
-    """The value with nan and infinity as None, which JSON can say."""
+    """Return the value with nan and infinity as None, as JSON has no words for them.
+
+    >>> nan_to_null({"loss": [0.5, math.nan]})
+    {'loss': [0.5, None]}
+    """
     if isinstance(value, Mapping):
         return {key: nan_to_null(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -212,11 +217,6 @@ def nan_to_null(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _cannot_write(path: Path, error: OSError) -> RunFolderError:
-    reason = error.strerror or str(error)
-    return RunFolderError(f"{path}: cannot be written: {reason}; mend that, or choose another place")
-
-
 def sha256(data: bytes) -> str:
-    """SHA-256, in hex."""
+    """SHA-256 of the data, in hex."""
     return hashlib.sha256(data).hexdigest()

@@ -9,24 +9,35 @@ CONFIDENCE = 0.95
 
 
 def mean_interval(differences: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of n paired differences and its 95 % interval by Student's t with n - 1 degrees of freedom.
+    """Mean of n paired differences and its 95 % confidence interval, as (mean, low, high).
 
         mean ± t s / sqrt(n),   s² = sum (d - mean)² / (n - 1)
 
-    The interval is nan for fewer than two. Student 1908, 'The Probable Error of a Mean'.
-    """
-    from scipy.special import stdtrit
+    with t of Student's distribution with n - 1 degrees of freedom. The interval is nan for fewer than two.
+    Student 1908, 'The Probable Error of a Mean'.
 
+    >>> [round(number, 2) for number in mean_interval([1.0, 2.0, 3.0])]
+    [2.0, -0.48, 4.48]
+    """
     n = len(differences)
     mean = float(np.mean(differences)) if n else math.nan
-    if n < 2:
-        return mean, math.nan, math.nan
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2) * np.std(differences, ddof=1) / math.sqrt(n))
+    half = _student_t(n) * float(np.std(differences, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
     return mean, mean - half, mean + half
 
 
+def _student_t(n: int) -> float:
+    """Two-sided 95 % quantile of Student's t with n - 1 degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
+
+
 def format_mean_std(statistics: Mapping[str, float]) -> str:
-    """A metric of `summarise` as people read it: `0.5373 ± 0.0038`, of one seed `0.5373`, of none `-`."""
+    """Return a `mean_and_std` as text, with the standard deviation where there is one.
+
+    >>> format_mean_std({"mean": 0.5373, "std": 0.0038, "n": 3})
+    '0.5373 ± 0.0038'
+    """
     if not math.isfinite(statistics["mean"]):
         return "-"
     if statistics["n"] == 1:
@@ -35,30 +46,32 @@ def format_mean_std(statistics: Mapping[str, float]) -> str:
 
 
 def mean_and_std(numbers: Sequence[float]) -> dict[str, float]:
-    """Mean, standard deviation (n - 1; nan for one number) and n."""
+    """Mean, standard deviation (divided by n - 1; nan for one number) and n.
+
+    >>> mean_and_std([1.0, 2.0, 3.0])
+    {'mean': 2.0, 'std': 1.0, 'n': 3}
+    """
     std = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else float("nan")
     mean = float(np.mean(numbers)) if numbers else float("nan")
     return {"mean": mean, "std": std, "n": len(numbers)}
 
 
 def prediction_half_width(values: Sequence[float]) -> float:
-    """Of the 95 % prediction interval for one more value: t s sqrt(1 + 1/n), t with n - 1 degrees of freedom.
+    """Half the width of the 95 % prediction interval for one more value; nan for fewer than two.
 
-    nan for fewer than two values.
+        t s sqrt(1 + 1 / n)
+
+    with t of Student's distribution with n - 1 degrees of freedom.
+
+    >>> round(prediction_half_width([1.0, 2.0, 3.0]), 2)
+    4.97
     """
-    from scipy.special import stdtrit
-
     n = len(values)
-    if n < 2:
-        return math.nan
-    t = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
-    return t * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n)
+    return _student_t(n) * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n) if n > 1 else math.nan
 
 
 def chance_limit(p: float, n: int) -> float:
-    """Return the accuracy on n images that guessing, right with probability p, stays below.
-
-    Three standard errors above p:
+    """Accuracy on n images that guessing, right with probability p, stays below; p + 3 standard errors.
 
         p + 3 sqrt(p (1 - p) / n)
 

@@ -1,6 +1,4 @@
-"""Words of YAML: what an unquoted one means, and how a value is written so that it reads back the same."""
-
-from __future__ import annotations
+"""Values, names, numbers and durations as text, for messages, tables and YAML."""
 
 import json
 import re
@@ -10,13 +8,17 @@ _UNQUOTED = re.compile(r"(?!(?:y|yes|n|no|on|off|true|false|null)$)[a-z][a-z0-9.
 
 
 def yaml_line(value: Any) -> str:
-    """A plain value (text: of Unicode's first plane) as one line of YAML that reads back the same."""
+    """Return a plain value as one line of YAML that reads back the same (text: of Unicode's first plane).
+
+    >>> yaml_line({"init": "he", "lambda": 1e-05, "hidden": [50, 50], "note": "no"})
+    '{init: he, lambda: 1.0e-05, hidden: [50, 50], note: "no"}'
+    """
     if isinstance(value, dict):
         return "{" + ", ".join(f"{yaml_line(key)}: {yaml_line(child)}" for key, child in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(yaml_line, value)) + "]"
     if isinstance(value, float):
-        # PyYAML takes 1e-05 for text: it wants the point.
+        # PyYAML reads 1e-05 as text, and 1.0e-05 as a number.
         return re.sub(r"^(-?[0-9]+)e", r"\1.0e", repr(value))
     if isinstance(value, str) and _UNQUOTED.fullmatch(value):
         return value
@@ -24,7 +26,11 @@ def yaml_line(value: Any) -> str:
 
 
 def quote(value: Any) -> str:
-    """A value for a message: one short line without control characters."""
+    """Return a value for a message: one short line without control characters.
+
+    >>> quote("a\\tb"), quote([1, 2])
+    ("'a\\\\tb'", '[1, 2]')
+    """
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else repr(value[:60]) + "…"
     text = escape(yaml_line(value))
@@ -32,22 +38,34 @@ def quote(value: Any) -> str:
 
 
 def shorten(name: str) -> str:
-    """A path of bearable length: its end says more than its beginning."""
+    """Return a path's last 200 characters."""
     return name if len(name) <= 200 else "…" + name[-200:]
 
 
 def escape(text: str) -> str:
-    """Text in which nothing can move a terminal's cursor."""
+    """Return text whose control characters, which could move a terminal's cursor, are written out.
+
+    >>> escape("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def natural_key(name: str) -> list[str | int]:
-    """What to sort names by, so that figure-2 comes before figure-10."""
+    """Return a key that sorts numbers in names by their value.
+
+    >>> sorted(["figure-10", "figure-2"], key=natural_key)
+    ['figure-2', 'figure-10']
+    """
     return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def duration(seconds: float) -> str:
-    """Such as `42.1 s` or `3 min 5 s`."""
+    """Return a measured duration as text.
+
+    >>> duration(42.1), duration(185), duration(7300)
+    ('42.1 s', '3 min 5 s', '2 h 1 min')
+    """
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

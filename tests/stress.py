@@ -7,7 +7,6 @@ A search runs as it is.
 
 import argparse
 import builtins
-import codecs
 import errno
 import io
 import os
@@ -27,9 +26,7 @@ from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["CIFARMLP_THREADS"] = "1"  # no threads, as this forks
 
-import numpy as np
-from data import test_pickles
-from helpers import tiny
+from helpers import batch_pickles, tiny
 from tabulate import tabulate
 
 from cifarmlp import data
@@ -438,14 +435,11 @@ def fuzzed_pickles(count: int, rng: random.Random) -> Tally:
     """Batches and hostile pickles, altered: read or refused, and nothing is run."""
     tally, watching, heard = Tally("fuzzed pickles"), False, []
     sys.addaudithook(lambda event, _: heard.append(event) if watching and event.startswith(CODE) else None)
-    pickles.ROWS = test_pickles.ROWS
-    codecs.lookup(
-        "raw_unicode_escape"
-    )  # Python's own, which pickletools would import when it first meets text
-    small = _batch()
-    short = [raw for raw in test_pickles.HOSTILE.values() if 100 < len(raw) < 5000]
+    pickles.ROWS = batch_pickles.ROWS
+    small = batch_pickles.small_batch()
+    short = [raw for raw in batch_pickles.HOSTILE.values() if 100 < len(raw) < 5000]
     for _ in range(count):
-        raw = test_pickles._mutated(small, rng)
+        raw = batch_pickles.mutate(small, rng)
         if rng.random() < 0.2:
             raw = rng.choice(short) + raw[rng.randrange(200) :]
         started, watching = time.process_time(), True
@@ -463,13 +457,6 @@ def fuzzed_pickles(count: int, rng: random.Random) -> Tally:
     for event in heard:
         tally.remark(f"heard {event}")
     return tally
-
-
-def _batch() -> bytes:
-    pixels = np.random.default_rng(0).integers(0, 256, (test_pickles.ROWS, 3072), dtype=np.uint8)
-    labels = np.arange(test_pickles.ROWS, dtype=np.uint8) % 10
-    raw = pickles.dumps("training batch 1 of 5", pixels, labels)
-    return raw.replace(test_pickles.HEAD, test_pickles.SMALL_HEAD)
 
 
 WORDS = [

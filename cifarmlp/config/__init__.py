@@ -1,4 +1,11 @@
-"""YAML files that say what an experiment is: read strictly, changed, written back."""
+"""Experiments as YAML files: read strictly, changed, written back.
+
+    text -> strict_yaml: a tree with places -> merge: extends, --set -> faults: checked by pydantic -> Config
+    Config -> to_yaml, dotted, digest
+
+Rank 2: may import the ground (errors, text, stats, files); the packages from training upwards use it. Begin
+reading with schema.py.
+"""
 
 from cifarmlp.config.files import find_config, shipped_configs
 from cifarmlp.config.load import load_config, override_with

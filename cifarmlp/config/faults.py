@@ -1,9 +1,14 @@
-"""Pydantic's complaints -> sentences for the person who typed, at the place where they typed it."""
+"""Validation by pydantic; its errors become sentences, each with the place in the text that it is about.
+
+Such as an int_type at ('network', 'hidden', 0):
+    a.yaml:3:12: network.hidden[0] is 'x'; it must be a whole number
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -54,19 +59,19 @@ _WRONG_SHAPE = {
 
 
 def check(tree: Node, model: type[Model]) -> tuple[Model | None, list[Fault]]:
-    """The config (or other model) that a tree describes, or None and every fault.
+    """Return the config (or other model) that a tree describes, or None and all faults.
 
-    Fields are compared with each other only where each is right by itself; so what is faulty is left out
-    and the rest looked at again, until nothing new is found.
+    Fields are compared with each other only where each is right by itself: faulty ones are left out and the
+    rest is validated again, until that finds nothing new.
     """
     faults: list[Fault] = []
     left_out: set[Steps] = set()
     while True:
         try:
-            config = model.model_validate(_without(to_plain(tree), left_out))
+            config = model.model_validate(_remove(to_plain(tree), left_out))
             return (None if faults else config), faults
         except ValidationError as error:
-            new = [detail for detail in error.errors() if not _follows(detail, left_out)]
+            new = [detail for detail in error.errors() if not _is_consequence(detail, left_out)]
         faults += [_fault(detail, tree, dotted_fields(model)) for detail in new]
         paths = {_field_steps(detail, tree) for detail in new} - {()} - left_out
         if not paths:
@@ -75,7 +80,7 @@ def check(tree: Node, model: type[Model]) -> tuple[Model | None, list[Fault]]:
 
 
 def refusal(faults: Iterable[Fault]) -> ConfigError:
-    """All faults as one error, in the order of the text."""
+    """Return all faults as one error, in the order of the text."""
     by_place = sorted(faults, key=lambda fault: fault.place)
     lines = [f"{place}: {message}" for place, message in by_place]
     if len(lines) > MAX_SHOWN:
@@ -90,7 +95,7 @@ def _fault(detail: ErrorDetails, tree: Node, fields: Fields) -> Fault:
         path = (*path, "kind")
     node, depth = _find(tree, path)
     if not isinstance(node.value, dict | list):
-        path = path[:depth]  # pydantic saw the long form of what was typed as one word
+        path = path[:depth]  # a word was typed, of which pydantic saw the long form
     at_key = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",) or depth < len(path)
     return Fault(node.key if at_key else node.place, _message(detail, path, fields))
 
@@ -110,7 +115,7 @@ def _message(detail: ErrorDetails, path: Steps, fields: Fields) -> str:
     field = fields.get(_dotted_key(path))
     if kind in _WRONG_SHAPE and field and field.description:
         allowed = field.description
-    return f"{_label(path) or 'a config'} is {_shown(value)}; it must be {allowed}{_hint(kind, value)}"
+    return f"{_label(path) or 'a config'} is {_show(value)}; it must be {allowed}{_hint(kind, value)}"
 
 
 def _hint(kind: str, value: Any) -> str:
@@ -124,7 +129,7 @@ def _hint(kind: str, value: Any) -> str:
 
 
 def _unknown_key(path: Steps, detail: ErrorDetails, fields: Fields) -> str:
-    if path == ("extends",):  # a file's own has been followed by now
+    if path == ("extends",):  # that of a file has been followed
         return "extends belongs in a file, not in an override"
     key, section = str(path[-1]), _label(path[:-1])
     if path[:2] in _UNIONS and _dotted_key(path) in fields:
@@ -143,19 +148,27 @@ def _keys_of(section: Steps, fields: Fields) -> list[str]:
     return [name for name in inside if "." not in name] + ([] if section else ["extends"])
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) and len(value) > 9 else quote(value)
 
 
 def _label(path: Steps) -> str:
-    """`network.hidden[1]`."""
+    """Return a path as people write it.
+
+    >>> _label(("network", "hidden", 1))
+    'network.hidden[1]'
+    """
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def _dotted_key(path: Steps) -> str:
-    """The path's name among `dotted_fields`."""
+    """Return a path's key among `dotted_fields`.
+
+    >>> _dotted_key(("search", "coarse", "space", "training.lambda", "uniform", 0))
+    'search.coarse.space.*.uniform'
+    """
     names = [part for part in path if isinstance(part, str)]
     if len(names) > 3 and names[2] == "space":
         names[3] = "*"
@@ -163,7 +176,7 @@ def _dotted_key(path: Steps) -> str:
 
 
 def _typed_path(detail: ErrorDetails, tree: Node) -> Steps:
-    """Where a complaint belongs in the config as it was typed."""
+    """Return the path of an error in the config as it was typed."""
     paths = _fields(detail)
     return next((path for path in paths if _find(tree, path)[1] == len(path)), paths[0])
 
@@ -174,12 +187,12 @@ def _fields(detail: ErrorDetails) -> list[Steps]:
         return [steps_of(field) for field in fields]
     loc = detail["loc"]
     if loc[:2] in _UNIONS:
-        loc = loc[:2] + loc[3:]  # the third is the kind
+        loc = loc[:2] + loc[3:]  # without the kind, which pydantic puts there
     return [tuple(part for part in loc if part != "[key]")]
 
 
 def _find(tree: Node, path: Steps) -> tuple[Node, int]:
-    """The node at a path, or else the deepest above it, and how much of the path that took."""
+    """Return the node at a path, or else the deepest above it, and its depth."""
     for depth, part in enumerate(path):
         inside = range(len(tree.value)) if isinstance(tree.value, list) else tree.value
         if not isinstance(inside, dict | range) or part not in inside:
@@ -188,19 +201,39 @@ def _find(tree: Node, path: Steps) -> tuple[Node, int]:
     return tree, len(path)
 
 
-def _follows(detail: ErrorDetails, left_out: set[Steps]) -> bool:
-    """Whether a complaint only follows from others."""
+def _is_consequence(detail: ErrorDetails, left_out: set[Steps]) -> bool:
+    """Return whether an error only follows from others: it is about a field left out, or above or in one."""
     if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
         return True  # pydantic counted only the items that are right
-    return any(a[: len(b)] == b[: len(a)] for a in _fields(detail) for b in left_out)
+    pairs = [(path, other) for path in _fields(detail) for other in left_out]
+    return any(_is_prefix(path, other) or _is_prefix(other, path) for path, other in pairs)
+
+
+def _is_prefix(path: Steps, other: Steps) -> bool:
+    """Return whether `other` is at `path` or inside it.
+
+    >>> _is_prefix(("network",), ("network", "hidden", 1))
+    True
+    """
+    return other[: len(path)] == path
 
 
 def _field_steps(detail: ErrorDetails, tree: Node) -> Steps:
-    path = _typed_path(detail, tree)[: _find(tree, _typed_path(detail, tree))[1]]
-    return path[: next((i for i, part in enumerate(path) if isinstance(part, int)), len(path))]
+    """Return the path of the field that an error is about: as far as it was typed, and not into lists.
+
+    ("network", "hidden", 1) becomes ("network", "hidden").
+    """
+    path = _typed_path(detail, tree)
+    path = path[: _find(tree, path)[1]]
+    return tuple(takewhile(lambda part: isinstance(part, str), path))
 
 
-def _without(values: Any, left_out: set[Steps]) -> Any:
+def _remove(values: Any, left_out: set[Steps]) -> Any:
+    """Remove the fields at the paths `left_out` from plain values, and return these.
+
+    >>> _remove({"seed": 1, "network": {"hidden": [50]}}, {("network", "hidden")})
+    {'seed': 1, 'network': {}}
+    """
     for *above, last in left_out:
         section = values
         for part in above:

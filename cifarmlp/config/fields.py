@@ -1,4 +1,4 @@
-"""The fields of a pydantic model and of those inside it, by their dotted keys."""
+"""Fields of a pydantic model, and of those inside it, by their dotted keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from pydantic.fields import FieldInfo
 
 
 def kinds_of(annotation: Any) -> Iterator[Any]:
-    """The plain types that an annotation allows."""
+    """Yield the plain types that an annotation allows.
+
+    >>> list(kinds_of(Annotated[int, "positive"] | None))
+    [<class 'int'>, <class 'NoneType'>]
+    """
     if get_origin(annotation) is Annotated:
         yield from kinds_of(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, UnionType):
@@ -23,7 +27,7 @@ def kinds_of(annotation: Any) -> Iterator[Any]:
 
 
 def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every field by its dotted key; '*' stands for whatever names a mapping's entries have."""
+    """Yield each field with its dotted key, in which '*' stands for the keys of a mapping."""
     for name, field in model.model_fields.items():
         dotted = f"{prefix}{field.alias or name}"
         yield dotted, field
@@ -34,7 +38,7 @@ def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, F
 
 
 def _items(kind: Any) -> tuple[Any, str]:
-    """What a list or mapping holds, else the type itself; and what stands for the names in a mapping."""
+    """Return the type of the items of a list or mapping, else the type itself; and a mapping's '*.'."""
     if get_origin(kind) is dict:
         return get_args(kind)[1], "*."
     return (get_args(kind)[0] if get_origin(kind) is tuple else kind), ""
@@ -42,5 +46,5 @@ def _items(kind: Any) -> tuple[Any, str]:
 
 @cache
 def dotted_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Every field of a model by its dotted key; '*' stands for the names in a mapping."""
+    """Return all fields of a model by their dotted keys, in which '*' stands for the keys of a mapping."""
     return dict(fields_of(model))

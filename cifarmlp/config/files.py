@@ -1,4 +1,7 @@
-"""Where configs are, and what a config's file says together with those that it extends."""
+"""Finding config files, and reading one together with those that it extends.
+
+cifarmlp/config is this package; cifarmlp/configs, in a wheel only, is the folder of the shipped YAML files.
+"""
 
 from __future__ import annotations
 
@@ -17,47 +20,49 @@ MAX_LEVELS = 10
 
 
 def shipped_configs() -> dict[str, Path]:
-    """The configs that come with the package, by name (`quickstart`, `report-2/figure-3`)."""
+    """Return the configs that come with the package by name (`quickstart`, `report-2/figure-3`)."""
     folder = shipped_folder()
     paths = sorted(path.relative_to(folder) for path in folder.rglob("*.yaml"))
     return {path.with_suffix("").as_posix(): folder / path for path in paths if path.parts[0] != "studies"}
 
 
 def shipped_studies() -> dict[str, Path]:
-    """The studies that come with the package, by name (`report-1`)."""
+    """Return the studies that come with the package by name (`report-1`)."""
     return {path.stem: path for path in sorted((shipped_folder() / "studies").glob("*.yaml"))}
 
 
 def find_study(name: str) -> Path:
-    """The path of a study given as a path or by a shipped one's name. Raises ConfigError."""
+    """Return the path of a study given as a path or by a shipped one's name. Raises ConfigError."""
     shipped, wanted = shipped_studies(), name.removesuffix(".yaml")
     if wanted in shipped and not _is(Path(name), "is_file"):
         return shipped[wanted]
     if not _is(Path(name), "exists"):
         hint = _did_you_mean(wanted, dict(zip(shipped, shipped, strict=True)))
-        told = f"no such file or shipped study{hint}; `cifarmlp study` lists the shipped ones"
-        raise ConfigError(f"{escape(shorten(name))}: {told}")
+        message = f"no such file or shipped study{hint}; `cifarmlp study` lists the shipped ones"
+        raise ConfigError(f"{escape(shorten(name))}: {message}")
     return Path(name)
 
 
 def shipped_folder() -> Path:
-    """Where the shipped configs are."""
-    # A checkout keeps the configs beside the package, a wheel inside it.
+    """Return the folder of the shipped configs: beside the package in a checkout, inside it in a wheel."""
     package = Path(cifarmlp.__file__).resolve().parent
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 
 def find_config(name: str) -> Path:
-    """The path of a config given as a path or by a shipped one's name or unique last part."""
+    """Return the path of a config given as a path or by a shipped one's name or unique last part.
+
+    Raises ConfigError.
+    """
     path = Path(name)
     if _is(path, "is_file"):
         return path
     shipped = shipped_configs()
     wanted = name.removesuffix(".yaml")
-    found = [shipped[wanted]] if wanted in shipped else [p for p in shipped.values() if p.stem == wanted]
-    if len(found) == 1:
-        return found[0]
+    matches = [shipped[wanted]] if wanted in shipped else [p for p in shipped.values() if p.stem == wanted]
+    if len(matches) == 1:
+        return matches[0]
     if _is(path, "exists"):
         return path
     raise ConfigError(f"{escape(shorten(name))}: {_no_such_config(wanted, shipped)}")
@@ -73,7 +78,7 @@ def _is(path: Path, question: str) -> bool:
 def _no_such_config(name: str, shipped: dict[str, Path]) -> str:
     several = [known for known, path in shipped.items() if path.stem == name]
     if several:
-        return f"several shipped configs have this name: write {_either(several)}"
+        return f"several shipped configs have this name: write {_join_with_or(several)}"
     stems = {path.stem: known for known, path in shipped.items()}
     hint = _did_you_mean(name, stems | dict(zip(shipped, shipped, strict=True)))
     return f"no such file or shipped config{hint}; `cifarmlp configs` lists the shipped ones"
@@ -81,46 +86,49 @@ def _no_such_config(name: str, shipped: dict[str, Path]) -> str:
 
 def _did_you_mean(name: str, known: dict[str, str]) -> str:
     near = dict.fromkeys(known[match] for match in get_close_matches(name[:100], known, n=2, cutoff=0.7))
-    return f"; did you mean {_either(near)}?" if near else ""
+    return f"; did you mean {_join_with_or(near)}?" if near else ""
 
 
-def _either(names: Iterable[str]) -> str:
+def _join_with_or(names: Iterable[str]) -> str:
     return " or ".join(map(quote, names))
 
 
 def read_tree(path: Path, faults: list[Fault], children: tuple[Path, ...] = ()) -> Node | None:
-    """A file's tree, laid over those of the files that it extends; None where it cannot be had."""
+    """Return a file's tree merged over those of the files that it extends; None where it cannot be read.
+
+    Adds what is wrong to `faults`. `children` are the files that extend this one.
+    """
     source = Source(len(children), str(path))
     text = _read_text(path, source, faults)
     if text is None:
         return None
-    tree, found = parse(text, source)
-    if not found and (tree is None or tree.value is None):
-        found = [Fault(Place(source), "the file is empty: write at least one setting, such as 'seed: 1'")]
+    tree, new = parse(text, source)
+    if not new and (tree is None or tree.value is None):
+        new = [Fault(Place(source), "the file is empty: write at least one setting, such as 'seed: 1'")]
     elif tree and not isinstance(tree.value, dict):
-        found.append(Fault(tree.place, "a config is a mapping of keys to values, such as 'seed: 1'"))
-    faults += found
+        new.append(Fault(tree.place, "a config is a mapping of keys to values, such as 'seed: 1'"))
+    faults += new
     if tree is None or not isinstance(tree.value, dict):
         return None
-    return _extended(tree, path, faults, (*children, path.resolve()))
+    return _with_parent(tree, path, faults, (*children, path.resolve()))
 
 
-def _extended(tree: Node, path: Path, faults: list[Fault], family: tuple[Path, ...]) -> Node | None:
+def _with_parent(tree: Node, path: Path, faults: list[Fault], family: tuple[Path, ...]) -> Node | None:
     link = tree.value.get("extends")
     if link is None:
         return tree
-    own = Node({key: node for key, node in tree.value.items() if key != "extends"}, tree.place, tree.key)
+    rest = Node({key: node for key, node in tree.value.items() if key != "extends"}, tree.place, tree.key)
     try:
         parent_path = _parent(link.value, path, family)
     except ConfigError as error:
         faults.append(Fault(link.place, f"extends: {error}"))
-        return own
+        return rest
     parent = read_tree(parent_path, faults, family)
-    return merge(parent, own) if parent else own
+    return merge(parent, rest) if parent else rest
 
 
 def find_beside(name: str, path: Path) -> Path:
-    """The config that the file `path` names: a file beside it, or what `find_config` finds."""
+    """Return the path of the config that a file names: one beside the file, else as by `find_config`."""
     beside = path.parent / name
     return beside if _is(beside, "exists") else find_config(name)
 

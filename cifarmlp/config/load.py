@@ -1,6 +1,6 @@
-"""Configs: YAML files that say what an experiment is. Read them strictly, change them, write them back.
+"""Reading and changing configs.
 
-Every fault is told at once in a ConfigError, a line each: `file:line:column: what is wrong, what is right`.
+One ConfigError has all faults, a line each: `file:line:column: what is wrong, what is right`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from cifarmlp.text import quote
 def load_config(
     path: Path, overrides: Sequence[str] = (), changes: Iterable[tuple[str, Node]] = ()
 ) -> Config:
-    """The config in a file, with `KEY=VALUE` overrides (dotted keys) laid over it.
+    """Return the config in a file, changed by `KEY=VALUE` overrides with dotted keys.
 
-    changes: what another file, such as a study, sets by dotted keys; the overrides go over them.
+    `changes` are those of another file, such as a study, by dotted keys; they come before the overrides.
+    Raises ConfigError.
     """
     faults: list[Fault] = []
     tree = read_tree(Path(path), faults)
@@ -33,32 +34,31 @@ def load_config(
     if tree is None:
         raise refusal(faults)
     tree = reduce(merge, [layer for layer in layers if layer], tree)
-    return _checked(_named(tree, Path(path)), faults)
+    return _check(_with_name(tree, Path(path)), faults)
 
 
 def override_with(config: Config, values: Mapping[str, Any]) -> Config:
-    """The config with the fields of these dotted keys changed."""
+    """Return the config with the fields of these dotted keys changed. Raises ConfigError.
+
+    >>> override_with(Config(), {"training.lambda": 0.1, "seed": 2}).seed
+    2
+    """
     base = place_value(to_plain_values(config), Place(Source(0, config.name, whole=True)))
-    over = assignments(
-        (key, place_value(value, _override_place(key, value))) for key, value in values.items()
-    )
-    return _checked(merge(base, over) if over else base, [])
+    places = {key: Place(Source(1, f"{key}={quote(value)}", whole=True)) for key, value in values.items()}
+    over = assignments((key, place_value(value, places[key])) for key, value in values.items())
+    return _check(merge(base, over) if over else base, [])
 
 
-def _override_place(key: str, value: Any) -> Place:
-    return Place(Source(1, f"{key}={quote(value)}", whole=True))
-
-
-def _checked(tree: Node, faults: list[Fault]) -> Config:
-    config, found = check(tree, Config)
-    told = {fault.place for fault in faults}
-    faults = faults + [fault for fault in found if fault.place not in told]
+def _check(tree: Node, faults: list[Fault]) -> Config:
+    config, others = check(tree, Config)
+    places = {fault.place for fault in faults}
+    faults = faults + [fault for fault in others if fault.place not in places]
     if config is None or faults:
         raise refusal(faults)
     return config
 
 
-def _named(tree: Node, path: Path) -> Node:
+def _with_name(tree: Node, path: Path) -> Node:
     if "name" in tree.value:
         return tree
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip(".-")[:100]

@@ -1,4 +1,4 @@
-"""One config laid over another: what a file changes in the one that it extends, and --set in both."""
+"""Merging of config trees: a file over the one that it extends, and --set over both."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _BATCHES = ("train_batches", "validation_batches")
 
 
 def merge(base: Node, over: Node, path: Steps = (), gathering: bool = False) -> Node:
-    """`over` laid over `base`: mappings merge; anything else replaces, as does another kind of mapping.
+    """Merge mappings key by key; another value, or a mapping of another kind, replaces what is in `base`.
 
-    While settings are still being gathered they have no defaults yet and oust nothing.
+    `gathering`: both are settings that a config is still to be under, so that there are no defaults yet.
     """
     base = _long_form(base, path)
     both = isinstance(base.value, dict) and isinstance(over.value, dict)
@@ -39,7 +39,7 @@ def merge(base: Node, over: Node, path: Steps = (), gathering: bool = False) -> 
 
 
 def _long_form(node: Node, path: Steps) -> Node:
-    """A mapping for a word that stands for one, so that single fields can be laid over it."""
+    """Return the mapping that a word stands for, so that single fields can be merged into it."""
     if path == ("network", "batch_norm") and node.value is True:
         return Node({}, node.place, node.key)
     if path in _DEFAULT_KINDS and isinstance(node.value, str):
@@ -62,7 +62,7 @@ def _kind(node: Node, path: Steps) -> object:
 
 
 def _ousts(over: Node, key: str, path: Steps) -> bool:
-    """Whether the split of the images that `over` asks for leaves no room for a key of the other way."""
+    """Return whether `over` splits the images in the other way than `key` does."""
     if path != ("data",):
         return False
     if key == "validation":
@@ -71,31 +71,33 @@ def _ousts(over: Node, key: str, path: Steps) -> bool:
 
 
 def assignments(values: Iterable[tuple[str, Node]]) -> Node | None:
-    """The tree that gives fields, by their dotted keys, values; None where there are none.
+    """Return the tree with these values at their dotted keys; None where there are none.
 
-    Their order matters only where two set the same field: the later one counts. A section is set before
-    what is in it.
+    Of two values of one field the later one counts; a section is set before fields in it.
     """
     outer_first = sorted(values, key=lambda item: item[0].count("."))
-    trees = [_nested(key, node) for key, node in outer_first]
+    trees = [_nest(key, node) for key, node in outer_first]
     return reduce(lambda base, over: merge(base, over, gathering=True), trees) if trees else None
 
 
-def _nested(key: str, node: Node) -> Node:
+def _nest(key: str, node: Node) -> Node:
     for name in reversed(steps_of(key)):
         node = Node({name: node}, node.place, node.key)
     return node
 
 
 def steps_of(key: str) -> Steps:
-    """The names in a dotted key."""
-    # What follows `space` is one name: that of the field to search, which has dots itself.
+    """Split a dotted key into its names; what follows `space` is one: the dotted key of a field to search.
+
+    >>> steps_of("search.coarse.space.training.lambda")
+    ('search', 'coarse', 'space', 'training.lambda')
+    """
     names = key.split(".")
     return (*names[:3], ".".join(names[3:])) if names[2:3] == ["space"] and names[3:] else tuple(names)
 
 
 def parse_settings(settings: Iterable[str], faults: list[Fault]) -> Node | None:
-    """The tree of all `KEY=VALUE` together; None where there are none."""
+    """Return the tree of all `KEY=VALUE` together; None where there are none."""
     values: list[tuple[str, Node]] = []
     for rank, setting in enumerate(settings, FIRST_RANK_OF_SETTINGS):
         source = Source(rank, f"--set {setting if len(setting) <= 80 else setting[:80] + '…'}", whole=True)
@@ -112,8 +114,8 @@ def _parse_setting(setting: str, source: Source, faults: list[Fault]) -> list[tu
     if not text.strip():
         faults.append(Fault(place, f"{quote(key)} has no value: write one after '=' (null for none)"))
         return []
-    node, found = parse(text, source)
-    faults += found
-    if node is None and not found:
+    node, new = parse(text, source)
+    faults += new
+    if node is None and not new:
         faults.append(Fault(place, f"{quote(key)} has no value: a '#' begins a comment, put it in quotes"))
     return [(key, node)] if node else []

@@ -1,4 +1,4 @@
-"""What a config may say, all sections together."""
+"""The config of an experiment: its name, its seed and all sections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cifarmlp.config.sections import DataConfig, NetworkConfig, Seed, StrictMode
 
 
 class Config(StrictModel):
-    """One experiment: what is trained on what, how, and from which seed."""
+    """Config of one experiment: images, network, training, search, and the seed of all random draws."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")] = Field(
         "unnamed", description="1 to 100 letters, digits, '.', '_' and '-', not beginning with '.' or '-'"

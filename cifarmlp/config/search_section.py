@@ -1,4 +1,4 @@
-"""The section search: which numeric fields a search draws, and from where."""
+"""Section `search` of a config: the numeric fields that a search draws, and their ranges."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MOST_TRIALS = 10**9
 
 @cache
 def numeric_fields() -> dict[str, Any]:
-    """The fields that a search can draw: dotted key -> type, with its bounds."""
+    """Fields that a search can draw: dotted key -> type, with its bounds."""
     sections: dict[str, type[StrictModel]] = {
         "data": DataConfig,
         "network": NetworkConfig,
@@ -52,7 +52,7 @@ def numeric_fields() -> dict[str, Any]:
 
 
 def _number(value: object) -> object:
-    # Checked before the union int | float is: it would complain once for each of its halves.
+    # Before the union int | float is validated, which has one error for each of its halves.
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("float_type", "must be a number")
     if not isfinite(value):
@@ -89,7 +89,7 @@ Numbers = Annotated[tuple[Number, ...], Field(strict=False, min_length=1)]
 
 
 class Draw(StrictModel):
-    """Where a coarse search draws a field from; a grid's numbers are taken in turn."""
+    """Range that a coarse search draws a field from; the numbers of a grid are taken in turn."""
 
     uniform: Pair | None = None
     log_uniform: Pair | None = None
@@ -98,7 +98,7 @@ class Draw(StrictModel):
 
     @property
     def bounds(self) -> tuple[int | float, int | float]:
-        """The smallest and the largest number that may be drawn."""
+        """Smallest and largest number that may be drawn."""
         numbers = self.uniform or self.log_uniform or self.values or self.grid or ()
         return min(numbers), max(numbers)
 
@@ -116,7 +116,7 @@ class Draw(StrictModel):
 
 
 class Around(StrictModel):
-    """How near to good trials a fine search draws a field: around one, or between several."""
+    """Range that a fine search draws a field from: around one good trial, or between several."""
 
     uniform_within: Annotated[float, Field(gt=0)] | None = None
     between_best: Annotated[Literal[True], BeforeValidator(_true)] | None = None
@@ -128,8 +128,8 @@ class Around(StrictModel):
         return self
 
 
-def _as_the_fields(space: dict[str, Draw]) -> dict[str, Draw]:
-    """The space with every number checked as its field would, and of its type: int or float."""
+def _convert_to_fields(space: dict[str, Draw]) -> dict[str, Draw]:
+    """Convert each number to its field's type, int or float, and check it as the field would."""
     faults: list[InitErrorDetails] = []
     typed = {}
     for name, draw in space.items():
@@ -137,13 +137,13 @@ def _as_the_fields(space: dict[str, Draw]) -> dict[str, Draw]:
         try:
             typed[name] = draw.model_copy(update={way: _values_of(name).validate_python(numbers)})
         except ValidationError as error:
-            faults += [_within(detail, name, way) for detail in error.errors()]
-    _tell(faults)
+            faults += [_move_into(detail, name, way) for detail in error.errors()]
+    _raise(faults)
     return typed
 
 
-def _within(detail: ErrorDetails, *outer: str) -> InitErrorDetails:
-    """A complaint about a part as one about the whole."""
+def _move_into(detail: ErrorDetails, *outer: str) -> InitErrorDetails:
+    """Convert an error of pydantic's about a part to one about the whole, which has the part at `outer`."""
     loc, context = (*outer, *detail["loc"]), detail.get("ctx", {})
     return InitErrorDetails(type=detail["type"], loc=loc, input=detail["input"], ctx=context)
 
@@ -154,27 +154,27 @@ def _values_of(name: str) -> TypeAdapter[tuple[int | float, ...]]:
     return TypeAdapter(numbers, config=ConfigDict(strict=True))
 
 
-def _whole_steps(space: dict[str, Around]) -> dict[str, Around]:
-    """The space, where a field of whole numbers is drawn within a whole number."""
+def _check_widths(space: dict[str, Around]) -> dict[str, Around]:
+    """Check that the width of a field of whole numbers is a whole number."""
     faults = []
     for name, around in space.items():
         width, whole = around.uniform_within, float not in kinds_of(numeric_fields()[name])
         if width and whole and not width.is_integer():
             faults += [InitErrorDetails(type="int_type", loc=(name, "uniform_within"), input=width)]
-    _tell(faults)
+    _raise(faults)
     return space
 
 
-def _tell(faults: Sequence[InitErrorDetails]) -> None:
+def _raise(faults: Sequence[InitErrorDetails]) -> None:
     if faults:
         raise ValidationError.from_exception_data("search", [*faults])
 
 
 class Coarse(StrictModel):
-    """The first search: wide; over grids alone it takes every combination once, unless told of fewer."""
+    """First stage, wide. Over grids alone, `trials` is by default the number of combinations."""
 
     trials: Count = 50
-    space: Annotated[dict[NumericField, Draw], Field(min_length=1), AfterValidator(_as_the_fields)]
+    space: Annotated[dict[NumericField, Draw], Field(min_length=1), AfterValidator(_convert_to_fields)]
 
     @model_validator(mode="after")
     def _takes_no_combination_twice(self) -> Coarse:
@@ -183,7 +183,7 @@ class Coarse(StrictModel):
             return self
         combinations = prod(map(len, grids))
         if "trials" not in self.model_fields_set:
-            object.__setattr__(self, "trials", min(combinations, MOST_TRIALS))  # frozen from now on
+            object.__setattr__(self, "trials", min(combinations, MOST_TRIALS))  # the model is frozen
         if self.trials > combinations:
             words = f"search.coarse.trials is {self.trials}; the grids have {combinations} combinations"
             raise conflict(
@@ -193,14 +193,14 @@ class Coarse(StrictModel):
 
 
 class Fine(StrictModel):
-    """The second search: near the best `centres` trials of the first.
+    """Second stage, near the best `centres` trials of the first.
 
-    `trials` are those around each centre; where every field is between_best, all that there are.
+    `trials` is their number around each centre, or in all where every field is drawn between_best.
     """
 
     trials: Count = 50
     centres: Count = 3
-    space: Annotated[dict[NumericField, Around], Field(min_length=1), AfterValidator(_whole_steps)]
+    space: Annotated[dict[NumericField, Around], Field(min_length=1), AfterValidator(_check_widths)]
 
     @model_validator(mode="after")
     def _between_two(self) -> Fine:
@@ -211,7 +211,7 @@ class Fine(StrictModel):
 
 
 class SearchConfig(StrictModel):
-    """A search for good values of numeric fields."""
+    """Section `search`: a search for good values of numeric fields, in one or two stages."""
 
     coarse: Coarse
     fine: Fine | None = None
@@ -219,7 +219,7 @@ class SearchConfig(StrictModel):
     @model_validator(mode="after")
     def _fine_refines_coarse(self) -> SearchConfig:
         fine = self.fine.space if self.fine else {}
-        _tell([self._unknown(name) for name in fine if name not in self.coarse.space])
+        _raise([self._unknown(name) for name in fine if name not in self.coarse.space])
         return self
 
     def _unknown(self, name: str) -> InitErrorDetails:

@@ -1,9 +1,8 @@
-"""Strict YAML: text to a tree of plain values in which every key and value knows its line and column.
+"""Strict YAML: from text to a tree of plain values in which each key and value has its line and column.
 
-Only what a config needs is read: mappings with text keys, lists, text, numbers, true, false and null.
-Tags, anchors, aliases, merge keys, duplicate keys and further documents are faults. What is not plainly
-a number, true, false or null is text, so `no`, `010`, `1:30` and `2024-01-01` are never turned into
-something else behind the writer's back.
+A subset of YAML is read: mappings with text keys, lists, text, numbers, true, false and null. Tags, anchors,
+aliases, merge keys, duplicate keys and further documents are faults. All but plain numbers, true, false and
+null is text, also `no`, `010`, `1:30` and `2024-01-01`, which other readers take for something else.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ MAX_VALUES = 5_000
 
 _NOT_TEXT = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# What PyYAML says, and the same for somebody who has never met a token or a block mapping.
+# PyYAML's messages, and the same for people who have never met a token or a block mapping.
 _PLAIN_WORDS = {
     r"found character '\\t'": "a tab stands where only spaces may: indent with spaces",
     "that cannot start any token": "a value cannot start with this character: put it in quotes",
@@ -40,7 +39,7 @@ _PLAIN_WORDS = {
 
 
 class Source(NamedTuple):
-    """Where text came from. Sources are told in order of rank; in a `whole` one no line is worth naming."""
+    """Origin of text: a file, or an override, which is a `whole` without lines. Faults are sorted by rank."""
 
     rank: int
     name: str
@@ -60,7 +59,7 @@ class Place(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is wrong, and where."""
+    """Message about what is wrong at a place, and what to write instead."""
 
     place: Place
     message: str
@@ -76,11 +75,11 @@ class Node:
 
 
 class _Stop(Exception):
-    """Reading cannot go on."""
+    """Signal that reading cannot go on."""
 
 
 def parse(text: str, source: Source) -> tuple[Node | None, list[Fault]]:
-    """The tree of one YAML document, or None where there is none to be had, and everything wrong with it."""
+    """Return the tree of one YAML document, or None where it cannot be read, and all its faults."""
     if bad := _NOT_TEXT.search(text):
         place = place_after(text[: bad.start()], source)
         return None, [
@@ -92,25 +91,29 @@ def parse(text: str, source: Source) -> tuple[Node | None, list[Fault]]:
     except _Stop:
         return None, reader.faults
     except yaml.MarkedYAMLError as error:
-        return None, [*reader.faults, Fault(reader.place(_mark(error)), _in_plain_words(error))]
+        return None, [*reader.faults, Fault(reader.place(_mark(error)), _explain(error))]
     except (ValueError, OverflowError):  # PyYAML lets them out for escapes such as "\UFFFFFFFF"
         place = reader.place(reader.loader.get_mark())
         return None, [*reader.faults, Fault(place, "not valid YAML: the number in an escape is out of range")]
 
 
 def place_after(text: str, source: Source) -> Place:
-    """The place of what follows `text`."""
+    """Return the place after `text`.
+
+    >>> str(place_after("seed: 1\\nname", Source(0, "a.yaml")))
+    'a.yaml:2:5'
+    """
     lines = re.split("\r\n|\r|\n", text)
     return Place(source, len(lines), len(lines[-1]) + 1)
 
 
 def _mark(error: yaml.MarkedYAMLError) -> Any:
-    # What is never closed is missed only lines later: show where it begins.
+    # Something unclosed is noticed only lines later: show where it begins.
     unclosed = re.search("a simple key|unexpected end of stream", f"{error.context}: {error.problem}")
     return (unclosed and error.context_mark) or error.problem_mark or error.context_mark
 
 
-def _in_plain_words(error: yaml.MarkedYAMLError) -> str:
+def _explain(error: yaml.MarkedYAMLError) -> str:
     raw = f"{error.context}: {error.problem}"
     for pattern, words in _PLAIN_WORDS.items():
         if re.search(pattern, raw):
@@ -119,7 +122,7 @@ def _in_plain_words(error: yaml.MarkedYAMLError) -> str:
 
 
 class _Reader:
-    """Builds the tree from PyYAML's events, so that nothing is resolved, constructed or expanded."""
+    """Builder of a tree from PyYAML's events, so that nothing is resolved, constructed or expanded."""
 
     def __init__(self, text: str, source: Source) -> None:
         self.loader: Any = yaml.SafeLoader(text)
@@ -218,7 +221,7 @@ class _Reader:
 
 
 def to_plain(node: Node) -> Any:
-    """The tree's values without their places."""
+    """Return the values of a tree without their places."""
     if isinstance(node.value, dict):
         return {key: to_plain(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
@@ -227,7 +230,7 @@ def to_plain(node: Node) -> Any:
 
 
 def place_value(value: Any, place: Place) -> Node:
-    """Plain values as a tree in which everything is at `place`."""
+    """Return plain values as a tree, all at `place`."""
     if isinstance(value, Mapping):
         return Node({str(key): place_value(child, place) for key, child in value.items()}, place, place)
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -236,19 +239,17 @@ def place_value(value: Any, place: Place) -> Node:
 
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,299})")
-
-
 _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-
-
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-
-
 _WORDS: dict[str, bool | None] = {"null": None, "~": None, "true": True, "false": False}
 
 
 def plain_scalar(text: str) -> bool | int | float | str | None:
-    """What an unquoted word means: null, true or false, a number, or else text."""
+    """Return the value of an unquoted word: null, true or false, a number, or else text.
+
+    >>> [plain_scalar(word) for word in ("1e-5", "Null", "no", "010", "1:30")]
+    [1e-05, None, 'no', '010', '1:30']
+    """
     if text == "":
         return None
     if text in (text.lower(), text.upper(), text.capitalize()) and text.lower() in _WORDS:
@@ -261,7 +262,11 @@ def plain_scalar(text: str) -> bool | int | float | str | None:
 
 
 def number_hint(text: str) -> str:
-    """Why text that looks like a number is not one, or nothing."""
+    """Return a hint where text looks like a number, else "".
+
+    >>> number_hint("010")
+    'a leading zero may mean octal, write 10'
+    """
     if _INT.fullmatch(text) or _FLOAT.fullmatch(text):
         return "remove the quotes"
     if re.fullmatch(r"[-+]?0[0-9]+(\.[0-9]*)?", text):

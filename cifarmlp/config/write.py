@@ -1,4 +1,4 @@
-"""A config written out: as YAML, as dotted keys, as a digest; and what two configs differ in."""
+"""Configs written as YAML, dotted keys or a digest; differences between two; the JSON Schema of all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from cifarmlp.text import yaml_line
 
 
 def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[str]:
-    """What two configs differ in, but for the keys `free` and what is under them."""
+    """Return a line for each field that two configs differ in, except the keys `free` and those below them.
+
+    >>> differences(Config(seed=1), Config(seed=2))
+    ['seed is 1 there, 2 here']
+    """
     old, new = (dotted(config) for config in (there, here))
     keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
     changed = [key for key in keys if old.get(key) != new.get(key)]
@@ -20,7 +24,11 @@ def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[s
 
 
 def dotted(config: Config) -> dict[str, Any]:
-    """What the config's YAML says, every value by its dotted key."""
+    """Return each value of the config's YAML by its dotted key.
+
+    >>> dotted(Config())["network.hidden"]
+    (50, 50)
+    """
     return dict(_flat(to_plain_values(config)))
 
 
@@ -33,7 +41,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def to_yaml(config: Config) -> str:
-    """The config with every default written out; read back, it is the same config."""
+    """Return a config as YAML, with all defaults; read back, it is the same config."""
     lines = []
     for name, value in to_plain_values(config).items():
         if isinstance(value, dict) and value:
@@ -44,12 +52,12 @@ def to_yaml(config: Config) -> str:
 
 
 def digest(config: Config) -> str:
-    """SHA-256 of what a config says but for its name, by which a changed one is known."""
+    """SHA-256 of a config without its name, in hex; another config has another one."""
     return hashlib.sha256(to_yaml(config.model_copy(update={"name": "any"})).encode()).hexdigest()
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON Schema of what the YAML may say, for editors that complete and check while one types."""
+    """JSON Schema of the YAML, for editors that complete and check it."""
     schema = Config.model_json_schema()
     inherit = {"type": "string", "description": "the file or name of a config to inherit"}
     schema["properties"]["extends"] = inherit
@@ -69,7 +77,7 @@ def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
 
 
 def to_plain_values(config: Config) -> dict[str, Any]:
-    """What the YAML says: words for mappings where it has them, and only the split that is in use."""
+    """Return the YAML's values: with its short forms, and only the keys of the split in use."""
     values = config.model_dump(by_alias=True)
     values["data"] = {key: value for key, value in values["data"].items() if value is not None}
     network, training = values["network"], values["training"]

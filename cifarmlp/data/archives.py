@@ -1,4 +1,4 @@
-"""Files out of a .tar.gz that nobody vouches for: from the stream, in bounded memory, nothing on disk."""
+"""Reading files of an untrusted .tar.gz: as a stream, in bounded memory, unpacking nothing to the disk."""
 
 import gzip
 import tarfile
@@ -12,17 +12,17 @@ MAX_HEADER_BYTES = 2**16
 
 
 class ArchiveError(ValueError):
-    """The file is no archive to take anything from; says in words why not."""
+    """The archive is damaged or hostile; the message says how."""
 
 
 def read_members(archive: Path, wanted: Collection[str], max_bytes: int) -> Iterator[tuple[str, bytes]]:
-    """The (path, content) of each wanted regular file, in the archive's order; none beyond `max_bytes`.
+    """Yield (path, content) of each wanted file, in the archive's order.
 
-    Raises ArchiveError, also for a member that has a wanted file's name but lies
-    outside of the archive's folder (`../`, absolute) or is a link or a device.
+    Raises ArchiveError for a damaged archive, and for a member with a wanted file's name that is larger than
+    `max_bytes`, lies outside the archive's folder (`../`, absolute), or is a link or a device.
     """
     try:
-        with _Bounded(archive) as unpacked, _open(unpacked) as tar:
+        with _Bounded(archive) as file, tarfile.open(fileobj=file, mode="r|", tarinfo=_Header) as tar:
             for count, member in enumerate(tar):
                 if count >= MAX_MEMBERS:
                     raise ArchiveError(f"an archive of more than {MAX_MEMBERS} members")
@@ -37,7 +37,7 @@ def read_members(archive: Path, wanted: Collection[str], max_bytes: int) -> Iter
 
 
 class _Bounded(gzip.GzipFile):
-    """Stops a gzip bomb, and a tarfile that seeks for ever beyond the end."""
+    """A gzip stream that ends with ArchiveError at MAX_UNPACKED_BYTES, and when read beyond its end."""
 
     reads_at_end = 0
 
@@ -45,7 +45,7 @@ class _Bounded(gzip.GzipFile):
         content = super().read(size)
         if self.tell() > MAX_UNPACKED_BYTES:
             raise ArchiveError(f"an archive that unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
-        # tarfile passes over as many blocks as a header announces, however few there are.
+        # tarfile skips as many blocks as a header announces, however few there are.
         self.reads_at_end += not content
         if self.reads_at_end > 3:
             raise ArchiveError("a truncated archive")
@@ -53,7 +53,7 @@ class _Bounded(gzip.GzipFile):
 
 
 class _Header(tarfile.TarInfo):
-    """Refuses long or extended headers of more than a few names' length, which would be parsed in memory."""
+    """A header, refused where it announces long names or extensions of more than MAX_HEADER_BYTES."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
@@ -61,10 +61,6 @@ class _Header(tarfile.TarInfo):
         if not (header.isreg() or header.isdir()) and header.size > MAX_HEADER_BYTES:
             raise ArchiveError(f"an archive with a header of {header.size:,} bytes")
         return header
-
-
-def _open(unpacked: _Bounded) -> tarfile.TarFile:
-    return tarfile.open(fileobj=unpacked, mode="r|", tarinfo=_Header)
 
 
 def _is_wanted(member: tarfile.TarInfo, wanted: Collection[str], max_bytes: int) -> bool:

@@ -1,4 +1,4 @@
-"""Pixels standardised, and the order of the mini-batches of an epoch."""
+"""Standardised pixels, and the order of an epoch's mini-batches."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,23 +9,21 @@ from numpy.typing import NDArray
 from cifarmlp.data.dataset import Pixels
 from cifarmlp.errors import ConfigError, DataError
 
-CHUNK = 500
-
-
-TILE = 25
-
+CHUNK = 500  # rows that are summed at once
+TILE = 25  # rows that are standardised at once
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
-
-
 Fill = Callable[[Pixels, NDArray[np.intp], Floats], None]
 
 
 def pixel_statistics(pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation (over n, not n - 1) of each pixel, (3072,) float32, in raw 0-255 units.
+    """Mean and standard deviation (divided by n) of each pixel, (3072,) float32, in raw 0-255 units.
 
-    Summed in integers, so exact up to the last rounding; 0 for a pixel that never changes. `pixels` is
-    (n, 3072) uint8, up to ten million rows; needs a few MB. Raises DataError when it has no rows.
+    Summed in integers, so exact up to the last rounding; a pixel that never changes has standard deviation 0.
+    `pixels` is (n, 3072) uint8, up to ten million rows; needs a few MB. Raises DataError when it has no rows.
+
+    >>> pixel_statistics(np.array([[0, 7], [2, 7]], np.uint8))
+    (array([1., 7.], dtype=float32), array([1., 0.], dtype=float32))
     """
     n = len(pixels)
     if n == 0:
@@ -40,13 +38,19 @@ def pixel_statistics(pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.fl
 
 
 def standardiser(mean: NDArray[np.float32], std: NDArray[np.float32], dtype: type[np.floating[Any]]) -> Fill:
-    """The function (pixels, rows, out) that writes (pixels[rows] - mean) / std into out (B, 3072).
+    """Return a function fill(pixels, rows, out) that writes (pixels[rows] - mean) / std into out.
 
-    out has `dtype`; it is 0 where `std` is 0.
+    pixels (n, 3072) are uint8, rows (B,) integers; out (B, 3072) has `dtype`, and is 0 where `std` is 0.
+
+    >>> fill = standardiser(np.array([1, 7], np.float32), np.array([1, 0], np.float32), np.float32)
+    >>> out = np.empty((1, 2), np.float32)
+    >>> fill(np.array([[0, 7], [2, 7]], np.uint8), np.array([1]), out)
+    >>> out
+    array([[1., 0.]], dtype=float32)
     """
     scale = np.divide(1, std, out=np.zeros(len(std), dtype), where=std > 0, dtype=dtype)
-    # Tiled, as whole arrays are subtracted and multiplied twice as fast as rows are repeated; and tile by
-    # tile, as a tile stays in the cache from step to step.
+    # In tiles, which stay in the processor's cache from step to step. The mean is tiled, too: subtracting
+    # arrays of one shape is twice as fast as broadcasting a row.
     shifts, scales = (np.tile(row.astype(dtype), (TILE, 1)) for row in (mean, scale))
     raw = np.empty(shifts.shape, np.uint8)
 
@@ -54,9 +58,8 @@ def standardiser(mean: NDArray[np.float32], std: NDArray[np.float32], dtype: typ
         for start in range(0, len(rows), TILE):
             part = out[start : start + TILE]
             n = len(part)
-            np.take(
-                pixels, rows[start : start + n], axis=0, out=raw[:n], mode="clip"
-            )  # a mode without a buffer
+            # The default mode="raise" would buffer the output.
+            np.take(pixels, rows[start : start + n], axis=0, out=raw[:n], mode="clip")
             np.copyto(part, raw[:n])
             np.subtract(part, shifts[:n], out=part)
             np.multiply(part, scales[:n], out=part)
@@ -65,10 +68,14 @@ def standardiser(mean: NDArray[np.float32], std: NDArray[np.float32], dtype: typ
 
 
 def mini_batches(n: int, batch_size: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """One epoch's order: row i of (n // batch_size, batch_size) holds the images of step i, each image once.
+    """Order of one epoch: row i of (n // batch_size, batch_size) holds the images of step i, each image once.
 
-    When `batch_size` doesn't divide n, the rest of this epoch's order is left out. Raises ConfigError when
-    not even one batch can be filled.
+    When `batch_size` does not divide n, the rest is left out in this epoch. Raises ConfigError when not even
+    one batch can be filled.
+
+    >>> mini_batches(5, 2, np.random.default_rng(1))
+    array([[4, 0],
+           [1, 2]])
     """
     steps = n // batch_size
     if steps == 0:

@@ -1,4 +1,4 @@
-"""Decoded images on disk: memory-mapped, shared by all processes, written whole or not at all."""
+"""Cache of decoded images: memory-mapped, shared by all processes, written whole or not at all."""
 
 import hashlib
 import json
@@ -14,17 +14,16 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-# Slot of the batch, 0 to 5, pixels (10000, 3072), labels (10000,).
-Batch = tuple[int, NDArray[np.uint8], NDArray[np.uint8]]
+from cifarmlp.data.cifar10 import Batch
+from cifarmlp.data.pickles import PIXELS, ROWS
 
-SHAPE = (60_000, 3072)
-ROWS = 10_000
+SHAPE = (60_000, PIXELS)
 
 _log = logging.getLogger(__name__)
 
 
 class Stored(NamedTuple):
-    """Pixels (60000, 3072) and labels (60000,), uint8, and what was noted about them when decoded."""
+    """Pixels (60000, 3072) and labels (60000,), uint8, with the notes made when they were decoded."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -35,27 +34,26 @@ Describe = Callable[[NDArray[np.uint8], NDArray[np.uint8]], dict[str, Any]]
 
 
 def cache_dir() -> Path:
-    """The user's cache: $CIFARMLP_CACHE, else $XDG_CACHE_HOME/cifarmlp, else ~/.cache/cifarmlp."""
-    if own := os.environ.get("CIFARMLP_CACHE"):
-        return Path(own)
+    """Folder of the cache: $CIFARMLP_CACHE, else $XDG_CACHE_HOME/cifarmlp, else ~/.cache/cifarmlp."""
+    if given := os.environ.get("CIFARMLP_CACHE"):
+        return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cifarmlp"
 
 
 def key_of(prefix: str, files: Iterable[Path]) -> str:
-    """A name that changes when one of the files is another, or of another size or time."""
+    """Cache key of these files: a hash of path, size and modification time of each."""
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return f"{prefix}-{hashlib.sha256(repr(stats).encode()).hexdigest()[:16]}"
 
 
 def load(key: str, decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
-    """The images under `key`, decoded at the first call ever and mapped into memory afterwards.
+    """Return the images under `key`, mapped into memory; one process decodes them if they are not there.
 
-    Several processes decode once. A damaged entry is decoded again. Where the cache cannot be written, the
-    images are decoded into memory (184 MB) and a warning is logged. Errors are those of `decode`.
+    A damaged entry is decoded again. Where the cache cannot be written, the images are decoded into memory
+    (184 MB), and a warning is logged. Raises what `decode` raises.
     """
     folder = cache_dir() / key
-    stored = _open(folder)
-    if stored is not None:
+    if stored := _open(folder):
         return stored
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -67,45 +65,44 @@ def load(key: str, decode: Callable[[], Iterable[Batch]], describe: Describe) ->
 
 
 def size(key: str) -> int:
-    """Bytes that the entry takes on disk; 0 when there is none."""
+    """Size of an entry in bytes; 0 when there is none."""
     return sum(path.stat().st_size for path in (cache_dir() / key).glob("*"))
 
 
 def _open(folder: Path) -> Stored | None:
     try:
-        pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
-        labels = np.load(folder / "labels.npy", allow_pickle=False)
+        pixels, labels = _arrays(folder)
         notes = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, EOFError):
         return None
     whole = pixels.shape == SHAPE and labels.shape == SHAPE[:1] and pixels.dtype == labels.dtype == np.uint8
     noted = isinstance(notes, dict) and {"checksum", "official"} <= notes.keys()
-    return _stored(pixels, labels, notes) if whole and noted and labels.max() <= 9 else None
+    return Stored(pixels, labels, notes) if whole and noted and labels.max() <= 9 else None
 
 
-def _stored(pixels: NDArray[np.uint8], labels: NDArray[np.uint8], notes: dict[str, Any]) -> Stored:
-    # np.asarray: the plain array of a memory map, which is several times faster to take rows from.
-    return Stored(np.asarray(pixels), labels, notes)
+def _arrays(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
+    # As a plain array: taking rows of a numpy.memmap is several times slower.
+    return np.asarray(pixels), np.load(folder / "labels.npy", allow_pickle=False)
 
 
 def _write(folder: Path, decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
     temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
         _fill(temporary, decode())
-        pixels = np.load(temporary / "pixels.npy", mmap_mode="r", allow_pickle=False)
-        labels = np.load(temporary / "labels.npy", allow_pickle=False)
+        pixels, labels = _arrays(temporary)
         notes = describe(pixels, labels)
         (temporary / "notes.json").write_text(json.dumps(notes, indent=1), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _stored(pixels, labels, notes)
+    return Stored(pixels, labels, notes)
 
 
 def _fill(folder: Path, batches: Iterable[Batch]) -> None:
     labels = np.empty(SHAPE[:1], np.uint8)
-    # Plain writes, not a map: on a full disk a map ends the process where a write raises.
+    # Plain writes: on a full disk these raise, where writing to a memory map would kill the process.
     with (folder / "pixels.npy").open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": SHAPE}
         np.lib.format.write_array_header_1_0(file, header)

@@ -1,6 +1,6 @@
-"""CIFAR-10 in its official forms: folders of pickled or binary batches, and the archives of them.
+"""CIFAR-10 in its official forms: folders of pickled or binary batches, and archives of them.
 
-Source of the formats: https://www.cs.toronto.edu/~kriz/cifar.html
+Formats: https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
 import hashlib
@@ -12,21 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp.data import archives, pickles
+from cifarmlp.data.pickles import PIXELS, ROWS
 from cifarmlp.errors import DataError
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
-# The last two are what Keras 2 and Keras 3 call the archive.
+# The last two are the archive's names in Keras 2 and Keras 3.
 ARCHIVES = (
     "cifar-10-python.tar.gz",
     "cifar-10-binary.tar.gz",
     "cifar-10-batches-py.tar.gz",
     "cifar-10-batches-py-target_archive",
 )
-ROWS, PIXELS = 10_000, 3072
-
-# Of the python files and both archives, as torchvision checks them.
+# Of the pickled files and both archives, as torchvision checks them.
 MD5 = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
     "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -37,8 +36,8 @@ MD5 = {
     "cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a",
     "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
 }
-# Of the binary files, in the order of BATCHES, as MXNet checked them after unpacking the official archive.
-# A binary file is nothing but labels and pixels, so these tell official images in whatever form they come.
+# Of the binary files, in the order of BATCHES, as MXNet checked them. A binary file is nothing but labels and
+# pixels, so these recognise official images in any form.
 IMAGES_SHA1 = (
     "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
     "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
@@ -53,7 +52,7 @@ MAX_BATCH_BYTES = 64 * 2**20
 
 
 class Batch(NamedTuple):
-    """10000 images: `slot` is 0 to 4 for the training batches, 5 for the test batch."""
+    """Pixels (10000, 3072) and labels (10000,) of a training batch (slot 0 to 4) or the test batch (5)."""
 
     slot: int
     pixels: NDArray[np.uint8]
@@ -61,7 +60,7 @@ class Batch(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What `verify` found: a file's name, its state in words, whether it can be used."""
+    """State of a file: its name, what is right or wrong with it, and whether it can be used."""
 
     file: str
     status: str
@@ -69,18 +68,18 @@ class Check(NamedTuple):
 
 
 def locate(place: Path) -> Path | None:
-    """The batches folder or archive that `place` is or contains, complete; else None."""
+    """Return the complete batches folder or the archive that `place` is or contains, or None."""
     return next((path for path in _candidates(place) if path.is_file() or not missing(path)), None)
 
 
 def missing(folder: Path) -> list[str]:
-    """The batch files that a folder lacks, of the form that it has more of; six when it has none."""
+    """Missing batch files, of the form (pickled or binary) that is more complete."""
     lacking = [[name for name in names if not (folder / name).is_file()] for names in _FORMS]
     return min(lacking, key=len)
 
 
 def files(place: Path) -> list[Path]:
-    """The files that a located folder or archive consists of."""
+    """Files of a located folder or archive."""
     if place.is_file():
         return [place]
     names = min(_FORMS, key=lambda names: sum(not (place / name).is_file() for name in names))
@@ -88,9 +87,9 @@ def files(place: Path) -> list[Path]:
 
 
 def read(place: Path) -> Iterator[Batch]:
-    """The six batches of a located folder or archive, in the order they lie there, one at a time (31 MB).
+    """Yield the six batches (31 MB each) of a located folder or archive, in its order.
 
-    Raises DataError, naming file, fault and remedy, when one is missing, damaged or not what it should be.
+    Raises DataError, naming file, fault and remedy, when one is missing, damaged or of another form.
     """
     seen = set()
     for name, raw in _raw_batches(place):
@@ -105,7 +104,7 @@ def read(place: Path) -> Iterator[Batch]:
 
 
 def is_official(pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> bool:
-    """Whether (60000, 3072) pixels and (60000,) labels are the official ones, bit for bit."""
+    """Return whether pixels (60000, 3072) and labels (60000,) are the official ones, bit for bit."""
     starts = range(0, len(labels), ROWS)
     return all(
         _binary_sha1(pixels[start : start + ROWS], labels[start : start + ROWS]) == official
@@ -114,26 +113,30 @@ def is_official(pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> bool:
 
 
 def verify(place: Path) -> list[Check]:
-    """One line for each file of the folder or archive that `place` is or contains, also of an incomplete one.
+    """Check each file of the folder or archive that `place` is or contains; it may be incomplete.
 
-    Raises DataError when there is nothing of the kind.
+    Raises DataError when there is neither.
     """
-    found = locate(place) or next((path for path in _candidates(place) if len(missing(path)) < 6), None)
-    if found is None:
+    source = locate(place) or next((path for path in _candidates(place) if len(missing(path)) < 6), None)
+    if source is None:
         raise _fault(place, "holds no CIFAR-10 batches and no archive of them")
-    if found.is_dir():
-        return [_check_file(path) for path in files(found)]
-    return [_check_archive(found), *_check_members(found)]
+    if source.is_dir():
+        return [_check_file(path) for path in files(source)]
+    return [_check_archive(source), *_check_members(source)]
 
 
 def md5(path: Path) -> str:
-    """The MD5 of a file, in hex, as the official page and torchvision give it."""
+    """MD5 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def looks_like_html(raw: bytes) -> bool:
-    """Whether the bytes begin like a web page: what an error or login page leaves under a file's name."""
+    """Return whether the bytes begin like a web page, as where a login page was saved instead of a file.
+
+    >>> looks_like_html(b" <!DOCTYPE html>"), looks_like_html(b"\\x80\\x02}")
+    (True, False)
+    """
     return raw[:500].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml"))
 
 

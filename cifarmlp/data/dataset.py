@@ -1,4 +1,4 @@
-"""The images: found, loaded, split, measured and put in order for training."""
+"""Datasets of images: found, loaded and split into training, validation and test images."""
 
 import hashlib
 import os
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from cifarmlp.data import cache, cifar10, synthetic
 from cifarmlp.data import download as download_
+from cifarmlp.data.pickles import ROWS
 from cifarmlp.errors import ConfigError, DataError
 
 N_TRAIN = 50_000
-BATCH_ROWS = 10_000
 
 Pixels = NDArray[np.uint8]
 
@@ -25,7 +25,7 @@ Pixels = NDArray[np.uint8]
 class Images:
     """Pixels (n, 3072) uint8, each row 1024 red, 1024 green, 1024 blue; labels (n,) uint8, 0 to 9.
 
-    The arrays may be read-only, memory-mapped or views of others.
+    The arrays may be read-only, memory-mapped or views.
     """
 
     pixels: Pixels
@@ -37,7 +37,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Dataset:
-    """50000 training and 10000 test images, the classes' names, and where they come from.
+    """50000 training and 10000 test images, the names of the classes, and the origin of both.
 
     `checksum` is the SHA-256 of training pixels, training labels, test pixels and test labels, in hex;
     `official` says whether every bit is as published; `place` is the file or folder read, empty for synthetic
@@ -56,7 +56,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Split:
-    """What a training learns from, what it is judged by on the way, and what it is judged by in the end."""
+    """Images to learn from, to evaluate on during training, and to test on at its end."""
 
     train: Images
     validation: Images
@@ -64,41 +64,45 @@ class Split:
 
 
 def load(source: str, data_dir: Path | None = None, *, download: bool = False) -> Dataset:
-    """The images of `source`, "cifar10" or "synthetic"; at the first call decoded into the user's cache.
+    """Return the images of `source`, "cifar10" or "synthetic", decoded into the cache at the first call.
 
-    CIFAR-10 is looked for as `find` says; where it isn't, `download` allows fetching it, unless we were told
-    where it is: then that is a mistake to be shown.
-    Raises DataError when it is missing, damaged or cannot be fetched, ConfigError for another source.
+    CIFAR-10 is searched for as by `find`. If there is none it is downloaded where `download` is true and no
+    place was given, by `data_dir` or $CIFARMLP_DATA. Raises DataError when images are missing, damaged or
+    cannot be fetched, ConfigError for another source.
     """
     if source == "synthetic":
         stored = cache.load(synthetic.KEY, synthetic.batches, _describe)
         return _dataset(stored, synthetic.NAMES, source, "", synthetic.KEY)
     if source != "cifar10":
         raise ConfigError(f"data.source: {source!r} is neither cifar10 nor synthetic")
-    place = find(data_dir) if _told(data_dir) or not download else find_or_fetch()
+    place = find(data_dir) if _given_place(data_dir) or not download else find_or_fetch()
     key = cache.key_of("cifar10", cifar10.files(place))
     stored = cache.load(key, partial(cifar10.read, place), _describe)
     return _dataset(stored, cifar10.NAMES, source, str(place), key)
 
 
 def find(data_dir: Path | None = None) -> Path:
-    """The batches folder or archive of CIFAR-10.
+    """Return the batches folder or archive of CIFAR-10.
 
-    In `data_dir` where given, else in $CIFARMLP_DATA where set, else in the user's cache, then where
-    torchvision and Keras usually put it. A place may be the batches folder, the archive, or contain either.
-    Raises DataError that lists the places and the remedies.
+    Searched are `data_dir` where given, else $CIFARMLP_DATA where set, else the cache and the usual places of
+    torchvision and Keras. Each may be the batches folder or the archive, or contain either. Raises DataError
+    with the places and the remedies.
     """
     places = _places(data_dir)
-    found = next((found for place in places if (found := cifar10.locate(place))), None)
-    if found is None:
-        raise DataError(_not_found(places))
-    return found
+    for place in places:
+        if path := cifar10.locate(place):
+            return path
+    listed = ", ".join(map(str, places))
+    raise DataError(
+        f"no complete CIFAR-10 in {listed}; download it with `cifarmlp data fetch`, point --data-dir or "
+        "$CIFARMLP_DATA at it, or train on synthetic images with `--set data.source=synthetic`"
+    )
 
 
 def find_or_fetch(data_dir: Path | None = None, progress: download_.Progress | None = None) -> Path:
-    """As `find`, but where there is none the official archive is downloaded.
+    """Find CIFAR-10 as `find` does, and download the official archive where there is none.
 
-    It goes to `data_dir` where given, else $CIFARMLP_DATA where set, else the user's cache.
+    It goes to `data_dir` where given, else $CIFARMLP_DATA where set, else the cache.
     """
     try:
         return find(data_dir)
@@ -106,26 +110,18 @@ def find_or_fetch(data_dir: Path | None = None, progress: download_.Progress | N
         return download_.fetch(_places(data_dir)[0], progress=progress)
 
 
-def _told(data_dir: Path | None) -> Path | None:
-    told = data_dir or os.environ.get("CIFARMLP_DATA")
-    return Path(told).expanduser() if told else None
+def _given_place(data_dir: Path | None) -> Path | None:
+    given = data_dir or os.environ.get("CIFARMLP_DATA")
+    return Path(given).expanduser() if given else None
 
 
 def _places(data_dir: Path | None) -> list[Path]:
-    if told := _told(data_dir):
-        return [told]
+    if given := _given_place(data_dir):
+        return [given]
     home = Path.home()
     keras = Path(os.environ.get("KERAS_HOME") or home / ".keras") / "datasets"
     torchvision = [Path("data"), Path("data/cifar10"), Path("datasets"), home / "data", home / "datasets"]
     return [cache.cache_dir(), *torchvision, keras, keras / "cifar-10-batches-py-target"]
-
-
-def _not_found(places: Sequence[Path]) -> str:
-    listed = ", ".join(str(place) for place in places)
-    return (
-        f"no complete CIFAR-10 in {listed}; download it with `cifarmlp data fetch`, point --data-dir or "
-        "$CIFARMLP_DATA at it, or train on synthetic images with `--set data.source=synthetic`"
-    )
 
 
 def _describe(pixels: Pixels, labels: NDArray[np.uint8]) -> dict[str, Any]:
@@ -138,8 +134,7 @@ def _describe(pixels: Pixels, labels: NDArray[np.uint8]) -> dict[str, Any]:
 
 def _dataset(stored: cache.Stored, names: tuple[str, ...], source: str, place: str, key: str) -> Dataset:
     pixels, labels, notes = stored
-    train = Images(pixels[:N_TRAIN], labels[:N_TRAIN])
-    test = Images(pixels[N_TRAIN:], labels[N_TRAIN:])
+    train, test = _cut(Images(pixels, labels), len(labels) - N_TRAIN)
     return Dataset(train, test, names, source, notes["checksum"], notes["official"], place, key)
 
 
@@ -149,30 +144,31 @@ def split(
     train_batches: Sequence[int] | None = None,
     validation_batches: Sequence[int] | None = None,
 ) -> Split:
-    """Training and validation images, without copying where they lie in one piece.
+    """Split the training images into those to train on and those for validation.
 
-    Either `validation_batches` (1 to 5) or the last `validation` images of `train_batches` (all five when
-    not given) are for validation. Raises ConfigError when the two overlap, leave nothing to train on, or are
-    both given.
+    `train_batches` (1 to 5; all when not given) are to train on, but for their last `validation` images; or
+    `validation_batches` are for validation. Copies nothing where the images lie in one piece. Raises
+    ConfigError when the two overlap, leave nothing to train on, or are both given.
     """
-    chosen = _take_batches(dataset.train, "train_batches", train_batches or range(1, 6))
+    train = _take_batches(dataset.train, "train_batches", train_batches or range(1, 6))
     if not validation_batches:
-        return Split(*_cut(chosen, validation or 0), dataset.test)
+        return Split(*_cut(train, validation or 0), dataset.test)
     if validation:
         raise ConfigError("data: give either validation or validation_batches, not both")
     if shared := set(train_batches or range(1, 6)) & set(validation_batches):
         raise ConfigError(f"data: batches {sorted(shared)} are in both train_batches and validation_batches")
-    return Split(chosen, _take_batches(dataset.train, "validation_batches", validation_batches), dataset.test)
+    return Split(train, _take_batches(dataset.train, "validation_batches", validation_batches), dataset.test)
 
 
 def _cut(images: Images, validation: int) -> tuple[Images, Images]:
     if not 0 <= validation < len(images):
         raise ConfigError(f"data.validation: {validation} of {len(images)} images leaves none to train on")
     end = len(images) - validation
-    return (
-        Images(images.pixels[:end], images.labels[:end]),
-        Images(images.pixels[end:], images.labels[end:]),
-    )
+    return _rows(images, slice(end)), _rows(images, slice(end, None))
+
+
+def _rows(images: Images, rows: slice) -> Images:
+    return Images(images.pixels[rows], images.labels[rows])
 
 
 def _take_batches(images: Images, field: str, numbers: Sequence[int]) -> Images:
@@ -181,20 +177,19 @@ def _take_batches(images: Images, field: str, numbers: Sequence[int]) -> Images:
         raise ConfigError(f"data.{field}: {numbers} are not different numbers of batches, 1 to 5")
     first, last = numbers[0], numbers[-1]
     if numbers == list(range(first, last + 1)):
-        rows = slice((first - 1) * BATCH_ROWS, last * BATCH_ROWS)
-        return Images(images.pixels[rows], images.labels[rows])
+        return _rows(images, slice((first - 1) * ROWS, last * ROWS))
     parts = [_take_batches(images, field, [number]) for number in numbers]
     pixels = np.concatenate([part.pixels for part in parts])
     return Images(pixels, np.concatenate([part.labels for part in parts]))
 
 
 def verify(data_dir: Path | None = None) -> list[cifar10.Check]:
-    """The state of each file of the CIFAR-10 that `find` would find. Raises DataError when there is none."""
-    return cifar10.verify(_told(data_dir) or find())
+    """Check each file of CIFAR-10, searched for as by `find`. Raises DataError when there is none."""
+    return cifar10.verify(_given_place(data_dir) or find())
 
 
 def info(dataset: Dataset) -> dict[str, Any]:
-    """What `cifarmlp data info` prints: counts by class, checksum, origin, and bytes taken in the cache."""
+    """Counts by class, checksum, origin and cache of a dataset, as `cifarmlp data info` prints them."""
     counts = {
         part: dict(zip(dataset.names, np.bincount(images.labels, minlength=10).tolist(), strict=True))
         for part, images in (("train", dataset.train), ("test", dataset.test))
@@ -211,7 +206,7 @@ def info(dataset: Dataset) -> dict[str, Any]:
 
 
 def contact_sheet(images: Images, names: Sequence[str], per_class: int = 10) -> Pixels:
-    """The first images of each class as one RGB picture (H, W, 3) uint8, a row for each class, on white."""
+    """Draw the first images of each class, a row for each, on white: an RGB picture (H, W, 3) uint8."""
     tile = 34
     sheet = np.full((tile * len(names) + 2, tile * per_class + 2, 3), 255, np.uint8)
     for label, column, image in _first_of_each(images, len(names), per_class):

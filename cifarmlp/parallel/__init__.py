@@ -1,4 +1,10 @@
-"""One function over many items: in this process, in several, or on a Dask cluster."""
+"""One function over many items: in this process, in several, or on a Dask cluster.
+
+    items -> map_unordered -> this process, a pool of processes, or Dask -> (item, result or Lost)
+
+An item whose worker dies is tried once more. Rank 2: may import the ground (errors, text, stats, files); the
+packages from training upwards use it. Begin reading with map.py.
+"""
 
 from cifarmlp.parallel.cluster import connect, size
 from cifarmlp.parallel.cores import cores

@@ -1,4 +1,4 @@
-"""Work on a Dask cluster, whose scheduler gives the items of a worker that died to the others."""
+"""Map a function on a Dask cluster, whose scheduler passes the items of a dead worker to others."""
 
 import asyncio
 import logging
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 CONNECT = 4.0  # seconds for the scheduler to answer, and again for a first worker to be there
 POLL = 0.25  # seconds after which `stop` is looked at again
 GATHER = 10.0  # seconds for a result to come over, where it still exists
-PATIENCE = 300.0  # seconds that a cluster may be without workers
+PATIENCE = 300.0  # seconds that a cluster may be without workers before that is an error
 NOISY = ["distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application", "asyncio"]
 
 
 def connect(address: str) -> "Client":
-    """A client of the scheduler there, all of whose workers give the results that this process gives.
+    """Return a client of the Dask scheduler at `address`, after checking that its workers match this process.
 
     Raises ConfigError where Dask is not installed, the address is malformed, no scheduler answers, it has no
-    workers, or it or one of them lacks the Python, NumPy or cifarmlp of this process.
+    workers, or one of them has another version of Python, NumPy or cifarmlp.
     """
     _greet(address)
     from distributed import Client
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of versions: those that matter are compared below
+        warnings.simplefilter("ignore")  # about versions: those that matter are compared below
         client = Client(address, timeout=CONNECT, set_as_default=False)
     try:
         _check_workers(client)
@@ -47,12 +47,12 @@ def connect(address: str) -> "Client":
 
 
 def size(cluster: "Client") -> int:
-    """How many items the cluster works on at a time."""
+    """Number of items that the cluster works on at a time."""
     return sum(cluster.nthreads().values())
 
 
 def versions() -> dict[str, str]:
-    """What decides the bits of a result, as the process has it that calls this."""
+    """Versions in the calling process of all that decides the bits of a result."""
     return {"Python": _minor(sys.version), "NumPy": np.__version__, "cifarmlp": __version__}
 
 
@@ -63,9 +63,11 @@ def map_on_cluster(
     stop: Callable[[], int],
     tick: Callable[[], None],
 ) -> Iterator[tuple[Item, Result | Lost]]:
-    """See `workers.map_unordered`. What runs when the iteration ends runs on, and nobody hears of it.
+    """Map on a Dask cluster, as described at `map_unordered`.
 
-    Raises CifarmlpError where the scheduler is lost, or no worker was there for some minutes.
+    Tasks still running when the iterator closes continue there; their results are dropped.
+
+    Raises CifarmlpError where the scheduler is lost, or there was no worker for PATIENCE seconds.
     """
     ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
     running: dict[Future[Any], tuple[int, int]] = {}
@@ -82,7 +84,7 @@ def map_on_cluster(
         while running and not stop():
             tick()
             look()
-            for future, answer in _arrived(ended):
+            for future, answer in _wait_for_one(ended):
                 place, tries = running.pop(future)
                 if isinstance(answer, Lost) and tries < TRIES:
                     begin(place, tries + 1)
@@ -93,8 +95,11 @@ def map_on_cluster(
             future.release()
 
 
-def _arrived(ended: "queue.SimpleQueue[Future[Any]]") -> "list[tuple[Future[Any], Any]]":
-    """What ended, at most one, with its answer. Raises what the function raised."""
+def _wait_for_one(ended: "queue.SimpleQueue[Future[Any]]") -> "list[tuple[Future[Any], Any]]":
+    """Wait for one finished task and return it with its result; empty if none finished in POLL seconds.
+
+    Raises what the function raised, and CifarmlpError where the scheduler is lost.
+    """
     from distributed import CancelledError, KilledWorker
 
     try:
@@ -107,15 +112,15 @@ def _arrived(ended: "queue.SimpleQueue[Future[Any]]") -> "list[tuple[Future[Any]
         return [(future, Lost(f"{error.allowed_failures + 1} workers died over it"))]
     except (CancelledError, OSError) as error:
         if future.status == "error":
-            raise  # the function did
+            raise  # the exception is the function's
         if future.status == "cancelled":
             raise CifarmlpError("the Dask scheduler was lost; see there whether it runs") from error
-        future.add_done_callback(ended.put)  # its worker died with the answer, and another works it out
+        future.add_done_callback(ended.put)  # its worker died with the result: another computes it again
         return []
 
 
 def _patience(cluster: "Client") -> Callable[[], None]:
-    """To be called now and then; raises CifarmlpError once the cluster was without workers for too long."""
+    """Return a check that raises CifarmlpError once the cluster was without workers for PATIENCE seconds."""
     since: float | None = None
 
     def look() -> None:
@@ -135,7 +140,7 @@ def _has_workers(cluster: "Client") -> bool:
 
 
 def _greet(address: str) -> None:
-    # before there is a Client, which waits for ever for a listener that isn't Dask
+    # Before there is a Client, which waits for ever where something other than Dask listens.
     try:
         kind = asyncio.run(_kind(address))
     except ImportError as error:
@@ -151,7 +156,7 @@ def _greet(address: str) -> None:
 async def _kind(address: str) -> str:
     from distributed import Security, rpc
 
-    for name in NOISY:  # what goes wrong is told by errors of ours
+    for name in NOISY:  # errors of ours replace their messages
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     security = Security().get_connection_args("client")
     async with asyncio.timeout(CONNECT), rpc(address, connection_args=security) as server:
@@ -164,16 +169,16 @@ def _check_workers(client: "Client") -> None:
         client.wait_for_workers(1, timeout=CONNECT)
     except TimeoutError as error:
         raise ConfigError(f"{address}: no workers there; start some with: dask worker {address}") from error
-    told = client.get_versions()  # of Python first: another one may not even load code of ours
-    for where, there in {"the scheduler": told["scheduler"], **told["workers"]}.items():
+    known = client.get_versions()  # Python's first: another version may not even load our code
+    for where, there in {"the scheduler": known["scheduler"], **known["workers"]}.items():
         _compare(where, {"Python": _minor(there["host"]["python"])})
-    for where, answer in [_of_scheduler(client), *client.run(versions, on_error="return").items()]:
+    for where, answer in [_ask_scheduler(client), *client.run(versions, on_error="return").items()]:
         if isinstance(answer, Exception):
             raise ConfigError(f"{where} cannot load cifarmlp {__version__} ({answer}); install it there")
         _compare(where, answer)
 
 
-def _of_scheduler(client: "Client") -> tuple[str, dict[str, str] | Exception]:
+def _ask_scheduler(client: "Client") -> tuple[str, dict[str, str] | Exception]:
     try:
         return "the scheduler", client.run_on_scheduler(versions)
     except Exception as error:

@@ -1,19 +1,17 @@
-"""One seam for work side by side: this process, a pool of processes, or a Dask cluster.
+"""Map a function over items in this process, a pool of processes, or on a Dask cluster.
 
-How many BLAS threads each of them uses is the caller's business.
+The caller sets how many BLAS threads each of them uses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cifarmlp.parallel.cluster import connect, map_on_cluster, size
+from cifarmlp.parallel.cluster import map_on_cluster
 from cifarmlp.parallel.processes import map_in_processes
 from cifarmlp.parallel.retry import TRIES, Item, Lost, Result, attempt, throttle
 
 if TYPE_CHECKING:
     from distributed import Client
-
-__all__ = ["Lost", "connect", "map_unordered", "size"]
 
 
 def map_unordered(
@@ -25,13 +23,13 @@ def map_unordered(
     stop: Callable[[], int] = lambda: 0,
     tick: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Item, Result | Lost]]:
-    """Each item with function(item), as they end; they are begun in the order given.
+    """Yield (item, function(item)) as items end; they begin in the order given.
 
-    One job works here and in order, several in as many processes, a cluster wherever it likes. An item whose
-    worker dies, or that raises MemoryError, is tried once more and then Lost. What else the function raises
-    goes up, and ends the others. Once `stop` says so, no further item is begun: those that run in processes
-    are waited for, as they have their own signals, and those on a cluster are let go. `tick` is called about
-    once a second while this waits. Raises CifarmlpError where the cluster is gone for good.
+    One job works in this process and in order, several in as many processes, a cluster on its workers. The
+    result is Lost where the item's worker died, or it raised MemoryError, twice. Another exception of the
+    function is raised here, and ends the other items. Once `stop` returns non-zero no item begins; those in
+    processes are waited for (they get signals of their own), those on a cluster are dropped. `tick` is called
+    about once a second meanwhile. Raises CifarmlpError where the cluster is gone for good.
     """
     tick = throttle(tick, 1)
     if cluster is not None:

@@ -1,4 +1,7 @@
-"""Work side by side in processes of this machine, each of which may die without harm to the others."""
+"""A pool of processes on this machine, in which a process that is killed costs only the item it had.
+
+pebble's pool breaks when a worker is killed that has no item, loky's when any worker is killed.
+"""
 
 import multiprocessing
 import os
@@ -18,7 +21,7 @@ from typing import Any, Generic
 from cifarmlp.parallel.retry import TRIES, Item, Lost, Result, attempt
 
 POLL = 0.25  # seconds after which `stop` is looked at again
-GRACE = 2.0  # seconds to end in good order, for those whose result nobody waits for
+GRACE = 2.0  # seconds that a worker has to end by itself before it is killed
 
 Pipe = connection.Connection
 
@@ -36,14 +39,14 @@ def map_in_processes(
     stop: Callable[[], int],
     tick: Callable[[], None],
 ) -> Iterator[tuple[Item, Result | Lost]]:
-    """See `workers.map_unordered`. The processes end with the iteration, however that ends."""
+    """Map in processes, as described at `map_unordered`; they end with the iterator, however that ends."""
     waiting = deque((item, 1) for item in items)
     ended: list[tuple[Item, Result | Lost]] = []
     crew: _Crew[Item] = _Crew(function)
     try:
         while True:
             _hand_out(waiting, crew, jobs, stop)
-            yield from ended  # only now, as the caller may take its time
+            yield from ended  # after new work was given out, as the caller may take long
             if not crew.busy:
                 return
             ended = list(_take_in(waiting, crew, stop))
@@ -57,7 +60,7 @@ def _hand_out(
 ) -> None:
     while waiting and len(crew.busy) < jobs and not stop():
         worker = crew.free_worker()
-        if not stop():  # a signal that came while it was started did not reach it
+        if not stop():  # a signal during its start did not reach it
             crew.give(worker, *waiting.popleft())
 
 
@@ -72,7 +75,7 @@ def _take_in(
 
 
 class _Crew(Generic[Item]):
-    """The workers, and what those who are busy do."""
+    """Workers, free or busy with an item."""
 
     def __init__(self, function: Callable[[Item], Any]) -> None:
         self.function = function
@@ -80,23 +83,23 @@ class _Crew(Generic[Item]):
         self.busy: dict[Pipe, tuple[_Worker, Item, int]] = {}
 
     def free_worker(self) -> _Worker:
-        """One that lives; a new one where there is none."""
-        while self.free and self.free[-1].pipe.poll():  # the end of its pipe: it has nothing to say
+        """Return a free worker that lives, a new one where there is none."""
+        while self.free and self.free[-1].pipe.poll():  # a free worker sends nothing: its pipe has ended
             self.free.pop().process.join()
         if not self.free:
             self.free.append(_start())
         return self.free[-1]
 
     def give(self, worker: _Worker, item: Item, tries: int) -> None:
-        """Let a free worker do the item."""
+        """Send a free worker an item."""
         self.free.remove(worker)
         self.busy[worker.pipe] = worker, item, tries
         data = pickle.dumps((self.function, item))
-        with suppress(OSError):  # it has just died, which its pipe will tell
+        with suppress(OSError):  # it has just died, which `answers` will notice
             worker.pipe.send_bytes(data)
 
     def answers(self) -> Iterator[tuple[Item, int, Any]]:
-        """What has ended, or ends soon. Raises what the function raised."""
+        """Yield the items that end within POLL seconds. Raises what the function raised."""
         for pipe in connection.wait(list(self.busy), POLL):
             assert isinstance(pipe, Pipe)
             worker, item, tries = self.busy.pop(pipe)
@@ -104,7 +107,7 @@ class _Crew(Generic[Item]):
             yield item, tries, _answer(worker)
 
     def end(self) -> None:
-        """Let all end: the free ones by themselves, the busy ones by a signal."""
+        """End all workers: the free ones by closing their pipes, the busy ones by SIGTERM, then SIGKILL."""
         busy = [worker for worker, _, _ in self.busy.values()]
         for worker in busy:
             worker.process.terminate()
@@ -121,13 +124,13 @@ def _start() -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
-    resource_tracker.ensure_running()  # which would lift the block
+    resource_tracker.ensure_running()  # as its start, within that of a worker, would unblock SIGINT
     former = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        process.start()  # and never hears a terminal's Ctrl-C, which the parent gets too and passes on
+        process.start()  # with SIGINT blocked: the parent gets a terminal's Ctrl-C, too, and passes it on
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
-    theirs.close()  # else its death would not end the pipe
+    theirs.close()  # so that the worker's death ends the pipe
     return _Worker(process, ours)
 
 
@@ -161,19 +164,18 @@ def _work(data: bytes) -> bytes:
 
 
 def _sendable(error: BaseException) -> BaseException:
-    """The error, with its traceback as a note; that text alone where pickle can't carry the error."""
+    """Return the error with its traceback as a note; a RuntimeError of that text where pickle fails on it."""
     text = "".join(traceback.format_exception(error))
     try:
         error.add_note(text)
-        copy = pickle.loads(pickle.dumps(error))
-        assert isinstance(copy, BaseException)
-        return copy
+        pickle.loads(pickle.dumps(error))
+        return error
     except Exception:
         return RuntimeError(text)
 
 
 def _end_with_parent() -> None:
-    # a worker outlives a parent that was killed, until its item ends
+    # Otherwise a worker outlives a parent that was killed, until its item ends.
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -1,4 +1,4 @@
-"""Two tries an item: one whose worker died, or that found no memory, is tried again, and then lost."""
+"""Each item is tried twice: it is lost when its worker died, or memory ran out, both times."""
 
 import time
 from collections.abc import Callable
@@ -13,13 +13,13 @@ TRIES = 2
 
 @dataclass(frozen=True)
 class Lost:
-    """An item whose worker died twice; why."""
+    """Result of an item whose two tries both failed, for the reason given."""
 
     reason: str
 
 
 def attempt(function: Callable[[Item], Result], item: Item) -> Result | Lost:
-    """One try, wherever it is made: no memory is no fault of the function's, as there may be some later."""
+    """Return function(item), or Lost on a MemoryError, as there may be memory later."""
     try:
         return function(item)
     except MemoryError as error:
@@ -27,13 +27,20 @@ def attempt(function: Callable[[Item], Result], item: Item) -> Result | Lost:
 
 
 def throttle(call: Callable[[], None], seconds: float) -> Callable[[], None]:
-    """The call, left out where less than `seconds` have passed since the last one, or since now."""
+    """Wrap `call` so that it runs at most once every `seconds`, and not in the first ones.
+
+    >>> tick = throttle(lambda: print("tick"), 0.05)
+    >>> tick()
+    >>> time.sleep(0.05)
+    >>> tick()
+    tick
+    """
     due = time.monotonic() + seconds
 
-    def maybe() -> None:
+    def throttled() -> None:
         nonlocal due
         if time.monotonic() >= due:
             call()
             due = time.monotonic() + seconds
 
-    return maybe
+    return throttled

@@ -138,8 +138,6 @@ training:
         (bytes(range(256)), "3:115: not UTF-8 text (byte 0x80): save the file as UTF-8"),
         (b"PK\x03\x04", "1:3: the character '\\x03' is not allowed (is this a text file?): remove it"),
         (b"#" * 1_100_000, " larger than 256 kB: is this a config?"),
-        ("a: " + "[" * 3000, "1:54: nested more than 50 levels deep: a config has about five"),
-        ("network: {hidden: [&x 50, *x]}", "1:20: anchors ('&') are not allowed"),
     ],
 )
 def test_one_fault_and_its_place(text: str | bytes, fault: str) -> None:
@@ -148,7 +146,7 @@ def test_one_fault_and_its_place(text: str | bytes, fault: str) -> None:
 
 MANY = 100_000  # characters; more than 256 kB are not even looked at
 HOSTILE: dict[str, str | bytes] = {
-    "bomb": "a0: &a [x]\n" + "".join(f"a{n}: &a [{'*a, ' * 9}]\n" for n in range(1, 40)),
+    "bomb": "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 40)),
     "code": 'seed: !!python/object/apply:os.mkdir ["ran"]',
     "code of an object": "seed: !!python/object/new:os.mkdir [ran]",
     "3000 lists": "seed: " + "[" * 3000,
@@ -176,11 +174,11 @@ HOSTILE: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_text_is_refused_in_little_time_and_memory_and_nothing_is_run(kind: str) -> None:
-    told = faults(HOSTILE[kind])  # which takes the time
-    assert all(len(line) < 400 and line.isprintable() for line in told)
+    lines = faults(HOSTILE[kind])  # which takes the time
+    assert all(len(line) < 400 and line.isprintable() for line in lines)
     tracemalloc.start()
     try:
-        assert faults(HOSTILE[kind], seconds=30) == told  # slowed down by the tracing
+        assert faults(HOSTILE[kind], seconds=30) == lines  # slowed down by the tracing
         assert tracemalloc.get_traced_memory()[1] < 100e6
     finally:
         tracemalloc.stop()

@@ -16,7 +16,7 @@ from cifarmlp.errors import ConfigError
 
 
 def refusal(text: str | bytes, *overrides: str) -> str:
-    """What is said against a config, or nothing; no other exception gets through."""
+    """Return the message of the ConfigError, or ""; no other exception is caught."""
     try:
         load(text, *overrides)
     except ConfigError as error:
@@ -104,10 +104,10 @@ wordy = st.lists(words, max_size=40).map(" ".join)
 @in_one_folder
 @given(st.text(max_size=300) | wordy | st.binary(max_size=100))
 def test_garbage_is_refused_in_plain_words_or_read(text: str | bytes) -> None:
-    told = refusal(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-    assert "Input should" not in told
-    assert "type=" not in told
-    assert all(line.isprintable() for line in told.split("\n"))
+    message = refusal(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    assert "Input should" not in message
+    assert "type=" not in message
+    assert all(line.isprintable() for line in message.split("\n"))
 
 
 leaf = (
@@ -132,7 +132,7 @@ def test_any_tree_laid_over_any_other_is_refused_in_plain_words_or_read(
     base: dict[str, Any], over: dict[str, Any]
 ) -> None:
     Path("base.yaml").write_text(json.dumps(base | {"extends": None}))
-    told = refusal(
+    message = refusal(
         json.dumps(over | {"extends": "base.yaml"}), f"training={json.dumps(over.get('training'))}"
     )
-    assert "Input should" not in told
+    assert "Input should" not in message

@@ -1,4 +1,4 @@
-"""Finding, loading, splitting, measuring and ordering the images."""
+"""Finding, loading and splitting the images."""
 
 import os
 import shutil
@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cifarmlp import data
@@ -126,7 +124,7 @@ def test_finds_in_the_usual_places(official_folder: Path, tmp_path: Path, place:
 @pytest.mark.parametrize(
     ("name", "value", "place"),
     [
-        ("CIFARMLP_DATA", "told", "told"),
+        ("CIFARMLP_DATA", "given", "given"),
         ("CIFARMLP_DATA", "~/mine", "home/mine"),
         ("CIFARMLP_CACHE", "cache", "cache"),
         ("XDG_CACHE_HOME", "xdg", "xdg/cifarmlp"),
@@ -149,10 +147,10 @@ def test_finds_keras_archive(tmp_path: Path) -> None:
     assert data.find() == archive
 
 
-def test_what_is_told_comes_first(
+def test_a_given_place_comes_first(
     official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archives = [tmp_path / name / "cifar-10-python.tar.gz" for name in ("told", "variable", "work/data")]
+    archives = [tmp_path / name / "cifar-10-python.tar.gz" for name in ("given", "variable", "work/data")]
     for archive in archives:
         archive.parent.mkdir(parents=True)
         archive.touch()
@@ -163,7 +161,7 @@ def test_what_is_told_comes_first(
     assert data.find(archives[0]) == archives[0]
 
 
-def test_nothing_else_is_taken_for_what_is_told(tmp_path: Path) -> None:
+def test_nothing_else_is_taken_for_a_given_place(tmp_path: Path) -> None:
     Path("data").mkdir()
     Path("data/cifar-10-python.tar.gz").touch()
     with pytest.raises(DataError, match=f"in {tmp_path / 'empty'};"):
@@ -187,22 +185,22 @@ def test_not_found_names_the_places_and_the_remedies(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
-def test_downloads_only_when_told(
+def test_downloads_only_on_request(
     official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Path] = []
+    folders: list[Path] = []
 
     def stand_in(folder: Path, progress: object) -> Path:
-        asked.append(folder)
+        folders.append(folder)
         return official_folder
 
     monkeypatch.setattr(download, "fetch", stand_in)
     with pytest.raises(DataError):
         data.load("cifar10")
-    assert asked == []
+    assert folders == []
     assert data.load("cifar10", download=True).place == str(official_folder)
-    assert data.find_or_fetch(tmp_path / "told") == official_folder
-    assert asked == [tmp_path / "home/.cache/cifarmlp", tmp_path / "told"]
+    assert data.find_or_fetch(tmp_path / "given") == official_folder
+    assert folders == [tmp_path / "home/.cache/cifarmlp", tmp_path / "given"]
 
 
 # Splitting
@@ -255,83 +253,6 @@ def test_split_of_scattered_batches(dataset: data.Dataset) -> None:
 def test_split_refuses(dataset: data.Dataset, arguments: tuple[object, ...], fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         data.split(dataset, *arguments)  # type: ignore[arg-type]
-
-
-# Statistics and standardising
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 1200), st.integers(0, 2**32 - 1))
-def test_pixel_statistics_are_exact(n: int, seed: int) -> None:
-    pixels = np.random.default_rng(seed).integers(0, 256, (n, 7), dtype=np.uint8)
-    mean, std = data.pixel_statistics(pixels)
-    np.testing.assert_array_equal(mean, pixels.mean(axis=0, dtype=np.longdouble).astype(np.float32))
-    np.testing.assert_allclose(std, pixels.std(axis=0, dtype=np.longdouble), rtol=1e-7, atol=0)
-    assert mean.dtype == std.dtype == np.float32
-
-
-def test_statistics_of_a_constant_pixel() -> None:
-    pixels = np.full((1003, 3072), 255, np.uint8)
-    mean, std = data.pixel_statistics(pixels)
-    assert set(mean) == {255}
-    assert set(std) == {0}
-
-
-def test_statistics_of_extremes() -> None:
-    mean, std = data.pixel_statistics(np.repeat(np.array([[0], [255]], np.uint8), 30_000, axis=0))
-    assert (mean[0], std[0]) == (127.5, 127.5)
-
-
-def test_statistics_of_nothing() -> None:
-    with pytest.raises(DataError, match="no images"):
-        data.pixel_statistics(np.empty((0, 3072), np.uint8))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_standardise(dtype: type) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (500, 3072), dtype=np.uint8)
-    pixels[:, 5] = 77
-    mean, std = data.pixel_statistics(pixels)
-    out = np.full(pixels.shape, np.nan, dtype)
-    data.standardiser(mean, std, dtype)(pixels, np.arange(500), out)
-    varying = std > 0
-    expected = (pixels.astype(np.float64) - mean)[:, varying] / std[varying]
-    np.testing.assert_allclose(
-        out[:, varying], expected, rtol=1e-14 if dtype is np.float64 else 1e-5, atol=1e-6
-    )
-    assert not out[:, 5].any()
-
-
-def test_standardise_takes_the_rows_it_is_told_in_their_order() -> None:
-    pixels = np.arange(60, dtype=np.uint8).reshape(60, 1)
-    rows = np.random.default_rng(0).permutation(60)[:33]  # more than a tile, and not a multiple of one
-    out = np.empty((33, 1), np.float32)
-    data.standardiser(np.array([1], np.float32), np.array([0.5], np.float32), np.float32)(pixels, rows, out)
-    assert out[:, 0].tolist() == [2.0 * (row - 1) for row in rows]
-
-
-def test_standardise_a_pixel_that_only_training_holds_constant() -> None:
-    mean, std = np.array([10.0], np.float32), np.zeros(1, np.float32)
-    out = np.empty((1, 1), np.float32)
-    data.standardiser(mean, std, np.float32)(np.array([[200]], np.uint8), np.array([0]), out)
-    assert out == 0
-
-
-# Order
-
-
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99))
-def test_mini_batches_hold_each_image_once(n: int, batch_size: int, seed: int) -> None:
-    if batch_size > n:
-        with pytest.raises(ConfigError, match="batch_size"):
-            data.mini_batches(n, batch_size, np.random.default_rng(seed))
-        return
-    order = data.mini_batches(n, batch_size, np.random.default_rng(seed))
-    assert order.shape == (n // batch_size, batch_size)
-    assert len(set(order.ravel())) == order.size
-    assert order.min() >= 0
-    assert order.max() < n
-    np.testing.assert_array_equal(order, data.mini_batches(n, batch_size, np.random.default_rng(seed)))
 
 
 # What the commands print

@@ -68,6 +68,7 @@ def test_a_linear_classifier_learns_something_but_not_all(made: Made) -> None:
     assert 0.18 < accuracy < 0.40
 
 
+@pytest.mark.slow
 def test_synthesise_writes_both_official_forms(made: Made, tmp_path: Path) -> None:
     python, binary = synthetic.synthesise(tmp_path / "new")
     assert cifar10.locate(tmp_path / "new") == python

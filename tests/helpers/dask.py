@@ -14,7 +14,7 @@ from helpers.command import TESTS
 
 
 class Dask:
-    """A scheduler and its workers, in processes of their own that log to a file."""
+    """A scheduler and its workers, in processes that log to a file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.workers = folder, []

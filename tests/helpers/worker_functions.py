@@ -1,4 +1,4 @@
-"""What the tests of workers let them do: functions that a process or a cluster can import."""
+"""Functions for the tests of workers, which processes and clusters can import."""
 
 import os
 import signal
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def numbered(log: Path, count: int) -> list[tuple[Path, int]]:
-    """The items 0, 1, ... for the functions below that note what they do in a file."""
+    """Items 0, 1, ... for functions that note them in the file `log`."""
     return [(log, number) for number in range(count)]
 
 
 def numbers(pairs: Iterable[tuple[tuple[Path, int], object]]) -> dict[int, object]:
-    """The result of each item, by its number."""
+    """Result of each item by its number."""
     return {item[1]: result for item, result in pairs}
 
 
@@ -28,7 +28,7 @@ def own_process(number: int) -> int:
 
 
 def note(path: Path, number: int = 0) -> int:
-    """Append a line to a file, all at once; returns how many stood there with the same number."""
+    """Append a line to a file, in one write; return how many lines had the same number."""
     with path.open("a+") as file:
         file.write(f"{number} {os.getpid()}\n")
         file.flush()
@@ -37,7 +37,7 @@ def note(path: Path, number: int = 0) -> int:
 
 
 def noted(path: Path) -> list[int]:
-    """The numbers of the lines so far."""
+    """Numbers of the lines so far."""
     return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
 
 
@@ -47,7 +47,7 @@ def quickly(item: tuple[Path, int]) -> int:
 
 
 def slowly(item: tuple[Path, int]) -> int:
-    """A minute, but for item 0."""
+    """Take a minute, but for item 0."""
     note(*item)
     time.sleep(60 if item[1] else 0)
     return item[1]
@@ -79,7 +79,7 @@ def dies_once_and_then_takes_long(item: tuple[Path, int]) -> int:
 
 
 def tidies_up(item: tuple[Path, int]) -> int:
-    """Item 0 at once; another one writes its number backwards when it is told to end."""
+    """End at once with item 0; with another one note its negative number at SIGTERM."""
     if item[1]:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         try:
@@ -113,14 +113,14 @@ def forgets_always(item: tuple[Path, int]) -> int:
 
 
 class Unsendable(Exception):
-    """One that pickle takes, and does not give back."""
+    """An exception that can be pickled, but not unpickled."""
 
     def __init__(self, here: str, there: str) -> None:
         super().__init__(f"{here} and {there}")
 
 
 def fails(item: tuple[Path, int]) -> int:
-    """Item 1 does, once 0 has begun too."""
+    """Fail with item 1, once item 0 has begun, too."""
     note(*item)
     if item[1] == 1:
         while 0 not in noted(item[0]):

@@ -1,4 +1,4 @@
-"""Work on a Dask cluster of real processes on the loopback interface, some of which are killed."""
+"""map_unordered on a Dask cluster of real processes on this machine, some of which are killed."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import worker_functions as chores
+from helpers import worker_functions
 from helpers.command import TESTS
 from helpers.dask import Dask
 from helpers.worker_functions import numbered, numbers
@@ -29,7 +29,7 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
-    """Two workers, for tests that harm none."""
+    """A cluster of two workers, for tests that harm none."""
     started = Dask(tmp_path_factory.mktemp("steady"))
     started.add_workers(2)
     yield started
@@ -43,7 +43,7 @@ def log(tmp_path: Path) -> Path:
 
 def test_all_items_are_done_by_all_workers(steady, capfd):
     with connect(steady.address) as client:
-        pairs = list(map_unordered(chores.own_process, range(8), cluster=client))
+        pairs = list(map_unordered(worker_functions.own_process, range(8), cluster=client))
     assert sorted(item for item, _ in pairs) == list(range(8))
     assert {pid for _, pid in pairs} == {worker.pid for worker in steady.workers}
     assert capfd.readouterr() == ("", "")
@@ -51,57 +51,59 @@ def test_all_items_are_done_by_all_workers(steady, capfd):
 
 def test_items_are_begun_in_the_order_given_or_nearly(steady, log):
     with connect(steady.address) as client:
-        list(map_unordered(chores.in_a_moment, numbered(log, 16), cluster=client))
-    assert all(abs(place - number) < 6 for place, number in enumerate(chores.noted(log)))
+        list(map_unordered(worker_functions.in_a_moment, numbered(log, 16), cluster=client))
+    assert all(abs(place - number) < 6 for place, number in enumerate(worker_functions.noted(log)))
 
 
 def test_what_the_function_raises_goes_up_and_the_rest_is_let_go(steady, log):
     started = time.monotonic()
     with connect(steady.address) as client:
         with pytest.raises(ValueError, match="one is not liked"):
-            list(map_unordered(chores.fails_at_once, numbered(log, 40), cluster=client))
+            list(map_unordered(worker_functions.fails_at_once, numbered(log, 40), cluster=client))
         with pytest.raises(TimeoutError, match="the function's own"):
-            list(map_unordered(chores.times_out, [1], cluster=client))
+            list(map_unordered(worker_functions.times_out, [1], cluster=client))
     assert time.monotonic() - started < 10
 
 
-def test_an_item_that_runs_out_of_memory_is_tried_twice(steady, log):
+@pytest.mark.parametrize(
+    ("function", "result"),
+    [(worker_functions.forgets_once, 1), (worker_functions.forgets_always, Lost("it ran out of memory"))],
+)
+def test_an_item_that_runs_out_of_memory_is_tried_twice(steady, function, result, log):
     with connect(steady.address) as client:
-        once = numbers(map_unordered(chores.forgets_once, numbered(log, 7), cluster=client))
-        log.unlink()
-        always = numbers(map_unordered(chores.forgets_always, numbered(log, 7), cluster=client))
-    assert once == SEVEN
-    assert always == {**SEVEN, 1: Lost("it ran out of memory")}
-    assert sorted(chores.noted(log)) == [0, 1, 1, 2, 3, 4, 5, 6]
+        assert numbers(map_unordered(function, numbered(log, 7), cluster=client)) == {**SEVEN, 1: result}
+    assert sorted(worker_functions.noted(log)) == [0, 1, 1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_once_told_to_stop_the_iteration_ends_and_the_workers_are_free(steady, log):
     stopped, ticks = [], []
     started = time.monotonic()
     with connect(steady.address) as client:
         pairs = map_unordered(
-            chores.in_a_second,
+            worker_functions.in_a_second,
             numbered(log, 40),
             cluster=client,
             stop=lambda: len(stopped),
             tick=lambda: ticks.append(0),
         )
         for _ in pairs:
-            if len(chores.noted(log)) > 4:
+            if len(worker_functions.noted(log)) > 4:
                 stopped.append(15)
-        assert dict(map_unordered(chores.double, [1, 2], cluster=client)) == {1: 2, 2: 4}
+        assert dict(map_unordered(worker_functions.double, [1, 2], cluster=client)) == {1: 2, 2: 4}
         time.sleep(2)  # for what the workers had in hand
-        begun = len(chores.noted(log))
+        begun = len(worker_functions.noted(log))
         time.sleep(2)
-        assert len(chores.noted(log)) == begun < 12
+        assert len(worker_functions.noted(log)) == begun < 12
     assert ticks
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.slow
 def test_the_items_of_a_worker_that_is_killed_go_to_another(dask, log, capfd):
     dask.add_workers(2)
     with connect(dask.address) as client:
-        pairs = map_unordered(chores.in_a_second, numbered(log, 4), cluster=client)
+        pairs = map_unordered(worker_functions.in_a_second, numbered(log, 4), cluster=client)
         first = next(pairs)
         time.sleep(0.3)  # both have begun another one
         dask.kill_worker()
@@ -109,37 +111,38 @@ def test_the_items_of_a_worker_that_is_killed_go_to_another(dask, log, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_an_answer_that_dies_with_its_worker_is_worked_out_again(dask, log, monkeypatch):
     monkeypatch.setattr(cluster, "GATHER", 0.3)
     dask.add_workers(2)
     with connect(dask.address) as client:
-        pairs = map_unordered(chores.in_a_second, numbered(log, 3), cluster=client)
+        pairs = map_unordered(worker_functions.in_a_second, numbered(log, 3), cluster=client)
         first = next(pairs)
         time.sleep(1.5)  # all are done, and nobody has asked for the answers
         dask.kill_worker()
         assert numbers([first, *pairs]) == {0: 0, 1: 1, 2: 2}
-    assert len(chores.noted(log)) > 3
+    assert len(worker_functions.noted(log)) > 3
 
 
 def test_an_item_that_kills_its_workers_is_lost_and_the_others_are_done(dask, log):
     dask.add_workers(5)  # two of them die in each of two tries
     with connect(dask.address) as client:
-        pairs = numbers(map_unordered(chores.dies_on_one, numbered(log, 7), cluster=client))
+        pairs = numbers(map_unordered(worker_functions.dies_on_one, numbered(log, 7), cluster=client))
     assert pairs == {**SEVEN, 1: Lost("2 workers died over it")}
-    assert chores.noted(log).count(1) == 4
+    assert worker_functions.noted(log).count(1) == 4
 
 
 LOST = """
 import sys, time
 from pathlib import Path
-from helpers import worker_functions as chores
+from helpers import worker_functions
 from cifarmlp import errors, parallel
 from cifarmlp.parallel import cluster
 cluster.CONNECT = 1.0
 client = parallel.connect(sys.argv[1])
 items = [(Path(sys.argv[2]), number) for number in range(7)]
 try:
-    list(parallel.map_unordered(chores.in_a_second, items, cluster=client))
+    list(parallel.map_unordered(worker_functions.in_a_second, items, cluster=client))
 except errors.CifarmlpError as error:
     print(error, flush=True)
 time.sleep(2)  # by then the client has given up looking for it
@@ -153,7 +156,7 @@ def test_a_scheduler_that_is_lost_is_one_line(dask, log):
     with subprocess.Popen(
         command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        while len(chores.noted(log)) < 2:
+        while len(worker_functions.noted(log)) < 2:
             time.sleep(0.05)
         dask.scheduler.kill()
         assert process.communicate(timeout=60) == (
@@ -162,16 +165,17 @@ def test_a_scheduler_that_is_lost_is_one_line(dask, log):
         )
 
 
+@pytest.mark.slow
 def test_workers_that_are_gone_are_waited_for_and_not_for_ever(dask, log, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 2)
     dask.add_workers(1)
     with connect(dask.address) as client:
-        pairs = map_unordered(chores.in_a_second, numbered(log, 3), cluster=client)
+        pairs = map_unordered(worker_functions.in_a_second, numbered(log, 3), cluster=client)
         first = next(pairs)
         dask.kill_worker()
         dask.add_workers(1)
         assert numbers([first, *pairs]) == {0: 0, 1: 1, 2: 2}
-        pairs = map_unordered(chores.slowly, [(log, 9)], cluster=client)
+        pairs = map_unordered(worker_functions.slowly, [(log, 9)], cluster=client)
         dask.kill_worker()
         with pytest.raises(CifarmlpError, match="no workers"):
             list(pairs)
@@ -249,4 +253,4 @@ def test_other_versions_that_change_no_result_are_not_spoken_of(dask):
     )
     dask.add_workers(1, "--preload", "other.py")
     with connect(dask.address) as client:  # a warning would be an error here
-        assert list(map_unordered(chores.double, [1], cluster=client)) == [(1, 2)]
+        assert list(map_unordered(worker_functions.double, [1], cluster=client)) == [(1, 2)]
