@@ -124,7 +124,9 @@ def read_search(folder: Path) -> Search:
         plan = SearchPlan.model_validate_json((folder / "search.json").read_bytes())
         search = Search(folder, load_config(folder / "config.yaml"), plan)
         _check(search)
-    except (OSError, ValidationError, CifarmlpError) as error:
+    except ValidationError as error:
+        raise RunFolderError(f"{folder}: its search.json is damaged; start the search anew") from error
+    except (OSError, CifarmlpError) as error:
         reason = str(error).splitlines()[0]
         raise RunFolderError(f"{folder}: damaged ({reason}); start the search anew") from error
     numbers = {*search.numbers("coarse"), *(search.numbers("fine") if plan.centres else ())}

@@ -149,12 +149,12 @@ def _verdict(search: Search, summary: Mapping[str, Any]) -> list[str]:
     others, seeds = summary["not_told_from_the_best"], search.plan.seeds
     if others:
         images = search.config.data.validation_images
-        source = "over the seeds" if seeds > 1 else f"taken for one seed and {images} validation images"
+        source = "measured over the seeds" if seeds > 1 else f"assumed for one seed and {images} images"
         lines += [
             f"{_plural(others, 'other trial')} {'are' if others > 1 else 'is'} not significantly worse "
-            f"(within twice the standard error of a difference)",
-            f"standard error of an accuracy, {source}: {summary['standard_error']:.4f}; "
-            f"for a smaller one, more seeds: --seeds {max(3, 2 * seeds)}",
+            "(within twice the standard error of a difference)",
+            f"standard error of a validation accuracy: {summary['standard_error']:.4f}, {source}; "
+            f"more seeds reduce it: --seeds {max(3, 2 * seeds)}",
         ]
     return lines
 
