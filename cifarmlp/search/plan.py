@@ -14,11 +14,8 @@ from cifarmlp.training.cost import free_memory
 
 MOST_TRIALS = 10_000  # of a stage; each is checked before the first is trained
 STAGES: tuple[Stage, ...] = ("coarse", "fine")
-MAY_DIFFER = (
-    "name",
-    "search.fine",
-    "search.coarse.trials",
-)  # between a coarse search and one that refines it
+# Between a coarse search and one that refines it.
+MAY_DIFFER = ("name", "search.fine", "search.coarse.trials")
 
 
 def with_trials(config: Config, trials: int, stages: Sequence[Stage] = ()) -> Config:

@@ -56,9 +56,11 @@ def on_few_images(*words: object, cwd: Path, err: io.StringIO | None = None) -> 
         return cifarmlp(*words, cwd=cwd, err=err)
 
 
-def search(*args: object, cwd: Path, jobs: int = 1, err: io.StringIO | None = None) -> Done:
-    """Run the command `search` in this process."""
-    return on_few_images("search", *args, "--jobs", jobs, cwd=cwd, err=err)
+def search(*args: object, cwd: Path, code: int = 0, err: io.StringIO | None = None) -> Done:
+    """Run the command `search` in this process, in one job. code: the exit code that it must have."""
+    done = on_few_images("search", *args, "--jobs", 1, cwd=cwd, err=err)
+    assert done.code == code, done.err
+    return done
 
 
 @contextmanager
