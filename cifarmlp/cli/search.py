@@ -1,7 +1,7 @@
 """The command `search`: parse, call, print."""
 
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,30 @@ from cifarmlp.cli.options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUI
 from cifarmlp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cifarmlp.search.folder import Stage
+    from cifarmlp.config import Config
+    from cifarmlp.search.folder import Search, Stage
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The options that say which search it is."""
+
+    config: str | None
+    coarse: bool
+    fine: bool
+    coarse_from: Path | None
+    resume: Path | None
+    overrides: tuple[str, ...]
+    seed: int | None
+    trials: int | None
+    seeds: int | None
+    out: Path
+
+    @property
+    def stages(self) -> "list[Stage]":
+        """The stages wanted; none for all that the config has."""
+        both: list[tuple[Stage, bool]] = [("coarse", self.coarse), ("fine", self.fine)]
+        return [stage for stage, wanted in both if wanted]
 
 
 @click.command()
@@ -49,21 +72,14 @@ if TYPE_CHECKING:
 @QUIET
 @JSON
 def search(
-    config: str | None,
-    coarse: bool,
-    fine: bool,
-    coarse_from: Path | None,
-    resume: Path | None,
-    seeds: int | None,
+    top: int,
     jobs: int | None,
     dask: str | None,
     dry_run: bool,
-    top: int,
-    out: Path,
     data_dir: Path | None,
     quiet: bool,
     as_json: bool,
-    **changes: Any,
+    **which: Any,
 ) -> None:
     """Search good values of CONFIG's fields: a wide random search, then a fine one around its best.
 
@@ -72,51 +88,53 @@ def search(
     is not touched.
     """
     from cifarmlp import parallel
-    from cifarmlp.cli.screen.search import SearchProgress, print_found, print_plan
+    from cifarmlp.cli.screen.search import SearchProgress, print_plan, print_results
     from cifarmlp.parallel.signals import watch_signals
-    from cifarmlp.search.plan import prepare_search, resume_search
     from cifarmlp.search.run import run_search
 
-    if coarse_from and (coarse or not fine):
+    options = SearchOptions(**which)
+    if options.coarse_from and options.stages != ["fine"]:
         raise ConfigError("--from names the coarse search for --fine to refine; give --fine alone with it")
-    both: list[Stage] = ["coarse", "fine"]
-    stages = [stage for stage, wanted in zip(both, (coarse, fine), strict=True) if wanted]
-    loaded = _searched(config, stages, resume, **changes)
     cluster = parallel.connect(dask) if dask is not None else None
     cores = parallel.size(cluster) if cluster else parallel.cores()
     jobs = cores if cluster else jobs or cores
-    if resume:
-        state = resume_search(resume, loaded, stages, seeds)
-    else:
-        state = prepare_search(loaded, stages, seeds or 1, cores, out, coarse_from)
+    state = continue_search(options) if options.resume else new_search(options, cores)
     if dry_run:
         print_plan(state, jobs)
         return
-    stop, progress = watch_signals(), SearchProgress(quiet)
-    found = run_search(state, out, data_dir, jobs=jobs, top=top, cluster=cluster, stop=stop, watch=progress)
-    progress.close()
-    print_found(state, found, as_json)
+    stop, watch = watch_signals(), SearchProgress(quiet)
+    summary = run_search(
+        state, options.out, data_dir, jobs=jobs, top=top, cluster=cluster, stop=stop, watch=watch
+    )
+    watch.close()
+    print_results(state, summary, as_json)
     sys.exit(INTERRUPTED + stop() if stop() else int(bool(state.failed())))
 
 
-def _searched(
-    name: str | None,
-    stages: Sequence["Stage"],
-    resume: Path | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    trials: int | None,
-) -> Any:
-    """The config to search; None where it is that of the search to resume."""
-    from cifarmlp.config import find_config, load_config, override_with
+def new_search(options: SearchOptions, cores: int) -> "Search":
+    """Return a new search of the config. Raises ConfigError."""
+    from cifarmlp.search.plan import prepare_search
 
-    if name is None and resume is not None:
-        if overrides or seed is not None or trials is not None:
-            raise ConfigError("--set, --seed and --trials belong to a CONFIG; a resumed search has its own")
-        return None
-    seeds = [f"seed={seed}"] if seed is not None else []
-    loaded = load_config(find_config(name or "report-2/search"), [*overrides, *seeds])
-    if trials is None or loaded.search is None:
-        return loaded
-    wanted = [s for s in stages or ["coarse", "fine"] if getattr(loaded.search, s) is not None]
-    return override_with(loaded, {f"search.{stage}.trials": trials for stage in wanted})
+    config, stages = _load(options.config or "report-2/search", options), options.stages
+    return prepare_search(config, stages, options.seeds or 1, cores, options.out, options.coarse_from)
+
+
+def continue_search(options: SearchOptions) -> "Search":
+    """Return the search to resume. Raises ConfigError if it is another one than the options say."""
+    from cifarmlp.search.plan import resume_search
+
+    assert options.resume is not None
+    changes = options.overrides or options.seed is not None or options.trials is not None
+    if changes and options.config is None:
+        raise ConfigError("--set, --seed and --trials belong to a CONFIG; a resumed search has its own")
+    config = _load(options.config, options) if options.config is not None else None
+    return resume_search(options.resume, config, options.stages, options.seeds)
+
+
+def _load(name: str, options: SearchOptions) -> "Config":
+    from cifarmlp.config import find_config, load_config
+    from cifarmlp.search.plan import with_trials
+
+    seeds = [f"seed={options.seed}"] if options.seed is not None else []
+    config = load_config(find_config(name), [*options.overrides, *seeds])
+    return config if options.trials is None else with_trials(config, options.trials, options.stages)

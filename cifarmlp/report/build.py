@@ -11,8 +11,7 @@ from cifarmlp.report.search import search_section, search_sentence
 from cifarmlp.report.study import study_page
 from cifarmlp.report.training import training_section, training_sentence
 from cifarmlp.runs.folder import Run, folder_kind, load_run
-from cifarmlp.search.folder import Search
-from cifarmlp.search.plan import load_search
+from cifarmlp.search.folder import Search, read_search
 from cifarmlp.study.folder import StudyFolder, load_study_folder
 
 Entry = Run | Search
@@ -49,7 +48,7 @@ def _study(folder: Path) -> StudyFolder:
 def _entry(folder: Path) -> Entry:
     what = folder_kind(folder)
     if what == "search":
-        return load_search(folder)
+        return read_search(folder)
     return load_run(folder)
 
 

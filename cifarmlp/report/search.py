@@ -25,7 +25,7 @@ def search_sentence(search: Search) -> str:
     best = summarise_search(search, 1)["best"]
     if best is None:
         return f"{words.network(search.config)}: no trial has finished yet."
-    values = ", ".join(f"{key} {short_number(best[key])}" for key in search.values[1])
+    values = ", ".join(f"{key} {short_number(best[key])}" for key in search.fields)
     return (
         f"{words.network(search.config)}: of {len(search.trials())} trials the best is number "
         f"{best['trial']} with {values}: validation accuracy {_accuracy(best)}."
@@ -43,7 +43,7 @@ def _blocks(search: Search, title: str, target: str) -> Iterator[Block]:
     yield _settings(search, title, target)
     yield from origin_blocks(read_json(search.folder / "environment.json"), title)
     if found["best"] is not None:
-        best = override_with(search.config, search.values[found["best"]["trial"]])
+        best = override_with(search.config, search.values(found["best"]["trial"]))
         yield Listing("the config of the best trial", to_yaml(best.model_copy(update={"search": None})))
     yield Listing("config.yaml of the search", to_yaml(search.config))
 
@@ -75,7 +75,7 @@ def _picture(search: Search, title: str) -> Picture:
 
 
 def _table(search: Search, title: str, table: Mapping[str, Any]) -> Table:
-    keys = tuple(search.values[1])
+    keys = tuple(search.fields)
     rows = tuple(
         (
             str(entry["trial"]),
@@ -102,7 +102,7 @@ def _settings(search: Search, title: str, target: str) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = (
         ("trials", ", ".join(f"{count} {stage}" for stage, count in counts.items() if count) or "none yet"),
         ("seeds a trial", str(search.plan.seeds)),
-        ("searched", ", ".join(search.values[1])),
+        ("searched", ", ".join(search.fields)),
         *words.describe(search.config).items(),
         ("time of all trials, one after the other", duration(seconds)),
         ("folder", Link(search.folder.name or ".", target)),

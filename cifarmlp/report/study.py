@@ -272,7 +272,7 @@ def _side_by_side(search: Search, section: StudySection, name: str) -> Iterator[
         trials = [entry for table in tables if table["of"].startswith(stage) for entry in table["top"]]
         ours = sorted(trials, key=lambda entry: -entry["validation_accuracy"])
         for rank, (found, entry) in enumerate(zip(theirs, ours, strict=False), 1):
-            values = {key: float(entry[key]) for key in search.values[1]}
+            values = {key: float(entry[key]) for key in search.fields}
             numbers = (entry["train_accuracy"], entry["validation_accuracy"])
             reported = (format_values(found.values), *map(_or_dash, (found.train, found.validation)))
             rows.append((f"{stage} {rank}", *reported, format_values(values), *map(_or_dash, numbers)))

@@ -1,185 +1,98 @@
-"""Coarse and fine search for good values of a config's fields, on all cores or on a cluster.
-
-Trial i's values depend on the config and i alone; the trials that may are trained in lockstep. What is done
-is kept in the search's folder as it comes, and a search that was cut short goes on from there.
-"""
+"""The plan of a search: a new one, one to resume or to refine, and the populations left to train."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from cifarmlp import files
+from cifarmlp import files, parallel
 from cifarmlp.config import Config, differences, override_with
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
-from cifarmlp.search import ranking, sampling
-from cifarmlp.search.folder import NOWHERE, Search, SearchPlan, Stage, read_search
+from cifarmlp.search import ranking
+from cifarmlp.search.folder import NOWHERE, Search, SearchPlan, Stage, read_search, section_of
 from cifarmlp.search.populations import Member, group_into_populations
 from cifarmlp.search.sampling import Values
 from cifarmlp.training.cost import free_memory
 
 MOST_TRIALS = 10_000  # of a stage; each is checked before the first is trained
+STAGES: tuple[Stage, ...] = ("coarse", "fine")
+# Between a coarse search and one that refines it.
+MAY_DIFFER = ("name", "search.fine", "search.coarse.trials")
+
+
+def with_trials(config: Config, trials: int, stages: Sequence[Stage] = ()) -> Config:
+    """Return the config with this number of trials in the given stages, or in all that it has."""
+    wanted = [stage for stage in stages or STAGES if getattr(config.search, stage, None)]
+    return override_with(config, {f"search.{stage}.trials": trials for stage in wanted})
 
 
 def prepare_search(
     config: Config,
-    stages: Sequence[Stage],
-    seeds: int,
-    cores: int,
-    earlier_in: Path,
+    stages: Sequence[Stage] = (),
+    seeds: int = 1,
+    cores: int | None = None,
+    earlier_in: Path = Path("runs"),
     coarse_from: Path | None = None,
 ) -> Search:
-    """A search with no folder yet; no stages: all that the config has.
+    """Return a new search, without a folder yet.
 
-    A fine one alone takes the coarse trials over from `coarse_from`, or from the newest in `earlier_in`.
-    Raises ConfigError where there is none, the config has no such stage, or a trial's values make no config.
+    stages: by default all that the config has. seeds: trainings of each trial. cores: to share the trials
+    between; by default those of this machine. A fine stage alone refines the coarse search `coarse_from`,
+    or the newest one in `earlier_in`.
+    Raises ConfigError if there is none, the config has no such stage, or a trial's values make no config.
     """
-    section = config.search
-    if section is None:
-        raise ConfigError(f"{config.name} has no section `search` that says which fields to draw, and how")
+    section = section_of(config)
     if max(section.coarse.trials, section.fine.trials if section.fine else 0) > MOST_TRIALS:
         raise ConfigError(
             f"{config.name}: a stage of its search has more than {MOST_TRIALS} trials; give fewer"
         )
     if "fine" in stages and section.fine is None:
         raise ConfigError(f"{config.name} has no search.fine; add it, or search with --coarse")
-    stages = stages or (["coarse", "fine"] if section.fine else ["coarse"])
-    coarse = search_to_refine(config, earlier_in, coarse_from) if stages == ["fine"] else None
-    plan = SearchPlan(
-        stages=[*stages],
-        seeds=seeds,
-        cores=cores,
-        memory=free_memory(),
-        coarse_from=str(coarse.folder) if coarse else None,
-    )
+    stages = [*stages] or [stage for stage in STAGES if getattr(section, stage)]
+    plan = SearchPlan(stages=stages, seeds=seeds, cores=cores or parallel.cores(), memory=free_memory())
     search = Search(NOWHERE, config, plan)
-    if coarse:
-        _take_over(search, coarse)
-        _begin_fine(search)
-    _begin_coarse(search)
-    members_of(search, stages[0])
+    if stages == ["fine"]:
+        search = _refine(search, search_to_refine(config, earlier_in, coarse_from))
+    members_of(search, stages[0])  # raises the ConfigError of a trial
     return search
 
 
-def _take_over(search: Search, coarse: Search) -> None:
-    """Begin with the trials of a coarse search, whatever their number."""
-    there, here = coarse.config.search, search.config.search
-    assert there is not None
-    assert here is not None
-    if search.plan.seeds > coarse.plan.seeds:
-        told = f"{coarse.folder} has {coarse.plan.seeds} for each of its coarse trials"
-        raise ConfigError(f"--seeds {search.plan.seeds}: {told}; give no more, or search with --coarse first")
-    section = here.model_copy(update={"coarse": there.coarse})
-    search.config = search.config.model_copy(update={"search": section})
-    _begin_coarse(search)
-    search.results = {key: result for key, result in coarse.results.items() if key[0] in search.values}
-
-
-def resume_search(folder: Path, config: Config | None, stages: Sequence[Stage], seeds: int | None) -> Search:
-    """The search in a folder, to go on with; see `earlier.to_resume` for what it checks and raises."""
-    search = search_to_resume(folder, config, stages, seeds)
-    _begin_coarse(search)
-    if "fine" in search.plan.stages and not populations_to_train(search, "coarse"):
-        _begin_fine(search)
-    return search
-
-
-def load_search(folder: Path) -> Search:
-    """A search as it was left, with the values of its trials. Raises RunFolderError."""
-    try:
-        return resume_search(folder, None, [], None)
-    except RunFolderError:
-        raise
-    except CifarmlpError as error:
-        raise RunFolderError(f"{folder}: damaged ({str(error).splitlines()[0]})") from error
-
-
-def _begin_coarse(search: Search) -> None:
-    assert search.config.search is not None
-    coarse = search.config.search.coarse
-    numbers = range(1, coarse.trials + 1)
-    search.coarse = coarse.trials
-    search.values |= {i: sampling.coarse_values(coarse, search.config.seed, i) for i in numbers}
-
-
-def _begin_fine(search: Search) -> None:
-    section, seed = search.config.search, search.config.seed
-    assert section is not None
-    assert section.fine is not None
-    centres = search.plan.centres or _centres(search)[: section.fine.centres]
-    search.plan = search.plan.model_copy(update={"centres": centres})  # for good, whatever is trained again
-    numbers = range(1, sampling.fine_trials(section.fine, len(centres)) + 1)
-    search.values |= {search.coarse + i: sampling.fine_values(section, seed, i, centres) for i in numbers}
-
-
-def _centres(search: Search) -> list[Values]:
-    """The values of the coarse trials that finished, best first."""
-    best = ranking.rank([t for t in search.trials() if search.stage(t.trial) == "coarse"])
-    if not best:
+def _refine(search: Search, coarse: Search) -> Search:
+    """Return the search with the trials and results of a coarse one, whatever their number."""
+    seeds, section = search.plan.seeds, coarse.section
+    if seeds > coarse.plan.seeds:
+        there = f"{coarse.folder} has {coarse.plan.seeds} for each of its coarse trials"
+        raise ConfigError(f"--seeds {seeds}: {there}; give no more, or search with --coarse first")
+    both = search.section.model_copy(update={"coarse": section.coarse})
+    config = search.config.model_copy(update={"search": both})
+    plan = search.plan.model_copy(update={"coarse_from": str(coarse.folder)})
+    results = {key: result for key, result in coarse.results.items() if coarse.stage(key[0]) == "coarse"}
+    search = Search(NOWHERE, config, plan, results)
+    if not choose_centres(search):
         raise CifarmlpError("no coarse trial has finished: there is nothing to refine; see trials.csv")
-    return [search.values[trial.trial] for trial in best]
+    return search
 
 
-def members_of(search: Search, stage: Stage) -> list[Member]:
-    """Every training of a stage. Raises ConfigError where a trial's values make no config."""
-    base = search.config.model_copy(update={"search": None})
-    trials = {i: values for i, values in search.values.items() if search.stage(i) == stage}
-    return [
-        Member(trial, _config_of(base, trial, values, n))
-        for n in range(search.plan.seeds)
-        for trial, values in trials.items()
-    ]
+def choose_centres(search: Search) -> bool:
+    """Make the best coarse trials the centres of the fine stage, for good, whatever is trained again later.
 
-
-def _config_of(base: Config, trial: int, values: Values, n: int) -> Config:
-    try:
-        return override_with(base, {**values, "seed": values.get("seed", base.seed) + n})
-    except ConfigError as error:
-        raise ConfigError(f"trial {trial}: {str(error).splitlines()[0]}") from error
-
-
-def populations_of(search: Search, stage: Stage) -> list[list[Member]]:
-    """The populations of a stage, whether trained already or not."""
-    return group_into_populations(members_of(search, stage), search.plan.cores, search.plan.memory)
-
-
-def populations_to_train(search: Search, stage: Stage) -> list[list[Member]]:
-    """The populations of a stage of which a member has no result, or one that failed."""
-
-    def done(member: Member) -> bool:
-        result = search.results.get((member.trial, member.config.seed))
-        return result is not None and result.status != "failed"
-
-    return [p for p in populations_of(search, stage) if not all(done(member) for member in p)]
-
-
-def count_planned(search: Search, stage: Stage) -> tuple[list[list[Member]], int]:
-    """What is to be trained in a stage, and its number of trials.
-
-    For the trials of a fine stage whose centres aren't known yet, coarse ones stand in.
+    Returns False if there are none, as no coarse trial has finished.
     """
-    known = [trial for trial in search.values if search.stage(trial) == stage]
-    if known:
-        return populations_to_train(search, stage), len(known)
-    section = search.config.search
-    assert section is not None
-    assert section.fine is not None
-    trials, coarse = sampling.fine_trials(section.fine), members_of(search, "coarse")
-    stand_ins = [coarse[i % len(coarse)] for i in range(trials * search.plan.seeds)]
-    return group_into_populations(stand_ins, search.plan.cores, search.plan.memory), trials
+    if not search.plan.centres and search.section.fine:
+        best_first = ranking.rank([t for t in search.trials() if search.stage(t.trial) == "coarse"])
+        centres = [search.values(trial.trial) for trial in best_first[: search.section.fine.centres]]
+        search.plan = search.plan.model_copy(update={"centres": centres or None})
+    return bool(search.plan.centres)
 
 
-FREE = ("name", "search.fine", "search.coarse.trials")  # what a refined coarse search may have had other
-
-
-def search_to_resume(
-    folder: Path, config: Config | None, stages: Sequence[Stage], seeds: int | None
+def resume_search(
+    folder: Path, config: Config | None = None, stages: Sequence[Stage] = (), seeds: int | None = None
 ) -> Search:
-    """The search in a folder, which must be the one that was asked for, as far as that was said.
+    """Return the search in a folder, to go on with it.
 
-    Raises ConfigError where it is another one, RunFolderError where it can't be read.
+    Raises RunFolderError if it cannot be read, ConfigError if it has another config, stages or seeds.
     """
     search = read_search(folder)
     if config is not None:
-        _check(search, config, ("search.coarse.trials",) if search.plan.coarse_from else ())
+        _check_config(search, config, ("search.coarse.trials",) if search.plan.coarse_from else ())
     if stages and [*stages] != search.plan.stages:
         raise ConfigError(f"{folder} has the stages {' and '.join(search.plan.stages)}; leave out the others")
     if seeds not in (None, search.plan.seeds):
@@ -187,25 +100,27 @@ def search_to_resume(
     return search
 
 
-def search_to_refine(config: Config, out: Path, told: Path | None) -> Search:
-    """The coarse search to refine: `told`, or the newest finished one of this config in `out`.
+def search_to_refine(config: Config, out: Path, coarse_from: Path | None) -> Search:
+    """Return the coarse search to refine: `coarse_from`, or the newest finished one of this config in `out`.
 
-    Raises ConfigError where there is none, or `told` is of another config.
+    Raises ConfigError if there is none, or `coarse_from` has another config or is not finished.
     """
-    if told is not None:
-        search = read_search(told)
-        _check(search, config, FREE)
+    if coarse_from is not None:
+        search = read_search(coarse_from)
+        _check_config(search, config, MAY_DIFFER)
         if search.plan.coarse_from:
-            raise ConfigError(f"{told} refines another search itself: give --from {search.plan.coarse_from}")
+            hint = f"give --from {search.plan.coarse_from}"
+            raise ConfigError(f"{coarse_from} refines another search itself: {hint}")
         if not _has_coarse(search):
-            raise ConfigError(f"{told}: its coarse search is not finished; cifarmlp search --resume {told}")
+            hint = f"cifarmlp search --resume {coarse_from}"
+            raise ConfigError(f"{coarse_from}: its coarse search is not finished; {hint}")
         return search
     for folder in files.folders(out, config.name):
         try:
             search = read_search(folder)
         except RunFolderError:
             continue  # a training's folder, or a damaged one
-        if _has_coarse(search) and not differences(search.config, config, FREE):
+        if _has_coarse(search) and not differences(search.config, config, MAY_DIFFER):
             return search
     raise ConfigError(
         f"{out}: no finished coarse search of {config.name}, as it is now, to refine; run one with --coarse"
@@ -213,11 +128,56 @@ def search_to_refine(config: Config, out: Path, told: Path | None) -> Search:
 
 
 def _has_coarse(search: Search) -> bool:
-    """Whether its own coarse stage came to its end, whatever became of the fine one."""
+    """Return whether the search finished a coarse stage of its own, whatever became of the fine one."""
     return "coarse" in search.plan.stages and (search.plan.status == "finished" or bool(search.plan.centres))
 
 
-def _check(search: Search, config: Config, free: tuple[str, ...]) -> None:
-    different = differences(search.config, config, free)
+def _check_config(search: Search, config: Config, may_differ: tuple[str, ...]) -> None:
+    different = differences(search.config, config, may_differ)
     if different:
         raise ConfigError(f"{search.folder} is the search of another config: {'; '.join(different[:3])}")
+
+
+def members_of(search: Search, stage: Stage) -> list[Member]:
+    """Return every training of a stage. Raises ConfigError if a trial's values make no config."""
+    base = search.config.model_copy(update={"search": None})
+    trials = [(trial, search.values(trial)) for trial in search.numbers(stage)]
+    return [
+        Member(trial, _config_of(base, trial, values, n))
+        for n in range(search.plan.seeds)
+        for trial, values in trials
+    ]
+
+
+def _config_of(base: Config, trial: int, values: Values, n: int) -> Config:
+    """Return the config of the n-th seed of a trial."""
+    try:
+        return override_with(base, {**values, "seed": values.get("seed", base.seed) + n})
+    except ConfigError as error:
+        raise ConfigError(f"trial {trial}: {str(error).splitlines()[0]}") from error
+
+
+def populations_to_train(search: Search, stage: Stage) -> list[list[Member]]:
+    """Return the populations of a stage in which a member has no result, or has failed."""
+
+    def is_done(member: Member) -> bool:
+        result = search.results.get((member.trial, member.config.seed))
+        return result is not None and result.status != "failed"
+
+    populations = _populations(search, members_of(search, stage))
+    return [population for population in populations if not all(map(is_done, population))]
+
+
+def expected_populations(search: Search, stage: Stage) -> list[list[Member]]:
+    """Return the populations to train in a stage, to estimate their cost.
+
+    Coarse members stand in for those of a fine stage whose centres are not known yet.
+    """
+    if stage == "coarse" or search.plan.centres:
+        return populations_to_train(search, stage)
+    coarse, count = members_of(search, "coarse"), len(search.numbers(stage)) * search.plan.seeds
+    return _populations(search, [coarse[i % len(coarse)] for i in range(count)])
+
+
+def _populations(search: Search, members: Sequence[Member]) -> list[list[Member]]:
+    return group_into_populations(members, search.plan.cores, search.plan.memory)

@@ -1,4 +1,4 @@
-"""Which trials train in lockstep, and what that will take: populations, their time and their memory."""
+"""Populations: trials that train in lockstep, sharing their mini-batches."""
 
 import itertools
 import math
@@ -15,21 +15,22 @@ SHARE_OF_MEMORY = 0.6  # of what is free, for all processes together
 
 @dataclass(frozen=True)
 class Member:
-    """One training of a search: the config of trial `trial`, with one of its seeds."""
+    """One training of a search: a trial's number, and its config with one of its seeds."""
 
     trial: int
     config: Config
 
 
 def configs_of(populations: Sequence[Sequence[Member]]) -> list[list[Config]]:
-    """The configs of the members of each population."""
+    """Return the configs of the members of each population."""
     return [[member.config for member in population] for population in populations]
 
 
 def group_into_populations(members: Sequence[Member], cores: int, memory: float) -> list[list[Member]]:
-    """The populations: members that may train in lockstep, as many at a time as pay, on all cores.
+    """Group members into populations, as large as is fast, in equal numbers for each core.
 
-    May: equal but for lambda, init and the rates of the schedule. `cores` processes share `memory` bytes.
+    Members may share one if they differ only in lambda, the initialisation and the rates of the schedule.
+    memory: free bytes, which `cores` processes share.
     """
     alike: dict[Config, list[Member]] = {}
     for member in members:
@@ -39,7 +40,7 @@ def group_into_populations(members: Sequence[Member], cores: int, memory: float)
 
 
 def _shared(config: Config) -> Config:
-    """The config without what members of a population may differ in."""
+    """Return the config without what members of a population may differ in."""
     schedule, training, network = config.training.schedule, config.training, config.network
     rates = dict.fromkeys(schedule.rates, 0.0)
     return config.model_copy(
@@ -55,13 +56,15 @@ def _shared(config: Config) -> Config:
 
 
 def _parts(group: list[Member], spread: int, cores: int, memory: float) -> list[list[Member]]:
+    """Cut a group into equal parts, their number a multiple of `spread`."""
     count = math.ceil(len(group) / _most(group[0].config, memory * SHARE_OF_MEMORY / cores))
-    count = min(len(group), math.ceil(count / spread) * spread)  # every core has the same number
+    count = min(len(group), math.ceil(count / spread) * spread)
     ends = [len(group) * i // count for i in range(count + 1)]
     return [group[start:end] for start, end in itertools.pairwise(ends)]
 
 
 def _most(config: Config, memory: float) -> int:
+    """Return the largest number of members for a process with so many bytes."""
     first = config.network.hidden[0] if config.network.hidden else 10
     fitting = int((memory - PROCESS_BYTES) / member_bytes(config))
     return max(1, min(MOST_MEMBERS, MOST_WIDTH // first, fitting))

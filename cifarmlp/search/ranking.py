@@ -1,10 +1,12 @@
-"""Which trials of a search are the best, and whether that can be told: by validation accuracy only."""
+"""Rank trials by validation accuracy, and say which differences are noise."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+STATUS = ("finished", "diverged", "failed")  # the worst last
 
 # The standard deviation over 20 seeds of report-2/best-model was 0.0109 on 1,000 validation images and 0.0030
 # on 10,000 test images: 0.34 / sqrt(n) and 0.30 / sqrt(n).
@@ -13,7 +15,7 @@ NOISE = 0.32
 
 @dataclass(frozen=True)
 class Result:
-    """What one training of a trial came to; status: finished, diverged or failed. nan where there is none."""
+    """Result of one training of a trial; nan where there is no number. status: of STATUS."""
 
     trial: int
     seed: int
@@ -27,43 +29,60 @@ class Result:
 
 @dataclass(frozen=True)
 class Trial(Result):
-    """The means over a trial's `seeds` seeds (`seed` is the first), and the std of its accuracy (n - 1)."""
+    """Means over a trial's `seeds` seeds, `seed` being the first; seconds: their sum.
+
+    validation_std: standard deviation (n - 1) of the validation accuracy.
+    """
 
     seeds: int = 1
     validation_std: float = math.nan
 
 
 def trial_of(results: Sequence[Result]) -> Trial:
-    """A trial from the results of all its seeds; finished only if all are."""
+    """Return the trial of these seeds' results, with the worst status among them.
+
+    >>> trial = trial_of([Result(7, 1, "finished", 0.60, 0.50), Result(7, 2, "finished", 0.62, 0.52)])
+    >>> round(trial.validation_accuracy, 4), round(trial.validation_std, 4)
+    (0.51, 0.0141)
+    """
     first = min(results, key=lambda result: result.seed)
-    worst = next((r.status for r in results if r.status == "failed"), None)
-    worst = worst or next((r.status for r in results if r.status == "diverged"), "finished")
     accuracies = [result.validation_accuracy for result in results]
     return Trial(
-        first.trial, first.seed, worst,
-        train_accuracy=float(np.mean([r.train_accuracy for r in results])),
+        first.trial,
+        first.seed,
+        status=max((result.status for result in results), key=STATUS.index),
+        train_accuracy=float(np.mean([result.train_accuracy for result in results])),
         validation_accuracy=float(np.mean(accuracies)),
-        validation_loss=float(np.mean([r.validation_loss for r in results])),
-        seconds=float(np.sum([r.seconds for r in results])),
+        validation_loss=float(np.mean([result.validation_loss for result in results])),
+        seconds=float(np.sum([result.seconds for result in results])),
         seeds=len(results),
-        reason=next((r.reason for r in results if r.reason), ""),
+        reason=next((result.reason for result in results if result.reason), ""),
         validation_std=float(np.std(accuracies, ddof=1)) if len(results) > 1 else math.nan,
-    )  # fmt: skip
+    )
 
 
 def rank(trials: Sequence[Trial]) -> list[Trial]:
-    """The finished ones, best first: by validation accuracy, then the lower validation loss.
+    """Return the finished trials, best first.
 
-    One whose last step made its accuracy nan is not among them.
+    By validation accuracy, then the lower validation loss, then the lower number. Trials whose accuracy is
+    nan are left out, too.
+
+    >>> trials = [Trial(1, 1, "finished", 0.6, 0.50), Trial(2, 1, "finished", 0.6, 0.54)]
+    >>> [trial.trial for trial in rank([*trials, Trial(3, 1, "diverged")])]
+    [2, 1]
     """
     finished = [t for t in trials if t.status == "finished" and math.isfinite(t.validation_accuracy)]
     return sorted(finished, key=lambda t: (-t.validation_accuracy, t.validation_loss, t.trial))
 
 
 def noise(trials: Sequence[Trial], validation_images: int) -> float:
-    """The standard deviation of a trial's mean accuracy over its seeds.
+    """Return the standard error of a trial's validation accuracy.
 
-    From the trials themselves, pooled, where they have several seeds each; else NOISE / sqrt(images).
+    With several seeds, pooled from the trials: the square root of the mean of std² / seeds; with one seed
+    NOISE / sqrt(validation_images).
+
+    >>> round(noise([Trial(1, 1, "finished", 0.6, 0.5)], 1000), 4)
+    0.0101
     """
     variances = [trial.validation_std**2 / trial.seeds for trial in trials if trial.seeds > 1]
     if variances:
@@ -71,8 +90,15 @@ def noise(trials: Sequence[Trial], validation_images: int) -> float:
     return NOISE / math.sqrt(validation_images)
 
 
-def count_indistinguishable(best_first: Sequence[Trial], of_a_trial: float) -> int:
-    """How many trials, with the best, are within two standard errors of a difference from the best."""
-    limit = 2 * math.sqrt(2) * of_a_trial
+def count_indistinguishable(best_first: Sequence[Trial], standard_error: float) -> int:
+    """Return how many trials, the best included, are not significantly worse than the best.
+
+    They are within twice the standard error of a difference, which is sqrt(2) times that of an accuracy.
+
+    >>> trials = [Trial(1, 1, "finished", 0.6, 0.54), Trial(2, 1, "finished", 0.6, 0.52)]
+    >>> count_indistinguishable(trials, 0.01), count_indistinguishable(trials, 0.005)
+    (2, 1)
+    """
+    limit = 2 * math.sqrt(2) * standard_error
     best = best_first[0].validation_accuracy
     return sum(best - trial.validation_accuracy <= limit for trial in best_first)

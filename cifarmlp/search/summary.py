@@ -1,4 +1,4 @@
-"""What a search has found: its best trials, whether they can be told apart, the plot, and best.yaml."""
+"""Summary of a search: its best trials (top.json), their plot (search.png), the best config (best.yaml)."""
 
 from typing import Any
 
@@ -12,26 +12,29 @@ from cifarmlp.search.sampling import centre_of
 
 
 def summarise_search(search: Search, top: int) -> dict[str, Any]:
-    """top.json: the best `top` trials of the coarse search and around each centre of the fine one, the best
-    of all, and how many trials can't be told from it.
+    """Return the content of top.json.
+
+    It has the best `top` trials of the coarse search and around each centre of the fine one, the best of all,
+    and how many others are not significantly worse than that.
     """
-    best_first = ranking.rank(search.trials())
     tables = [
         {"of": name, "trials": len(trials), "top": [_entry(search, t) for t in ranking.rank(trials)[:top]]}
         for name, trials in _groups(search).items()
     ]
-    found: dict[str, Any] = {"seeds": search.plan.seeds, "best": None, "tables": tables}
+    summary: dict[str, Any] = {"seeds": search.plan.seeds, "best": None, "tables": tables}
+    best_first = ranking.rank(search.trials())
     if best_first:
         noise = ranking.noise(best_first, search.config.data.validation_images)
-        found |= {
+        summary |= {
             "best": _entry(search, best_first[0]),
             "standard_error": noise,
             "not_told_from_the_best": ranking.count_indistinguishable(best_first, noise) - 1,
         }
-    return found
+    return summary
 
 
 def _groups(search: Search) -> dict[str, list[Trial]]:
+    """Return the trials that have a table in common, by its title."""
     groups: dict[str, list[Trial]] = {}
     for trial in search.trials():
         groups.setdefault(_group(search, trial.trial), []).append(trial)
@@ -39,12 +42,10 @@ def _groups(search: Search) -> dict[str, list[Trial]]:
 
 
 def _group(search: Search, trial: int) -> str:
-    if search.stage(trial) == "coarse":
+    coarse, fine = search.section.coarse, search.section.fine
+    if fine is None or trial <= coarse.trials:
         return "coarse"
-    section = search.config.search
-    assert section is not None
-    assert section.fine is not None
-    centre = centre_of(section.fine, trial - search.coarse)
+    centre = centre_of(fine, trial - coarse.trials)
     return "fine" if centre is None else f"fine, around the coarse search's number {centre + 1}"
 
 
@@ -54,23 +55,22 @@ def _entry(search: Search, trial: Trial) -> dict[str, Any]:
 
 
 def write_summary(search: Search, top: int) -> dict[str, Any]:
-    """top.json; and, once there is a best trial, best.yaml and search.png. Returns what top.json holds."""
-    found = summarise_search(search, top)
-    files.write_json(search.folder / "top.json", found)
-    if found["best"] is not None:
-        best = override_with(search.config, search.values[found["best"]["trial"]])
+    """Write top.json and, if there is a best trial, best.yaml and search.png; return the first's content."""
+    summary = summarise_search(search, top)
+    files.write_json(search.folder / "top.json", summary)
+    if summary["best"] is not None:
+        best = override_with(search.config, search.values(summary["best"]["trial"]))
         best = best.model_copy(update={"name": f"{best.name[:95]}-best", "search": None})
         files.write_text(search.folder / "best.yaml", to_yaml(best))
         figure = draw_trials(*points_by_stage(search), title=search.config.name)
         files.write_png(search.folder / "search.png", figure)
-    return found
+    return summary
 
 
 def points_by_stage(search: Search) -> tuple[dict[str, list[dict[str, Any]]], dict[str, bool]]:
-    """Rows of trials.csv by stage, and whether each searched field has a logarithmic axis."""
-    section = search.config.search
-    assert section is not None
+    """Return the rows of trials.csv by stage, and for each searched field whether its axis is logarithmic."""
     stages: dict[str, list[dict[str, Any]]] = {"coarse": [], "fine": []}
     for trial in search.trials():
         stages[search.stage(trial.trial)].append(search.row(trial))
-    return stages, {key: section.coarse.space[key].log_uniform is not None for key in search.values[1]}
+    space = search.section.coarse.space
+    return stages, {key: space[key].log_uniform is not None for key in search.fields}

@@ -12,8 +12,7 @@ from cifarmlp.config import to_yaml
 from cifarmlp.errors import RunFolderError
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.runs.folder import Run, load_run
-from cifarmlp.search.folder import Search
-from cifarmlp.search.plan import load_search
+from cifarmlp.search.folder import Search, read_search
 from cifarmlp.study.load import LoadedStudy, config_name, slug
 from cifarmlp.study.schema import Study
 from cifarmlp.training import environment
@@ -139,5 +138,5 @@ def load_study_folder(folder: Path) -> StudyFolder:
                 state.experiments[experiment.name] = load_run(place)
         found = files.folders(folder, config_name(state.record.asked.name, section.title))
         if section.search and found:
-            state.searches[section.title] = load_search(found[0])
+            state.searches[section.title] = read_search(found[0])
     return state

@@ -137,7 +137,7 @@ def judge_trials(state: StudyFolder, section: StudySection) -> Iterator[Judgemen
         near = [trial.validation_accuracy for trial in nearest_trials(search, best_first, reported.best)]
         noise = NOISE / math.sqrt(search.config.data.validation_images)
         verdict = rules.of_setting(best_first[0].validation_accuracy, near, noise)
-        ours = format_values({key: float(value) for key, value in search.values[best_first[0].trial].items()})
+        ours = format_values({key: float(value) for key, value in search.values(best_first[0].trial).items()})
         yield Judgement("best setting", "values", format_values(reported.best), ours, verdict)
 
 
@@ -158,7 +158,7 @@ def nearest_trials(search: Search, trials: Sequence[Trial], values: dict[str, fl
     def distance(trial: Trial) -> float:
         total = 0.0
         for key, value in values.items():
-            draw, ours = section.coarse.space.get(key), float(search.values[trial.trial].get(key, math.nan))
+            draw, ours = section.coarse.space.get(key), float(search.values(trial.trial).get(key, math.nan))
             is_log = draw is not None and draw.log_uniform is not None
             total += (math.log(ours / value) if is_log else ours - value) ** 2
         return total

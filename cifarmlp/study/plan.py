@@ -10,7 +10,7 @@ from cifarmlp.config import Config, override_with
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import ConfigError, DataError
 from cifarmlp.search.folder import Search, read_search
-from cifarmlp.search.plan import count_planned, prepare_search, resume_search
+from cifarmlp.search.plan import expected_populations, prepare_search, resume_search
 from cifarmlp.search.populations import configs_of
 from cifarmlp.study.folder import StudyRecord, StudyRequest, find_study_folder, place_of, read_record
 from cifarmlp.study.load import LoadedStudy, slug
@@ -159,7 +159,7 @@ def seconds_left(
         shapes.setdefault(shape, []).append([task.config])
     trained = sum(estimate(alike, 1).seconds for alike in shapes.values()) / jobs
     stages = [search_of(study, config, cores) for config in searches]
-    plans = [count_planned(state, stage)[0] for state in stages for stage in state.plan.stages]
+    plans = [expected_populations(state, stage) for state in stages for stage in state.plan.stages]
     return trained, sum(estimate(configs_of(todo), cores).seconds for todo in plans)
 
 

@@ -1,20 +1,23 @@
 """A search on a Dask cluster of real processes, one of which is killed while it works."""
 
-import subprocess
-import sys
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.command import cifarmlp_process, until
 from helpers.dask import Dask
-from helpers.searching import SEPARATE, ended, place_with, running, search, table, wait_for
+from helpers.searching import LATE, SEPARATE, place_with, running, search, table
 
 
 @pytest.fixture
-def dask(tmp_path: Path) -> Iterator[Dask]:
+def dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dask]:
+    """A cluster whose workers wait in the fourth population for a file `go`."""
+    monkeypatch.setenv("HOLD", LATE)
     (tmp_path / "dask").mkdir()
     started = Dask(tmp_path / "dask")
-    started.add_workers(2)
+    started.add_workers(2, "--preload", "helpers.search_process")
     yield started
     started.end()
 
@@ -22,12 +25,12 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 def test_a_cluster_one_of_whose_workers_is_killed_finds_the_same_as_one_process(
     dask: Dask, tmp_path: Path
 ) -> None:
-    for name in ("there", "here"):
-        (tmp_path / name).mkdir()
     there, here = (place_with(SEPARATE, tmp_path / name) for name in ("there", "here"))
     with running("c.yaml", "--dask", dask.address, cwd=there) as process:
-        wait_for(lambda: ended(there) > 0, process)
-        dask.kill_worker()
+        until(lambda: any(dask.folder.glob("held-*")), process)
+        (worker,) = dask.folder.glob("held-*")
+        os.kill(int(worker.name.removeprefix("held-")), signal.SIGKILL)
+        (dask.folder / "go").touch()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "Traceback" not in err
@@ -37,10 +40,9 @@ def test_a_cluster_one_of_whose_workers_is_killed_finds_the_same_as_one_process(
 
 
 def test_an_address_where_nobody_listens_is_one_line_and_no_folder(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cifarmlp", "search", "--dask", "tcp://127.0.0.1:1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [
+    done = cifarmlp_process("search", "--dask", "tcp://127.0.0.1:1", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.splitlines() == [
         "error: tcp://127.0.0.1:1: no Dask scheduler answers; start one there: dask scheduler"
     ]
     assert list(tmp_path.iterdir()) == []

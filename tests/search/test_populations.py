@@ -1,4 +1,4 @@
-"""Trials in lockstep: the same networks as alone, which ones go together, and what that will take."""
+"""Trials in lockstep: the same networks as alone, which ones go together, and what that costs."""
 
 import itertools
 import os
@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.searching import few_images
 from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from cifarmlp.config import Config, override_with
-from cifarmlp.data import Dataset, Images, Split, load
+from cifarmlp.data import Images, Split
 from cifarmlp.nn.types import Float
 from cifarmlp.search import populations
-from cifarmlp.search.populations import Member, group_into_populations
+from cifarmlp.search.populations import Member
+from cifarmlp.search.populations import group_into_populations as group
 from cifarmlp.training import cost
 from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.cost import free_memory, member_bytes
@@ -28,7 +30,6 @@ from cifarmlp.training.run import train_together
 SOME = (0, 1, 4, 6, 15)  # members that are trained alone, too
 INITS: list[Any] = ["he", "xavier", {"sigma": 0.02}]
 SMALL = {"network.hidden": [8, 6], "data.source": "synthetic", "training.batch_size": 20}
-FEW = {"data.validation": None, "data.train_batches": [1], "data.validation_batches": [2]}
 PLENTY = 1e12  # bytes
 MB = 1e6
 
@@ -61,8 +62,8 @@ def different(count: int, **common: Any) -> list[Config]:
 
 @cache
 def some_images() -> Split:
-    """The first few synthetic images."""
-    train = load("synthetic").train
+    """The first few of the few."""
+    train = few_images().train
     parts = [Images(train.pixels[a:b], train.labels[a:b]) for a, b in ((0, 300), (300, 360))]
     return Split(*parts, parts[1])
 
@@ -173,24 +174,19 @@ def sizes(parts: list[list[Member]]) -> list[int]:
 
 @pytest.mark.parametrize("kind", range(1, len(listed(NEVER))), ids=lambda kind: listed(NEVER)[kind][0])
 def test_what_must_be_the_same_keeps_trials_apart(kind: int) -> None:
-    parts = group_into_populations(
-        numbered([config_with(0, 0), config_with(kind, 0), config_with(0, 1)]), 1, PLENTY
-    )
+    parts = group(numbered([config_with(0, 0), config_with(kind, 0), config_with(0, 1)]), 1, PLENTY)
     assert [[member.trial for member in part] for part in parts] == [[1, 3], [2]]
 
 
 @pytest.mark.parametrize("free", range(len(listed(FREELY))), ids=lambda free: listed(FREELY)[free][0])
 def test_what_may_differ_does_not(free: int) -> None:
-    assert sizes(
-        group_into_populations(
-            numbered([config_with(0, len(listed(FREELY))), config_with(0, free)]), 1, PLENTY
-        )
-    ) == [2]
+    parts = group(numbered([config_with(0, len(listed(FREELY))), config_with(0, free)]), 1, PLENTY)
+    assert sizes(parts) == [2]
 
 
 @given(configs, cores, memories)
 def test_whatever_the_trials(some: list[Config], cores: int, memory: float) -> None:
-    parts = group_into_populations(numbered(some), cores, memory)
+    parts = group(numbered(some), cores, memory)
     trials = [member.trial for part in parts for member in part]
     assert sorted(trials) == list(range(1, len(some) + 1))
     assert len(parts) >= min(len(some), cores)
@@ -208,7 +204,7 @@ def test_whatever_the_trials(some: list[Config], cores: int, memory: float) -> N
 @given(configs, cores, st.randoms(use_true_random=False))
 def test_sizes_do_not_depend_on_the_order(some: list[Config], cores: int, random: Any) -> None:
     def kinds_and_sizes() -> Counter[tuple[str, int]]:
-        parts = group_into_populations(numbered(some), cores, PLENTY)
+        parts = group(numbered(some), cores, PLENTY)
         return Counter((rest(part[0].config), len(part)) for part in parts)
 
     before = kinds_and_sizes()
@@ -231,13 +227,13 @@ def test_sizes_do_not_depend_on_the_order(some: list[Config], cores: int, random
     ],
 )
 def test_how_many_go_together(count: int, cores: int, expected: list[int]) -> None:
-    assert sizes(group_into_populations(numbered(different(count)), cores, PLENTY)) == expected
+    assert sizes(group(numbered(different(count)), cores, PLENTY)) == expected
 
 
 def test_wide_networks_go_in_smaller_parties() -> None:
-    parts = group_into_populations(numbered(different(16, **{"network.hidden": [400, 50]})), 1, PLENTY)
+    parts = group(numbered(different(16, **{"network.hidden": [400, 50]})), 1, PLENTY)
     assert sizes(parts) == [4, 4, 4, 4]
-    parts = group_into_populations(numbered(different(3, **{"network.hidden": [2000]})), 1, PLENTY)
+    parts = group(numbered(different(3, **{"network.hidden": [2000]})), 1, PLENTY)
     assert sizes(parts) == [1, 1, 1]
 
 
@@ -245,20 +241,16 @@ def test_little_memory_makes_smaller_parties_and_more_processes_take_more_of_it(
     some = numbered(different(16))
     room = cost.PROCESS_BYTES + 4.5 * member_bytes(some[0].config)
     for cores in (1, 2, 4):
-        assert set(
-            sizes(group_into_populations(some, cores, cores * room / populations.SHARE_OF_MEMORY))
-        ) == {4}
-        assert (
-            max(sizes(group_into_populations(some, 2 * cores, cores * room / populations.SHARE_OF_MEMORY)))
-            == 1
-        )
+        memory = cores * room / populations.SHARE_OF_MEMORY
+        assert set(sizes(group(some, cores, memory))) == {4}
+        assert max(sizes(group(some, 2 * cores, memory))) == 1
 
 
 def test_no_trials_make_no_populations() -> None:
-    assert group_into_populations([], 2, PLENTY) == []
+    assert group([], 2, PLENTY) == []
 
 
-# Time and memory
+# Cost: cifarmlp/training/cost.py
 
 
 @pytest.fixture
@@ -338,7 +330,8 @@ def test_free_memory_is_some_and_no_more_than_there_is() -> None:
 @pytest.fixture
 def trained() -> list[Config]:
     """Four configs that end after so few steps."""
-    return different(4, **FEW, **{"training.steps": 30, "network.batch_norm": False})
+    common = {"data.validation": 400, "training.steps": 30, "network.batch_norm": False}
+    return different(4, **common)
 
 
 class Untouchable:
@@ -351,7 +344,7 @@ class Untouchable:
 
 
 def test_accuracies_are_those_of_the_population_and_the_test_images_stay_out(trained: list[Config]) -> None:
-    dataset: Dataset = load("synthetic")
+    dataset = few_images()
     training = build_training(trained, split_images(trained[0], dataset))
     *_, last = training.records()
     hidden: Any = Untouchable()
@@ -370,8 +363,8 @@ def test_accuracies_are_those_of_the_population_and_the_test_images_stay_out(tra
 
 def test_a_member_that_diverges_leaves_the_others_as_they_are(trained: list[Config]) -> None:
     hot = override_with(trained[2], {"training.schedule.eta_max": 1e30})
-    calm = train_together(trained, load("synthetic"))
-    wild = train_together([*trained[:2], hot, trained[3]], load("synthetic"))
+    calm = train_together(trained, few_images())
+    wild = train_together([*trained[:2], hot, trained[3]], few_images())
     assert [outcome.status for outcome in wild] == ["finished", "finished", "diverged", "finished"]
     assert 0 < (wild[2].diverged_at or 0) < 30
     assert np.isnan(wild[2].metrics["validation"]["accuracy"])
@@ -381,14 +374,14 @@ def test_a_member_that_diverges_leaves_the_others_as_they_are(trained: list[Conf
 
 def test_where_all_diverge_each_has_an_outcome(trained: list[Config]) -> None:
     hot = [override_with(config, {"training.schedule.eta_max": 1e30}) for config in trained]
-    outcomes = train_together(hot, load("synthetic"))
+    outcomes = train_together(hot, few_images())
     assert [outcome.status for outcome in outcomes] == ["diverged"] * 4
     assert outcomes[0].steps < 30
 
 
 def test_no_steps_are_an_evaluation(trained: list[Config]) -> None:
     untrained = [override_with(config, {"training.steps": 0}) for config in trained[:2]]
-    outcomes = train_together(untrained, load("synthetic"))
+    outcomes = train_together(untrained, few_images())
     assert [outcome.status for outcome in outcomes] == ["finished"] * 2
     assert outcomes[0].metrics["validation"]["accuracy"] == pytest.approx(0.1, abs=0.05)
 
@@ -396,14 +389,14 @@ def test_no_steps_are_an_evaluation(trained: list[Config]) -> None:
 def times_asked(configs: list[Config]) -> int:
     """How often a population asks whether to stop: after each step, and within the evaluations."""
     asked: list[int] = []
-    train_together(configs, load("synthetic"), lambda: bool(asked.append(1)))  # type: ignore[func-returns-value]
+    train_together(configs, few_images(), lambda: bool(asked.append(1)))  # type: ignore[func-returns-value]
     return len(asked)
 
 
 def stopped_at(asked: int, configs: list[Config]) -> list[str]:
     """The status of the outcomes where the answer is yes from so many askings on."""
     times = itertools.count(1)
-    outcomes = train_together(configs, load("synthetic"), lambda: next(times) >= asked)
+    outcomes = train_together(configs, few_images(), lambda: next(times) >= asked)
     return [outcome.status for outcome in outcomes]
 
 

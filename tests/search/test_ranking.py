@@ -1,4 +1,4 @@
-"""Which trials are the best, and which can't be told apart: worked by hand."""
+"""Which trials are the best, and which are not significantly worse: worked by hand."""
 
 import math
 from dataclasses import replace
@@ -108,7 +108,7 @@ def test_the_reason_is_that_of_the_seed_that_failed(seed: int) -> None:
     assert trial_of(results).reason == "out of memory"
 
 
-# What can be told
+# What is noise
 
 
 def test_the_noise_of_single_seeds_is_that_of_the_number_of_validation_images() -> None:
@@ -124,7 +124,7 @@ def test_the_noise_of_several_seeds_is_the_pooled_standard_error_of_their_mean()
     assert noise([*of_four, trial(3, 0.6)], 900) == pytest.approx(math.sqrt(0.0005))
 
 
-def test_those_within_two_standard_errors_of_a_difference_are_not_told_apart() -> None:
+def test_those_within_two_standard_errors_of_a_difference_are_indistinguishable() -> None:
     # the difference of two with 0.01 each has sqrt(2) · 0.01, twice which is 0.0283
     trials = [trial(n, accuracy) for n, accuracy in enumerate((0.60, 0.59, 0.572, 0.571, 0.3), 1)]
     assert count_indistinguishable(trials, 0.01) == 3
@@ -132,5 +132,5 @@ def test_those_within_two_standard_errors_of_a_difference_are_not_told_apart() -
     assert count_indistinguishable(trials, 1.0) == 5
 
 
-def test_equals_are_not_told_apart_however_little_they_vary() -> None:
+def test_equals_are_indistinguishable_however_little_they_vary() -> None:
     assert count_indistinguishable([trial(1, 0.6), trial(2, 0.6), trial(3, 0.5)], 0.0) == 2

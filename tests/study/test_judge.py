@@ -279,9 +279,9 @@ def search_of(trials: dict[tuple[float, float], float]) -> Search:
     config = tiny.config(
         f"search={{coarse: {{trials: {max(1, len(trials))}, space: {SPACE}}}}}", "data.validation=1000"
     )
-    found = Search(Path("x"), config, SearchPlan(stages=["coarse"], cores=1, memory=1.0), coarse=len(trials))
-    for number, ((lam, eta), accuracy) in enumerate(trials.items(), 1):
-        found.values[number] = {LAMBDA: lam, ETA: eta}
+    found = Search(Path("x"), config, SearchPlan(stages=["coarse"], cores=1, memory=1.0))
+    found.values = [{}, *({LAMBDA: lam, ETA: eta} for lam, eta in trials)].__getitem__  # from 1
+    for number, accuracy in enumerate(trials.values(), 1):
         result = Result(number, 1, "finished", accuracy + 0.1, accuracy, 1.0, 3.0)
         found.results[number, 1] = result
     return found

@@ -1,4 +1,4 @@
-"""What people see of a search: its plan, its progress on stderr, the tables of the best trials."""
+"""Print a search: its plan, its progress on stderr, the tables of its best trials."""
 
 import json
 import shlex
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from cifarmlp.files import nan_to_null
 from cifarmlp.search.folder import Search
-from cifarmlp.search.plan import count_planned
+from cifarmlp.search.plan import expected_populations
 from cifarmlp.search.populations import Member, configs_of
 from cifarmlp.search.ranking import Trial, rank
 from cifarmlp.search.run import StageProgress
@@ -29,24 +29,24 @@ class SearchProgress:
         self.bar: Any = None
         self.stage = ""
 
-    def __call__(self, course: StageProgress, ended: Sequence[Trial]) -> None:
-        """Show how a stage stands; `ended` are the trials that have just ended."""
+    def __call__(self, progress: StageProgress, trials: Sequence[Trial]) -> None:
+        """Show the progress of a stage, and the trials that have just ended."""
         if self.quiet:
             return
         if sys.stderr.isatty():
-            self._draw(course)
+            self._draw(progress)
             return
-        for trial in ended:
-            click.echo(f"{_outcome(course.search, trial)}; {_standing(course)}", err=True)
+        for trial in trials:
+            click.echo(f"{_describe(progress.search, trial)}; {_standing(progress)}", err=True)
 
-    def _draw(self, course: StageProgress) -> None:
-        done, total = _counts(course)
-        if self.stage != course.stage:
+    def _draw(self, progress: StageProgress) -> None:
+        done, total = _counts(progress)
+        if self.stage != progress.stage:
             self.close()
             self.bar = tqdm(total=total, dynamic_ncols=True, bar_format="{bar:20}| {desc}")
-            self.stage = course.stage
+            self.stage = progress.stage
         self.bar.n = done
-        self.bar.set_description_str(f"{course.stage}: {_standing(course)}")
+        self.bar.set_description_str(f"{progress.stage}: {_standing(progress)}")
 
     def close(self) -> None:
         """Leave the bar as it is."""
@@ -54,84 +54,85 @@ class SearchProgress:
             self.bar.close()
 
 
-def _outcome(state: Search, trial: Trial) -> str:
-    told = f"validation accuracy {trial.validation_accuracy:.4f}"
+def _describe(search: Search, trial: Trial) -> str:
+    result = f"validation accuracy {trial.validation_accuracy:.4f}"
     if trial.status != "finished":
-        told = ": ".join(part for part in (trial.status, trial.reason) if part)
-    return f"trial {trial.trial}: {_values(state, trial.trial)}: {told}"
+        result = ": ".join(part for part in (trial.status, trial.reason) if part)
+    return f"trial {trial.trial}: {_values(search, trial.trial)}: {result}"
 
 
-def _values(state: Search, trial: int) -> str:
-    return ", ".join(f"{key} {short_number(value)}" for key, value in state.values[trial].items())
+def _values(search: Search, trial: int) -> str:
+    return ", ".join(f"{key} {short_number(value)}" for key, value in search.values(trial).items())
 
 
-def _standing(course: StageProgress) -> str:
-    done, total = _counts(course)
-    parts = [f"{done} of {total} done, {course.running} running"]
-    best_first = rank(course.search.trials())
+def _standing(progress: StageProgress) -> str:
+    done, total = _counts(progress)
+    parts = [f"{done} of {total} done, {progress.running} running"]
+    best_first = rank(progress.search.trials())
     if best_first:
         parts.append(f"best {best_first[0].validation_accuracy:.4f} (trial {best_first[0].trial})")
     if done < total:
-        parts.append(f"about {rough_duration(course.left)} left")
+        parts.append(f"about {rough_duration(progress.left)} left")
     return ", ".join(parts)
 
 
-def _counts(course: StageProgress) -> tuple[int, int]:
-    state, stage = course.search, course.stage
-    done = sum(state.stage(trial.trial) == stage for trial in state.trials())
-    return done, sum(state.stage(trial) == stage for trial in state.values)
+def _counts(progress: StageProgress) -> tuple[int, int]:
+    """Return how many trials of the stage have ended, and how many it has."""
+    numbers = progress.search.numbers(progress.stage)
+    return sum(trial.trial in numbers for trial in progress.search.trials()), len(numbers)
 
 
-def print_plan(state: Search, jobs: int) -> None:
-    """What a search would do, and what that would take."""
-    for stage in state.plan.stages:
-        todo, trials = count_planned(state, stage)
-        seeds = f", {state.plan.seeds} seeds each" if state.plan.seeds > 1 else ""
-        click.echo(f"{stage}: {trials} trials{seeds} of {', '.join(state.values[1])}")
-        if not todo:
+def print_plan(search: Search, jobs: int) -> None:
+    """Print what a search would do, and the time and memory that it would take."""
+    seeds = f", {search.plan.seeds} seeds each" if search.plan.seeds > 1 else ""
+    for stage in search.plan.stages:
+        click.echo(f"{stage}: {len(search.numbers(stage))} trials{seeds} of {', '.join(search.fields)}")
+        populations = expected_populations(search, stage)
+        if not populations:
             click.echo("  nothing left to train")
             continue
-        expected = estimate(configs_of(todo), jobs)
-        click.echo(f"  {_populations(todo)}, {jobs} at a time")
-        click.echo(
-            f"  about {rough_duration(expected.seconds)}, {expected.bytes / 1e6:.0f} MB in each process"
-        )
+        cost = estimate(configs_of(populations), jobs)
+        click.echo(f"  {_count(populations)}, {jobs} at a time")
+        click.echo(f"  about {rough_duration(cost.seconds)}, {cost.bytes / 1e6:.0f} MB in each process")
 
 
-def _populations(todo: Sequence[Sequence[Member]]) -> str:
-    sizes = sorted({len(population) for population in todo})
+def _count(populations: Sequence[Sequence[Member]]) -> str:
+    sizes = sorted({len(population) for population in populations})
     size = " to ".join(str(n) for n in dict.fromkeys([sizes[0], sizes[-1]]))
-    return f"{len(todo)} population{'s' * (len(todo) > 1)} of {size} networks in lockstep"
+    return f"{_plural(len(populations), 'population')} of {size} networks in lockstep"
 
 
-def print_found(state: Search, found: Mapping[str, Any], as_json: bool) -> None:
-    """The best trials of each stage, whether they can be told apart, where the files are, what to do next."""
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count > 1)}"
+
+
+def print_results(search: Search, summary: Mapping[str, Any], as_json: bool) -> None:
+    """Print the best trials, how sure their ranking is, where the files are, and what to do next.
+
+    summary: the content of top.json.
+    """
     if as_json:
-        click.echo(
-            json.dumps(
-                {"run": str(state.folder), "status": state.plan.status, **nan_to_null(found)}, indent=2
-            )
-        )
+        run = {"run": str(search.folder), "status": search.plan.status}
+        click.echo(json.dumps({**run, **nan_to_null(summary)}, indent=2))
         return
-    for table in found["tables"]:
+    for table in summary["tables"]:
         click.echo(f"{table['of']}: the best {len(table['top'])} of {table['trials']} trials")
-        click.echo(_table(state, table["top"]) + "\n")
-    for line in [*_verdict(state, found), *_ended_badly(state), "", *_files(state, found)]:
+        click.echo(_table(search, table["top"]) + "\n")
+    for line in [*_verdict(search, summary), *_unfinished(search), "", *_files(search, summary)]:
         click.echo(line)
 
 
-def _table(state: Search, top: Sequence[Mapping[str, Any]]) -> str:
-    keys = list(state.values[1])
-    accuracies = ["train_accuracy", "validation_accuracy"]
+def _table(search: Search, top: Sequence[Mapping[str, Any]]) -> str:
+    accuracies = ("train_accuracy", "validation_accuracy")
     rows = [
         [
             entry["trial"],
-            *(short_number(entry[key]) for key in keys),
+            *(short_number(entry[key]) for key in search.fields),
             *(_accuracy(entry, name) for name in accuracies),
         ]
         for entry in top
     ]
-    headers = ["trial", *keys, "training accuracy", "validation accuracy"]
+    headers = ["trial", *search.fields, "training accuracy", "validation accuracy"]
     return tabulate(rows, headers=headers, disable_numparse=True, stralign="right", numalign="right")
 
 
@@ -140,45 +141,46 @@ def _accuracy(entry: Mapping[str, Any], name: str) -> str:
     return f"{entry[name]:.4f}" if std is None else f"{entry[name]:.4f} ± {std:.4f}"
 
 
-def _verdict(state: Search, found: Mapping[str, Any]) -> list[str]:
-    best = found["best"]
+def _verdict(search: Search, summary: Mapping[str, Any]) -> list[str]:
+    best = summary["best"]
     if best is None:
         return ["no trial has finished"]
-    others, seeds = found["not_told_from_the_best"], state.plan.seeds
-    images = state.config.data.validation_images
-    lines = [f"best: trial {best['trial']}, {_values(state, best['trial'])}"]
+    lines = [f"best: trial {best['trial']}, {_values(search, best['trial'])}"]
+    others, seeds = summary["not_told_from_the_best"], search.plan.seeds
     if others:
-        known = "over the seeds" if seeds > 1 else f"taken for one seed and {images} validation images"
+        images = search.config.data.validation_images
+        source = "measured over the seeds" if seeds > 1 else f"assumed for one seed and {images} images"
         lines += [
-            f"{others} other trial{'s' * (others > 1)} can't be told from it, being nearer than twice the "
-            f"standard error of a difference",
-            f"(that of an accuracy, {known}: {found['standard_error']:.4f}); "
-            f"more seeds tell more: --seeds {max(3, 2 * seeds)}",
+            f"{_plural(others, 'other trial')} {'are' if others > 1 else 'is'} not significantly worse "
+            "(within twice the standard error of a difference)",
+            f"standard error of a validation accuracy: {summary['standard_error']:.4f}, {source}; "
+            f"more seeds reduce it: --seeds {max(3, 2 * seeds)}",
         ]
     return lines
 
 
-def _ended_badly(state: Search) -> list[str]:
+def _unfinished(search: Search) -> list[str]:
+    """Return a line for the trials that diverged, and one for those that failed."""
     lines = []
     for status in ("diverged", "failed"):
-        those = [trial for trial in state.trials() if trial.status == status]
-        if those:
-            reasons = {f": {trial.reason}" for trial in those if trial.reason}
-            lines.append(f"{len(those)} trial{'s' * (len(those) > 1)} {status}{''.join(sorted(reasons))}")
+        trials = [trial for trial in search.trials() if trial.status == status]
+        if trials:
+            reasons = {f": {trial.reason}" for trial in trials if trial.reason}
+            lines.append(f"{_plural(len(trials), 'trial')} {status}{''.join(sorted(reasons))}")
     return lines
 
 
-def _files(state: Search, found: Mapping[str, Any]) -> list[str]:
-    folder = state.folder
-    lines = [f"trials:  {folder / 'trials.csv'}"] if state.trials() else []
-    if found["best"] is not None:
+def _files(search: Search, summary: Mapping[str, Any]) -> list[str]:
+    folder = search.folder
+    lines = [f"trials:  {folder / 'trials.csv'}"] if search.trials() else []
+    if summary["best"] is not None:
         lines.append(f"plot:    {folder / 'search.png'}")
-    if state.plan.status == "interrupted" or state.failed():
-        return [*lines, f"next:    cifarmlp search --resume {_quoted(folder)}"]
-    if found["best"] is not None:
-        lines.append(f"next:    cifarmlp train {_quoted(folder / 'best.yaml')} --repeats 20")
+    if search.plan.status == "interrupted" or search.failed():
+        return [*lines, f"next:    cifarmlp search --resume {_quote(folder)}"]
+    if summary["best"] is not None:
+        lines.append(f"next:    cifarmlp train {_quote(folder / 'best.yaml')} --repeats 20")
     return lines
 
 
-def _quoted(path: Path) -> str:
+def _quote(path: Path) -> str:
     return shlex.quote(str(path))
