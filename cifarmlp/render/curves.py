@@ -34,7 +34,7 @@ RUN_DASHES = ("-", "--", "-.", ":")
 WIDE = 30  # ratio of losses from which on their axis is logarithmic
 
 
-def draw_training(rows: Sequence[Mapping[str, float]], eta: Mapping[int, float], title: str) -> Figure:
+def draw_training(rows: Sequence[Row], eta: Mapping[int, float], title: str) -> Figure:
     """Draw cost, loss and accuracy of training and validation set against steps, and eta below.
 
     rows: as in metrics.csv. eta: by step, as densely as it is to be drawn. Values that are not finite leave
@@ -45,7 +45,7 @@ def draw_training(rows: Sequence[Mapping[str, float]], eta: Mapping[int, float],
     for panel, (quantity, label) in zip(axes, QUANTITIES.items(), strict=False):
         _quantity(panel, rows, quantity, label)
     axes[3].plot(list(eta), list(eta.values()), color="#444444")
-    axes[3].set(xlabel="step (mini-batch updates)", ylabel="eta")
+    axes[3].set(xlabel=STEP, ylabel="eta")
     axes[3].grid(alpha=0.3)
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].set_title(title, loc="left")
@@ -53,10 +53,10 @@ def draw_training(rows: Sequence[Mapping[str, float]], eta: Mapping[int, float],
     return figure
 
 
-def _quantity(panel: Axes, rows: Sequence[Mapping[str, float]], quantity: str, label: str) -> None:
+def _quantity(panel: Axes, rows: Sequence[Row], quantity: str, label: str) -> None:
+    steps = [row["step"] for row in rows]
     for part, colour in COLOURS.items():
         values = [row[f"{part}_{quantity}"] for row in rows]
-        steps = [row["step"] for row in rows]
         panel.plot(steps, values, DASHES[part], color=colour, label=part, marker=".", markersize=4)
     panel.set_ylabel(label)
     panel.grid(alpha=0.3)
@@ -100,6 +100,26 @@ def _rows_by_step(rows: Sequence[Row]) -> dict[float, dict[str, float]]:
 
 def _finite(value: float) -> float:
     return value if math.isfinite(value) else math.nan
+
+
+@np.errstate(all="ignore")  # values of a diverging seed overflow
+def mean_and_std_by_step(trainings: Sequence[Sequence[Row]], column: str) -> tuple[Curve, Curve, Curve]:
+    """Return the steps that any seed reached, and the mean and std of a column over the seeds that did.
+
+    std: with n - 1, nan for one seed.
+
+    >>> rows = [{"step": 0, "train_loss": 2.0}, {"step": 10, "train_loss": 1.0}]
+    >>> steps, mean, std = mean_and_std_by_step([rows, [{"step": 0, "train_loss": 3.0}]], "train_loss")
+    >>> steps.tolist(), mean.tolist()
+    ([0, 10], [2.5, 1.0])
+    """
+    values: dict[float, list[float]] = {}
+    for row in (row for rows in trainings for row in rows):
+        values.setdefault(row["step"], []).append(row.get(column, math.nan))
+    steps = sorted(values)
+    mean = [float(np.mean(values[step])) for step in steps]
+    std = [float(np.std(values[step], ddof=1)) if len(values[step]) > 1 else math.nan for step in steps]
+    return np.array(steps), np.array(mean), np.array(std)
 
 
 def draw_overlay(curves: Mapping[str, MeanCurve]) -> Figure:
@@ -152,11 +172,10 @@ def _name_runs(figure: Figure, panel: Axes, names: Sequence[str], columns: int, 
         panel.lines, [str(n) for n in range(len(names))], loc="outside lower center", ncols=columns,
         frameon=False, title=title, handlelength=3,
     )  # fmt: skip
+    # The names come afterwards, as a legend leaves out labels with a leading "_".
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
-        text.set_text(
-            name if len(name) <= 100 else f"…{name[-100:]}"
-        )  # not in figure.legend, which hides a leading "_"
+        text.set_text(name if len(name) <= 100 else f"…{name[-100:]}")
 
 
 def draw_seeds(trainings: Sequence[Sequence[Row]], eta: Mapping[int, float], title: str) -> Figure:
@@ -206,23 +225,3 @@ def _line(
     panel.plot(steps, mean, dash, color=colour, label=literal(label), marker=marker, markersize=4)
     if np.isfinite(std).any():
         _band(panel, steps, mean, std, colour)
-
-
-@np.errstate(all="ignore")  # values of a diverging seed overflow
-def mean_and_std_by_step(trainings: Sequence[Sequence[Row]], column: str) -> tuple[Curve, Curve, Curve]:
-    """Return the steps that any seed reached, and the mean and std of a column over the seeds that did.
-
-    std: with n - 1, nan for one seed.
-
-    >>> rows = [{"step": 0, "train_loss": 2.0}, {"step": 10, "train_loss": 1.0}]
-    >>> steps, mean, std = mean_and_std_by_step([rows, [{"step": 0, "train_loss": 3.0}]], "train_loss")
-    >>> steps.tolist(), mean.tolist()
-    ([0, 10], [2.5, 1.0])
-    """
-    values: dict[float, list[float]] = {}
-    for row in (row for rows in trainings for row in rows):
-        values.setdefault(row["step"], []).append(row.get(column, math.nan))
-    steps = sorted(values)
-    mean = [float(np.mean(values[step])) for step in steps]
-    std = [float(np.std(values[step], ddof=1)) if len(values[step]) > 1 else math.nan for step in steps]
-    return np.array(steps), np.array(mean), np.array(std)

@@ -71,10 +71,11 @@ def list_entries(folder: Path) -> list[Entry]:
 def entry_of(folder: Path) -> Entry | None:
     """Return the entry of a run folder, with its fault if it is damaged; None if the folder is not ours."""
     try:
-        kind = folder_kind(folder)
-        if kind is None and not _was_ours(folder):
+        if kind := folder_kind(folder):
+            return READERS[kind](folder)
+        if not _was_ours(folder):
             return None
-        return READERS[kind](folder)
+        raise RunFolderError("it has no config.yaml")
     except (CifarmlpError, OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         reason = reason.splitlines()[0].removeprefix(f"{folder}: ").removeprefix(f"{escape(str(folder))}/")
@@ -84,10 +85,6 @@ def entry_of(folder: Path) -> Entry | None:
 def _was_ours(folder: Path) -> bool:
     names = {path.name for path in folder.iterdir()}
     return bool(names & OURS) or (not names and bool(re.fullmatch(r".+-\d{3,9}", folder.name)))
-
-
-def _nothing(folder: Path) -> Entry:
-    raise RunFolderError("it has no config.yaml")
 
 
 def _training(folder: Path) -> Entry:
@@ -169,12 +166,7 @@ def _study(folder: Path) -> Entry:
     )  # fmt: skip
 
 
-READERS: Mapping[str | None, Callable[[Path], Entry]] = {
-    "run": _training,
-    "search": _search,
-    "study": _study,
-    None: _nothing,
-}
+READERS: Mapping[str, Callable[[Path], Entry]] = {"run": _training, "search": _search, "study": _study}
 
 
 def _json(path: Path) -> dict[str, Any]:
