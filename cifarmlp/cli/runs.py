@@ -33,10 +33,10 @@ def runs(directory: Path | None, sort: str, filters: tuple[str, ...], out: Path,
     from cifarmlp.runs.listing import list_entries, sort_entries
 
     folder = directory or out
-    wanted = [parse_filter(text) for text in filters]
+    tests = [parse_filter(text) for text in filters]
     nothing_yet = directory is None and not out.exists()
     entries = [] if nothing_yet else list_entries(folder)
-    kept = [entry for entry in entries if all(keep(entry) for keep in wanted)]
+    kept = [entry for entry in entries if all(test(entry) for test in tests)]
     print_listing(folder, sort_entries(kept, sort), len(entries), as_json)
 
 

@@ -72,11 +72,13 @@ def dark_colour(ink: str) -> str:
 
 
 def _luminance(rgb: list[int]) -> float:
-    # relative luminance, WCAG 2
-    linear = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in rgb)
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    """Relative luminance, 0 to 1, of a colour in sRGB; WCAG 2."""
+    red, green, blue = (_linear(part / 255) for part in rgb)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(c: float) -> float:
+    return c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
 
 
 def _rename(root: Element, prefix: str) -> None:

@@ -117,8 +117,8 @@ def choose_seeds(path: Path, seed: int | None = None) -> tuple[Path, list[Seed]]
     run = load_training(folder)
     seeds = [each for each in run.seeds if seed is None or each.config.seed == seed]
     if seed is not None and not seeds:
-        there = ", ".join(str(each.config.seed) for each in run.seeds) or "none"
-        raise ConfigError(f"{escape(str(folder))}: has no seed {seed}; its seeds: {there}")
+        numbers = ", ".join(str(each.config.seed) for each in run.seeds) or "none"
+        raise ConfigError(f"{escape(str(folder))}: has no seed {seed}; its seeds: {numbers}")
     with_model = [each for each in seeds if (each.folder / MODEL).exists()]
     if not with_model:
         name = escape(str(folder))

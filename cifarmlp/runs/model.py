@@ -1,4 +1,4 @@
-"""The model.npz of a training: read with nothing in it trusted, and the network rebuilt from it."""
+"""A trained model: arrays of model.npz, checked as untrusted input -> network -> class probabilities."""
 
 import io
 import zipfile
