@@ -93,18 +93,17 @@ class Run:
         return _frame(self.history())
 
     def model(self) -> dict[str, Float]:
-        """Return `Seed.model` of the only seed. Raises ValueError if there are several."""
+        """Return `Seed.model` of the only seed. Raises ValueError unless there is exactly one."""
         return self._only_seed().model()
 
     def predict(self, images: NDArray[np.uint8]) -> Float:
-        """Return `Seed.predict` of the only seed. Raises ValueError if there are several."""
+        """Return `Seed.predict` of the only seed. Raises ValueError unless there is exactly one."""
         return self._only_seed().predict(images)
 
     def _only_seed(self) -> Seed:
         if len(self.seeds) != 1:
-            raise ValueError(
-                f"{self.folder}: {len(self.seeds)} seeds; take one of run.seeds, as run.seeds[0]"
-            )
+            name = escape(str(self.folder))
+            raise ValueError(f"{name}: {len(self.seeds)} seeds; take one of run.seeds, as run.seeds[0]")
         return self.seeds[0]
 
 
