@@ -1,4 +1,4 @@
-"""The commands on runs that there are: runs, compare, evaluate."""
+"""Commands on existing runs: runs, compare, evaluate."""
 
 from pathlib import Path
 
@@ -33,11 +33,11 @@ def runs(directory: Path | None, sort: str, filters: tuple[str, ...], out: Path,
     from cifarmlp.runs.listing import list_entries, sort_entries
 
     folder = directory or out
-    wanted = [parse_filter(text) for text in filters]
+    tests = [parse_filter(text) for text in filters]
     nothing_yet = directory is None and not out.exists()
-    found = [] if nothing_yet else list_entries(folder)
-    kept = [entry for entry in found if all(keep(entry) for keep in wanted)]
-    print_listing(folder, sort_entries(kept, sort), len(found), as_json)
+    entries = [] if nothing_yet else list_entries(folder)
+    kept = [entry for entry in entries if all(test(entry) for test in tests)]
+    print_listing(folder, sort_entries(kept, sort), len(entries), as_json)
 
 
 @click.command()
@@ -57,11 +57,11 @@ def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool)
     from cifarmlp.runs import comparison
 
     comparison.refuse_other_picture(figure)
-    found = comparison.compare(folders)
-    drawn = figure if comparison.draw_comparison(found, figure) else None
-    print_comparison(found, drawn, as_json)
+    compared = comparison.compare(folders)
+    has_curves = comparison.draw_comparison(compared, figure)
+    print_comparison(compared, figure if has_curves else None, as_json)
     if not quiet:
-        print_notes(found)
+        print_notes(compared)
 
 
 @click.command()

@@ -1,0 +1,10 @@
+"""The press: numbers and words in, figures, tables and pages out.
+
+    rows of metrics.csv, of trials.csv, an evaluation -> curves, trials, evaluation -> Figure
+    Page of Sections of Blocks (document) -> page: one HTML file, figures as inline SVG (svg)
+                                          -> tables: Markdown, LaTeX
+
+Rank of `nn`, `data`, `config` and `parallel`: imports `errors`, `text` and `stats` only, and is imported by
+`training` and everything above. It knows no run and writes no file. Begin with document.py. Nothing is
+re-exported here, as matplotlib is slow to import.
+"""

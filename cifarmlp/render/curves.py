@@ -1,6 +1,10 @@
-"""Curves against steps, as figures: one training, the mean over seeds, several runs overlaid.
+"""Curves against steps as figures: of one training, mean and std over seeds, or several runs overlaid.
 
-Nothing here saves a file or holds state.
+    rows of metrics.csv -> draw_training, draw_seeds -> Figure
+    rows of metrics.csv -> MeanCurve.of, one a run -> draw_overlay -> Figure
+
+Two rules for a mean over seeds: `mean_and_std_by_step` has every step that any seed reached, over the seeds
+that did; `MeanCurve.of` has only the steps that all seeds reached, so that its n holds along the curve.
 """
 
 import itertools
@@ -19,27 +23,29 @@ Curve = NDArray[np.floating[Any]]
 
 STEP = "step (mini-batch updates)"
 SETS = {"train": "training set", "validation": "validation set"}
-COLOURS = {"train": "#1f5fa8", "validation": "#d9730d"}  # told apart in print and by the colour-blind
+COLOURS = {"train": "#1f5fa8", "validation": "#d9730d"}  # distinct in print and for the colour-blind
 DASHES = {"train": "-", "validation": "--"}
 QUANTITIES = {"cost": "cost (loss + L2)", "loss": "loss (nats)", "accuracy": "accuracy (fraction)"}
 COMPARED = {"loss": "loss (nats)", "accuracy": "accuracy (fraction)"}
-# Of runs, so not those of the parts of the data; told apart in print by the dashes.
+MEAN_COLUMNS = tuple(f"{part}_{quantity}" for part in SETS for quantity in COMPARED)
+# Of runs: other colours than those of the parts of the data; the dashes keep them apart in print.
 RUN_COLOURS = ("#7b3fa0", "#1b8a5a", "#b5357a", "#8a6d00", "#00808a", "#a3402a", "#444444")
 RUN_DASHES = ("-", "--", "-.", ":")
-WIDE = 30  # a loss this many times as large as another asks for a logarithmic axis
+WIDE = 30  # ratio of losses from which on their axis is logarithmic
 
 
-def draw_training(rows: Sequence[Mapping[str, float]], eta: Mapping[int, float], title: str) -> Figure:
-    """Cost, loss and accuracy of training and validation set against steps, eta below.
+def draw_training(rows: Sequence[Row], eta: Mapping[int, float], title: str) -> Figure:
+    """Draw cost, loss and accuracy of training and validation set against steps, and eta below.
 
-    rows: as in metrics.csv; eta: by step, as densely as it is to be drawn. What is not finite leaves a gap.
+    rows: as in metrics.csv. eta: by step, as densely as it is to be drawn. Values that are not finite leave
+    a gap.
     """
     figure = Figure(figsize=(7.5, 9), layout="constrained")
     axes = figure.subplots(4, 1, sharex=True, height_ratios=[3, 3, 3, 1.4])
     for panel, (quantity, label) in zip(axes, QUANTITIES.items(), strict=False):
         _quantity(panel, rows, quantity, label)
     axes[3].plot(list(eta), list(eta.values()), color="#444444")
-    axes[3].set(xlabel="step (mini-batch updates)", ylabel="eta")
+    axes[3].set(xlabel=STEP, ylabel="eta")
     axes[3].grid(alpha=0.3)
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].set_title(title, loc="left")
@@ -47,10 +53,10 @@ def draw_training(rows: Sequence[Mapping[str, float]], eta: Mapping[int, float],
     return figure
 
 
-def _quantity(panel: Axes, rows: Sequence[Mapping[str, float]], quantity: str, label: str) -> None:
+def _quantity(panel: Axes, rows: Sequence[Row], quantity: str, label: str) -> None:
+    steps = [row["step"] for row in rows]
     for part, colour in COLOURS.items():
         values = [row[f"{part}_{quantity}"] for row in rows]
-        steps = [row["step"] for row in rows]
         panel.plot(steps, values, DASHES[part], color=colour, label=part, marker=".", markersize=4)
     panel.set_ylabel(label)
     panel.grid(alpha=0.3)
@@ -58,52 +64,103 @@ def _quantity(panel: Axes, rows: Sequence[Mapping[str, float]], quantity: str, l
 
 @dataclass(frozen=True)
 class MeanCurve:
-    """How n seeds went. mean, std: by `train_loss`, ...; (len(steps),). std: empty where n is 1."""
+    """Mean and std over n seeds, by column as `train_loss`, each (len(steps),); std is empty for n = 1."""
 
     steps: tuple[float, ...]
     mean: Mapping[str, Curve]
     std: Mapping[str, Curve]
     n: int
 
+    @classmethod
+    def of(cls, trainings: Sequence[Sequence[Row]]) -> "MeanCurve":
+        """Return mean and std (n - 1) at the steps that all seeds reached, of the rows of their metrics.csv.
 
-def draw_overlay(courses: Mapping[str, MeanCurve]) -> Figure:
-    """Loss and accuracy, of training and validation set, against steps; a run has one colour throughout.
+        Rows without a step, a loss or an accuracy are left out, and seeds without any other row. The mean is
+        nan where a seed's value is not finite, as after it diverged.
 
-    Of several seeds the mean, in a band of one standard deviation on each side.
+        >>> rows = [{"step": step} | dict.fromkeys(MEAN_COLUMNS, 0.5 * step) for step in (0, 10, 20)]
+        >>> MeanCurve.of([rows, rows[:2]]).steps
+        (0, 10)
+        """
+        histories = [history for rows in trainings if (history := _rows_by_step(rows))]
+        n = len(histories)
+        if n == 0:
+            return cls((), {}, {}, 0)
+        steps = sorted(set.intersection(*map(set, histories)))
+        values = {c: np.array([[h[step][c] for step in steps] for h in histories]) for c in MEAN_COLUMNS}
+        mean = {column: array.mean(axis=0) for column, array in values.items()}
+        std = {column: array.std(axis=0, ddof=1) for column, array in values.items()} if n > 1 else {}
+        return cls(tuple(steps), mean, std, n)
+
+
+def _rows_by_step(rows: Sequence[Row]) -> dict[float, dict[str, float]]:
+    whole = [row for row in rows if row.keys() >= {"step", *MEAN_COLUMNS} and math.isfinite(row["step"])]
+    return {row["step"]: {column: _finite(row[column]) for column in MEAN_COLUMNS} for row in whole}
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else math.nan
+
+
+@np.errstate(all="ignore")  # values of a diverging seed overflow
+def mean_and_std_by_step(trainings: Sequence[Sequence[Row]], column: str) -> tuple[Curve, Curve, Curve]:
+    """Return the steps that any seed reached, and the mean and std of a column over the seeds that did.
+
+    std: with n - 1, nan for one seed.
+
+    >>> rows = [{"step": 0, "train_loss": 2.0}, {"step": 10, "train_loss": 1.0}]
+    >>> steps, mean, std = mean_and_std_by_step([rows, [{"step": 0, "train_loss": 3.0}]], "train_loss")
+    >>> steps.tolist(), mean.tolist()
+    ([0, 10], [2.5, 1.0])
     """
-    names = [f"{name}, n = {course.n}" for name, course in courses.items()]
+    values: dict[float, list[float]] = {}
+    for row in (row for rows in trainings for row in rows):
+        values.setdefault(row["step"], []).append(row.get(column, math.nan))
+    steps = sorted(values)
+    mean = [float(np.mean(values[step])) for step in steps]
+    std = [float(np.std(values[step], ddof=1)) if len(values[step]) > 1 else math.nan for step in steps]
+    return np.array(steps), np.array(mean), np.array(std)
+
+
+def draw_overlay(curves: Mapping[str, MeanCurve]) -> Figure:
+    """Draw loss and accuracy of training and validation set against steps, each run in one colour.
+
+    For several seeds the mean, in a band of one standard deviation on each side.
+    """
+    names = [f"{name}, n = {curve.n}" for name, curve in curves.items()]
     columns = 2 if max(map(len, names)) <= 50 else 1
     legend = 0.24 * (math.ceil(len(names) / columns) + 1)
     figure = Figure(figsize=(10, 7 + legend), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True, sharey="row")
     for row, (quantity, label) in zip(panels, COMPARED.items(), strict=True):
         for panel, part in zip(row, SETS, strict=True):
-            _overlay(panel, list(courses.values()), f"{part}_{quantity}")
+            _overlay(panel, list(curves.values()), f"{part}_{quantity}")
         row[0].set_ylabel(label)
     for top, bottom, title in zip(*panels, SETS.values(), strict=True):
         top.set_title(title)
-        bottom.set_xlabel("step (mini-batch updates)")
-    _scale(panels[0, 0], list(courses.values()))
-    _name_runs(figure, panels[0, 0], names, columns, any(course.std for course in courses.values()))
+        bottom.set_xlabel(STEP)
+    _scale(panels[0, 0], list(curves.values()))
+    _name_runs(figure, panels[0, 0], names, columns, any(curve.std for curve in curves.values()))
     return figure
 
 
-def _overlay(panel: Axes, courses: Sequence[MeanCurve], name: str) -> None:
-    styles = zip(
-        itertools.cycle(RUN_COLOURS), itertools.cycle(RUN_DASHES), strict=False
-    )  # 28 before one comes again
-    for course, (colour, dash) in zip(courses, styles, strict=False):
-        mean = course.mean.get(name, np.empty(0))
-        panel.plot(course.steps, mean, dash, color=colour, marker=".", markersize=4, linewidth=1.4)
-        if name in course.std:
-            std = course.std[name]
-            panel.fill_between(course.steps, mean - std, mean + std, color=colour, alpha=0.2, linewidth=0)
+def _overlay(panel: Axes, curves: Sequence[MeanCurve], column: str) -> None:
+    colours, dashes = itertools.cycle(RUN_COLOURS), itertools.cycle(RUN_DASHES)  # 28 pairs
+    for curve, colour, dash in zip(curves, colours, dashes, strict=False):
+        mean = curve.mean.get(column, np.empty(0))
+        panel.plot(curve.steps, mean, dash, color=colour, marker=".", markersize=4, linewidth=1.4)
+        if column in curve.std:
+            _band(panel, curve.steps, mean, curve.std[column], colour)
     panel.grid(alpha=0.3)
 
 
-def _scale(panel: Axes, courses: Sequence[MeanCurve]) -> None:
-    """A logarithmic axis where one run's loss would press the others' flat."""
-    losses = np.concatenate([c.mean[f"{part}_loss"] for c in courses if c.steps for part in SETS])
+def _band(panel: Axes, steps: Any, mean: Curve, std: Curve, colour: str) -> None:
+    panel.fill_between(steps, mean - std, mean + std, color=colour, alpha=0.2, linewidth=0)
+
+
+def _scale(panel: Axes, curves: Sequence[MeanCurve]) -> None:
+    """Set a logarithmic axis if one run's loss would press the others flat."""
+    losses = np.concatenate([c.mean[f"{part}_loss"] for c in curves if c.steps for part in SETS])
     positive = losses[losses > 0]
     if len(positive) and positive.max() > WIDE * positive.min():
         panel.set_yscale("log")
@@ -115,15 +172,16 @@ def _name_runs(figure: Figure, panel: Axes, names: Sequence[str], columns: int, 
         panel.lines, [str(n) for n in range(len(names))], loc="outside lower center", ncols=columns,
         frameon=False, title=title, handlelength=3,
     )  # fmt: skip
+    # The names come afterwards, as a legend leaves out labels with a leading "_".
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
-        text.set_text(name if len(name) <= 100 else f"…{name[-100:]}")  # here, where no '_' can hide it
+        text.set_text(name if len(name) <= 100 else f"…{name[-100:]}")
 
 
 def draw_seeds(trainings: Sequence[Sequence[Row]], eta: Mapping[int, float], title: str) -> Figure:
-    """Cost, loss and accuracy of training and validation set against steps, and eta: mean and std over seeds.
+    """Draw cost, loss and accuracy of training and validation set, mean and std over seeds, and eta.
 
-    trainings: the rows of each seed's metrics.csv. What is not finite leaves a gap.
+    trainings: the rows of each seed's metrics.csv. eta: by step. Values that are not finite leave a gap.
     """
     figure = Figure(figsize=(9, 6.2), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True).ravel()
@@ -139,7 +197,11 @@ def draw_seeds(trainings: Sequence[Sequence[Row]], eta: Mapping[int, float], tit
 
 
 def literal(text: str) -> str:
-    """Text that is drawn as it is: no mathematics between dollars, not hidden for its underscore."""
+    """Return text that Matplotlib draws as it is: dollars start no formula, `_` hides no legend entry.
+
+    >>> literal("costs $5")
+    'costs \\\\$5'
+    """
     return ("\u200b" if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
@@ -162,16 +224,4 @@ def _line(
     marker = "." if len(steps) < 40 else ""
     panel.plot(steps, mean, dash, color=colour, label=literal(label), marker=marker, markersize=4)
     if np.isfinite(std).any():
-        panel.fill_between(steps, mean - std, mean + std, color=colour, alpha=0.2, linewidth=0)
-
-
-@np.errstate(all="ignore")  # of what grows without bounds there is no deviation
-def mean_and_std_by_step(trainings: Sequence[Sequence[Row]], column: str) -> tuple[Curve, Curve, Curve]:
-    """Steps, and over the seeds that got there the mean of a column and its std (n - 1; nan for one)."""
-    found: dict[float, list[float]] = {}
-    for row in (row for rows in trainings for row in rows):
-        found.setdefault(row["step"], []).append(row.get(column, math.nan))
-    steps = sorted(found)
-    mean = [float(np.mean(found[step])) for step in steps]
-    std = [float(np.std(found[step], ddof=1)) if len(found[step]) > 1 else math.nan for step in steps]
-    return np.array(steps), np.array(mean), np.array(std)
+        _band(panel, steps, mean, std, colour)

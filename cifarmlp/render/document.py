@@ -1,6 +1,6 @@
-"""What a report says, whatever it is printed as: pages, sections, tables, figures.
+"""The contents of a report, whatever it is printed as: a Page of Sections of Blocks.
 
-All text is plain: whoever prints it escapes it.
+All text is plain; page.py and tables.py escape it for their format.
 """
 
 import re
@@ -11,12 +11,12 @@ from urllib.parse import quote, urlsplit
 
 from matplotlib.figure import Figure
 
-Tone = Literal["good", "bad", "open"]  # it holds, it does not, it can't be told
+Tone = Literal["good", "bad", "open"]  # open: the numbers decide neither
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A short judgement, and its tone."""
+    """A short judgement, coloured by its tone."""
 
     words: str
     tone: Tone
@@ -24,7 +24,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Link:
-    """Words that lead to a file or folder, relative to the page."""
+    """A link to a file or folder, relative to the page."""
 
     words: str
     target: str
@@ -43,7 +43,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; name: of its file when it is written to one. Numbers come as they are to be read."""
+    """A table. name: of its file, if it is written to one. Numbers are text, already formatted."""
 
     name: str
     caption: str
@@ -53,7 +53,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, drawn when it is needed; name: of its file. alt: what it shows, for who can't see it."""
+    """A figure, drawn only when it is printed. name: of its file. alt: a description in words."""
 
     name: str
     caption: str
@@ -63,7 +63,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Listing:
-    """Lines of a file as they are, shown to who asks for them."""
+    """A file's text in a collapsed block."""
 
     caption: str
     words: str
@@ -74,7 +74,7 @@ Block = Text | Table | Picture | Listing
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading and the blocks below it."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -93,12 +93,16 @@ NUMBER = re.compile(r"([-+−–±×~≈<%\d.,\s]|e[-+]?\d|\b(to|of|min|ms|s)\b|
 
 
 def words(cell: Cell) -> str:
-    """What a cell says."""
+    """Return the text of a cell."""
     return cell if isinstance(cell, str) else cell.words
 
 
 def numeric(table: Table) -> list[bool]:
-    """Of each column, whether its cells are numbers, to be set flush right."""
+    """Return for each column whether all its cells are numbers, to be aligned right.
+
+    >>> numeric(Table("t", "", ("run", "accuracy"), (("a", "0.53 ± 0.01"), ("b", "-"))))
+    [False, True]
+    """
     columns = list(zip(*table.rows, strict=True)) or [()] * len(table.header)
     return [bool(column) and all(map(_is_number, column)) for column in columns]
 
@@ -108,7 +112,7 @@ def _is_number(cell: Cell) -> bool:
 
 
 def blocks(page: Page) -> list[Block]:
-    """All of a page, in its order."""
+    """Return all blocks of a page in reading order."""
     return [*page.summary, *(block for section in page.sections for block in section.blocks)]
 
 
@@ -116,7 +120,11 @@ LONGEST = 60
 
 
 def unique_slugs(texts: Iterable[str]) -> Iterator[str]:
-    """A name for each text, fit for an anchor and for a file, and different from those before it."""
+    """Yield a name for each text, fit for an anchor and for a file, and different from those before it.
+
+    >>> list(unique_slugs(["Report 2", "report-2", "../.."]))
+    ['report-2', 'report-2-2', 'part']
+    """
     taken: set[str] = set()
     for text in texts:
         stem = re.sub(r"[^\w]+", "-", text.lower())[:LONGEST].strip("-_") or "part"
@@ -127,7 +135,13 @@ def unique_slugs(texts: Iterable[str]) -> Iterator[str]:
 
 
 def relative_href(target: str) -> str | None:
-    """A relative path as a link; None for anything else, which is not to be followed from a report."""
+    """Return a relative path as a link; None for anything else, as a report must lead nowhere outside.
+
+    >>> relative_href("../runs/a b")
+    '../runs/a%20b'
+    >>> relative_href("javascript:alert(1)") is None
+    True
+    """
     try:
         parts = urlsplit(target)
     except ValueError:

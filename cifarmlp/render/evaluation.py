@@ -1,4 +1,4 @@
-"""What an evaluation found, as figures: confusion matrix, first-layer weights, mistakes."""
+"""Figures of an evaluation: confusion matrix, first-layer weights, mistakes."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ MOST_UNITS = 400
 
 
 def draw_confusion(counts: NDArray[np.floating[Any]], names: Sequence[str], title: str) -> Figure:
-    """A confusion matrix (10, 10), rows true, columns predicted; shaded by share of the row."""
+    """Draw a confusion matrix (10, 10), rows true, columns predicted, shaded by share of the row."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(8, 7), layout="constrained")
     panel = figure.subplots()
@@ -30,10 +30,10 @@ def draw_confusion(counts: NDArray[np.floating[Any]], names: Sequence[str], titl
 
 
 def draw_weights(W1: NDArray[np.floating[Any]], names: Sequence[str], title: str) -> Figure:
-    """The weights W1 (3072, width) into each unit of the first layer as a picture of 32x32 pixels.
+    """Draw the weights W1 (3072, width) into each of the first 400 units as an image of 32x32 pixels.
 
-    Grey is 0, and a unit's largest weight is fully bright or dark: each has its own scale. names: of the
-    units, where they have some. Of more than 400, the first.
+    Each unit has its own scale: 0 is grey, its largest weight is fully bright or dark. names: of the units,
+    empty if they have none.
     """
     W1 = W1[:, :MOST_UNITS]
     width = W1.shape[1]
@@ -78,7 +78,7 @@ def _name_tiles(panel: Axes, names: Sequence[str], columns: int) -> None:
 
 
 def draw_mistakes(pixels: NDArray[np.uint8], words: Sequence[str], title: str) -> Figure:
-    """Images (n, 3072), five a row, with words above each."""
+    """Draw images (n, 3072), five a row, with words above each."""
     rows = math.ceil(len(words) / 5)
     figure = Figure(figsize=(8, 0.5 + 1.95 * rows), layout="constrained")
     panels = figure.subplots(rows, 5, squeeze=False).ravel()

@@ -1,4 +1,4 @@
-"""A document as one HTML file that needs nothing but itself: no network, no script, no other file."""
+"""A Page as one self-contained HTML file: no network, no script, no other file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,12 +23,12 @@ from cifarmlp.render.document import (
     words,
 )
 
-STAMP = b'<meta name="generator" content="cifarmlp'  # so that a page may take the place of an earlier one
+STAMP = b'<meta name="generator" content="cifarmlp'  # marks a page as ours: it may be overwritten
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_html(page: Page) -> str:
-    """The whole file. The same page gives the same text."""
+    """Return the whole file. The same page gives the same text."""
     anchors = unique_slugs(section.title for section in page.sections)
     parts = list(zip(anchors, page.sections, strict=True))
     pictures = list(_pictures(page))
@@ -38,15 +38,16 @@ def render_html(page: Page) -> str:
 
 
 def _pictures(page: Page) -> Iterator[Markup]:
-    """In the order in which the template comes to them."""
+    """Yield the pictures in the order in which the template takes them."""
     drawn = [block for block in blocks(page) if isinstance(block, Picture)]
     for number, picture in enumerate(drawn, 1):
         yield Markup(svg.inline(picture.draw(), f"f{number}", picture.alt))
 
 
 def _environment() -> Environment:
-    kinds = {"text": Text, "table": Table, "picture": Picture, "listing": Listing}
-    cells = {"verdict": Verdict, "link": Link}
+    kinds = {
+        "text": Text, "table": Table, "picture": Picture, "listing": Listing, "verdict": Verdict, "link": Link
+    }  # fmt: skip
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -54,12 +55,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name, kind in {**kinds, **cells}.items():
+    for name, kind in kinds.items():
         environment.tests[name] = lambda value, kind=kind: isinstance(value, kind)
-    environment.filters |= {
-        "href": relative_href,
-        "numeric": numeric,
-        "words": words,
-        "next": next,
-    }
+    environment.filters |= {"href": relative_href, "numeric": numeric, "words": words, "next": next}
     return environment

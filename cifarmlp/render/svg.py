@@ -1,4 +1,6 @@
-"""Figures as SVG to stand within a page: small, in the page's font, readable on a dark and a light ground.
+"""Figures as SVG inside a page: small, in the page's font and colours, light or dark.
+
+    Figure -> Matplotlib's SVG -> _rename, _clear, _shorten, _lift_style, _unwrap, _frame -> <svg>
 
 The same figure gives the same bytes.
 """
@@ -16,13 +18,14 @@ from matplotlib.figure import Figure
 XLINK = "{http://www.w3.org/1999/xlink}href"
 COLOUR = re.compile(r"#([0-9a-f]{6})\b")
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
-STRONG = 0.30  # the luminance that a colour needs on a dark ground: 4.5 to 1 and more
+STRONG = 0.30  # luminance that a colour needs for a contrast above 4.5 : 1 on a dark page
 
 
 def inline(figure: Figure, prefix: str, alt: str) -> str:
-    """An <svg> whose ids begin with `prefix`; black is the text's colour in it, and white that of --paper.
+    """Return a figure as <svg>, with ids that begin with `prefix` and `alt` as its description.
 
-    Every other colour #rrggbb is the variable --ink-rrggbb, so that a page may change it; see `night`.
+    Black becomes currentColor, white var(--paper), and any other colour #rrggbb var(--ink-rrggbb), so that a
+    dark page can set its own; see `dark_colour`.
     """
     root = ElementTree.fromstring(draw(figure, "svg", "none"))
     _rename(root, prefix)
@@ -35,26 +38,33 @@ def inline(figure: Figure, prefix: str, alt: str) -> str:
 
 
 def draw(figure: Figure, form: str, fonttype: str = "path") -> bytes:
-    """The file that a figure makes, with nothing in it that changes from day to day; form: svg or pdf."""
+    """Return a figure as a file, without a date in it. form: svg or pdf."""
     file = io.BytesIO()
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[form]
-    clear = fonttype == "none"
     with (
         matplotlib.rc_context({"svg.fonttype": fonttype, "svg.hashsalt": "cifarmlp", "pdf.fonttype": 42}),
         warnings.catch_warnings(),
     ):
-        warnings.filterwarnings("ignore", "Glyph")  # a letter that the font lacks; the caption has it
-        figure.savefig(file, format=form, metadata=date, transparent=clear)
+        warnings.filterwarnings("ignore", "Glyph")  # missing in the font; the caption has it
+        figure.savefig(file, format=form, metadata=date, transparent=fonttype == "none")
     return file.getvalue()
 
 
 def colours_in(text: str) -> list[str]:
-    """The colours rrggbb that the pictures of a page use."""
+    """Return the colours rrggbb that pictures use, sorted.
+
+    >>> colours_in("stroke:var(--ink-1f5fa8,#1f5fa8);fill:currentColor")
+    ['1f5fa8']
+    """
     return sorted(set(re.findall(r"var\(--ink-([0-9a-f]{6})", text)))
 
 
 def dark_colour(ink: str) -> str:
-    """The colour rrggbb for a dark ground: with as much white as it takes to be seen there."""
+    """Return a colour rrggbb lightened until it is legible on a dark page.
+
+    >>> dark_colour("1f5fa8"), dark_colour("d9d9d9")
+    ('6f98c8', 'd9d9d9')
+    """
     rgb = [int(ink[i : i + 2], 16) for i in (0, 2, 4)]
     while _luminance(rgb) < STRONG:
         rgb = [min(255, part + 1 + (255 - part) // 10) for part in rgb]
@@ -62,45 +72,50 @@ def dark_colour(ink: str) -> str:
 
 
 def _luminance(rgb: list[int]) -> float:
-    # relative luminance, WCAG 2
-    linear = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in rgb)
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    """Relative luminance, 0 to 1, of a colour in sRGB; WCAG 2."""
+    red, green, blue = (_linear(part / 255) for part in rgb)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _name(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
+def _linear(c: float) -> float:
+    return c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
 
 
 def _rename(root: Element, prefix: str) -> None:
-    """Keep the ids that something refers to, under short names of this picture alone."""
-    ids = [each.get("id", "") for each in root.iter()]
-    used = {
-        name for each in root.iter() for value in each.attrib.values() for name in REFERENCE.findall(value)
-    }
-    used |= {each.get(XLINK, "")[1:] for each in root.iter()}
-    names = {name: f"{prefix}.{n}" for n, name in enumerate(filter((used - {""}).__contains__, ids), 1)}
-    for each in root.iter():
-        each.tag = _name(each)
-        target, own = each.attrib.pop(XLINK, ""), each.attrib.pop("id", "")
+    """Give the ids that something refers to short names with this prefix, and remove the others.
+
+    Tags and attributes lose their namespaces.
+    """
+    used = _targets(root)
+    ids = [name for element in root.iter() if (name := element.get("id")) in used]
+    names = {name: f"{prefix}.{n}" for n, name in enumerate(ids, 1)}
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        target, name = element.attrib.pop(XLINK, ""), element.attrib.pop("id", "")
         if target:
-            each.set("href", f"#{names[target[1:]]}" if target[0] == "#" else target)
-        if own in names:
-            each.set("id", names[own])
-        for key, value in each.attrib.items():
-            each.set(key, REFERENCE.sub(lambda found: f"url(#{names[found[1]]})", value))
+            element.set("href", f"#{names[target[1:]]}" if target[0] == "#" else target)
+        if name in names:
+            element.set("id", names[name])
+        for key, value in element.attrib.items():
+            element.set(key, REFERENCE.sub(lambda match: f"url(#{names[match[1]]})", value))
+
+
+def _targets(root: Element) -> set[str]:
+    """Return the ids that a url(#id) or a link refers to."""
+    links = {element.get(XLINK, "")[1:] for element in root.iter()}
+    values = [value for element in root.iter() for value in element.attrib.values()]
+    return links.union(*map(REFERENCE.findall, values)) - {""}
 
 
 def _clear(root: Element) -> None:
-    """Without metadata, and without a style that would be the whole page's."""
+    """Remove metadata, and style sheets, which would apply to the whole page."""
     for parent in list(root.iter()):
         for child in [child for child in parent if child.tag in ("metadata", "style")]:
             parent.remove(child)
 
 
 def _shorten(root: Element) -> None:
-    """Two decimals, no spaces that mean nothing, and the page's font; colours by their variables."""
+    """Round to two decimals, drop needless spaces and the font family, name colours by their variables."""
     for each in root.iter():
         each.text = each.text if each.tag in ("text", "tspan") and not len(each) else None
         each.tail = None
@@ -127,7 +142,7 @@ def _rounded(number: re.Match[str]) -> str:
 
 
 def _lift_style(root: Element) -> None:
-    """What all marks of a line have in common, once."""
+    """Move a style that all marks of a line share to their group."""
     for group in root.iter("g"):
         styles = {child.get("style") for child in group}
         if len(group) > 1 and len(styles) == 1 and {child.tag for child in group} == {"use"}:
@@ -139,7 +154,7 @@ def _lift_style(root: Element) -> None:
 
 
 def _unwrap(element: Element) -> None:
-    """Groups that say nothing give way to what is in them."""
+    """Replace groups without attributes by their children."""
     for child in element:
         _unwrap(child)
     element[:] = [inner for child in element for inner in _within(child)]
@@ -148,15 +163,15 @@ def _unwrap(element: Element) -> None:
 def _within(element: Element) -> Iterator[Element]:
     if element.tag == "g" and not element.attrib:
         yield from element
-    elif len(element) or element.get("style") != "fill:none":  # a ground that is not there
+    elif len(element) or element.get("style") != "fill:none":  # an invisible background
         yield element
 
 
 def _frame(root: Element, alt: str) -> None:
-    """As wide as the page lets it be, but not so small that nobody can read it."""
-    width = float(root.attrib["viewBox"].split()[2])
-    size = f"max-width:{width * 4 / 3:.0f}px;min-width:{width * 0.85:.0f}px"
+    """Keep only the view box of the root; set max-width and min-width, description and colour."""
     box = root.attrib["viewBox"]
+    width = float(box.split()[2])
+    size = f"max-width:{width * 4 / 3:.0f}px;min-width:{width * 0.85:.0f}px"
     root.attrib.clear()
     root.attrib |= {
         "viewBox": box, "style": size, "role": "img", "aria-label": alt, "fill": "currentColor",

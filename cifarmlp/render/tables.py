@@ -1,4 +1,4 @@
-"""Tables as Markdown and LaTeX, and the files of a document's tables and figures."""
+"""Tables as Markdown and LaTeX."""
 
 import re
 import unicodedata
@@ -7,15 +7,7 @@ from typing import Literal
 
 from tabulate import tabulate
 
-from cifarmlp.render.document import (
-    Cell,
-    Link,
-    Table,
-    numeric,
-    relative_href,
-    unique_slugs,
-    words,
-)
+from cifarmlp.render.document import Cell, Link, Table, numeric, relative_href, unique_slugs, words
 
 Form = Literal["md", "tex"]
 
@@ -34,7 +26,20 @@ LATEX = {
 
 
 def markdown(table: Table) -> str:
-    """A table as GitHub and Pandoc read it, under its caption; links are from a folder within the page's."""
+    """Return a table as Markdown of GitHub and Pandoc, under its caption.
+
+    Links lead from a folder inside that of the page.
+
+    >>> rows = ("a_b", "0.53"), (Link("c", "c"), "-")
+    >>> print(markdown(Table("t", "Two runs.", ("run", "accuracy"), rows)))
+    Two runs.
+    <BLANKLINE>
+    | run       |   accuracy |
+    |:----------|-----------:|
+    | a_b       |       0.53 |
+    | [c](../c) |          - |
+    <BLANKLINE>
+    """
     return f"{_markdown(table.caption)}\n\n{_lines(table, 'pipe', _markdown_cell)}\n"
 
 
@@ -45,7 +50,23 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def latex(table: Table) -> str:
-    """A table that pdfLaTeX takes without any package but inputenc with utf8, which is its default."""
+    r"""Return a table for pdfLaTeX that needs no package but inputenc with utf8, its default.
+
+    >>> print(latex(Table("t", "One run.", ("run", "accuracy"), (("a_b", "0.53 ± 0.01"),))))
+    \begin{table}
+    \centering
+    \caption{One run.}
+    \label{tab:t}
+    \begin{tabular}{lr}
+    \hline
+     run   &        accuracy \\
+    \hline
+     a\_b  & 0.53 $\pm$ 0.01 \\
+    \hline
+    \end{tabular}
+    \end{table}
+    <BLANKLINE>
+    """
     label = next(unique_slugs([table.name]))
     lines = _lines(table, "latex_raw", lambda value: escape_latex(words(value)))
     head = (
@@ -63,11 +84,15 @@ def _lines(table: Table, form: str, cell: Callable[[Cell], str]) -> str:
 
 def _markdown(text: str) -> str:
     escaped_text = re.sub(r"([\\`*\[\]<>|&~])", r"\\\1", " ".join(text.split()))
-    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped_text)  # within a word it is only itself
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped_text)  # inside a word it needs no escape
 
 
 def escape_latex(text: str) -> str:
-    """Text as LaTeX reads it; a letter that it doesn't know becomes the ones it is made of, or its number."""
+    r"""Return text escaped for LaTeX; unknown letters become their ASCII parts, or else their code points.
+
+    >>> print(escape_latex("50 % of λ_1 ﬁ 中"))
+    50 \% of $\lambda$\_1 fi [U+4E2D]
+    """
     return "".join(LATEX.get(c) or _letter(c) for c in " ".join(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""The trials of a search as a figure."""
+"""Trials of a search as a figure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,14 @@ from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
 
-
 STAGES = {"coarse": ("#1f5fa8", "o"), "fine": ("#d9730d", "^")}
 
 
 def draw_trials(stages: Mapping[str, Sequence[Row]], logarithmic: Mapping[str, bool], title: str) -> Figure:
-    """Validation accuracy against each searched field, coarse and fine trials together, the best marked.
+    """Draw validation accuracy against each searched field, all stages together, the best trial marked.
 
-    stages: rows of trials.csv by stage. logarithmic: for each searched field, whether its axis is.
-    A trial with no accuracy (it diverged) is a cross on the lower edge.
+    stages: rows of trials.csv by stage. logarithmic: for each searched field, whether its axis is
+    logarithmic. A trial without an accuracy (it diverged or failed) is a cross on the lower edge.
     """
     columns = min(2, len(logarithmic))
     rows = math.ceil(len(logarithmic) / columns)

@@ -10,7 +10,7 @@ from cifarmlp.report.comparison import comparison_section
 from cifarmlp.report.search import search_section, search_sentence
 from cifarmlp.report.study import study_page
 from cifarmlp.report.training import training_section, training_sentence
-from cifarmlp.runs.folder import Run, folder_kind, load_run
+from cifarmlp.runs.folder import Run, folder_kind, load_run, unique_names
 from cifarmlp.search.folder import Search, read_search
 from cifarmlp.study.folder import StudyFolder, load_study_folder
 
@@ -24,7 +24,7 @@ def build_page(folders: Sequence[Path], beside: Path) -> Page:
     """
     if any(folder_kind(folder) == "study" for folder in folders):
         return study_page([_study(folder) for folder in folders], beside)
-    entries = dict(zip(unique_titles(folders), map(_entry, folders), strict=True))
+    entries = dict(zip(unique_names(folders), map(_entry, folders), strict=True))
     runs = {name: entry for name, entry in entries.items() if isinstance(entry, Run)}
     compared = [comparison_section(runs)] if len(runs) > 1 else []
     sections = [_section(name, entry, beside) for name, entry in entries.items()]
@@ -50,15 +50,6 @@ def _entry(folder: Path) -> Entry:
     if what == "search":
         return read_search(folder)
     return load_run(folder)
-
-
-def unique_titles(folders: Sequence[Path]) -> list[str]:
-    """The folders' names; where two have the same, their paths. A path given twice is numbered."""
-    names = [folder.resolve().name or str(folder) for folder in folders]
-    paths = [
-        name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)
-    ]
-    return [path if paths.count(path) == 1 else f"{path} ({i})" for i, path in enumerate(paths, 1)]
 
 
 def _section(name: str, entry: Entry, beside: Path) -> Section:

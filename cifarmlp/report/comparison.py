@@ -50,8 +50,7 @@ def _state(run: Run) -> Verdict:
         return (
             bad[0] if len(outcomes) == 1 else Verdict(f"{len(bad)} of {len(outcomes)} did not learn", "bad")
         )
-    ended = bool(outcomes) and len(outcomes) == len(run.seeds)
-    return Verdict("finished", "good") if ended else Verdict("not ended", "open")
+    return Verdict("finished", "good") if run.status() == "finished" else Verdict("not ended", "open")
 
 
 def _curves(runs: Runs) -> Picture:

@@ -1,4 +1,4 @@
-"""Runs side by side: what their configs differ in, what they came to, and how that came about."""
+"""Runs side by side: the differences of their configs, their results and their curves."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,27 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cifarmlp import files
 from cifarmlp.config import BatchNormConfig, Config, dotted
 from cifarmlp.errors import ConfigError
-from cifarmlp.render import curves
 from cifarmlp.render.curves import MeanCurve, draw_overlay
-from cifarmlp.runs.folder import Run, Seed, load_training
+from cifarmlp.runs.folder import Run, load_training, unique_names
 from cifarmlp.stats import mean_interval
 from cifarmlp.text import escape, yaml_line
 from cifarmlp.training.outcome import PARTS, Outcome, summarise
 
-ASIDE = ("name", "search")  # of a config; they change nothing in a training
+ASIDE = ("name", "search")  # sections of a config that change nothing in a training
 ABSENT = ""
-STAMP = "cifarmlp compare"  # in a picture, so that the next one may take its place
+STAMP = "cifarmlp compare"  # marks a picture as ours, so that the next comparison may overwrite it
 
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """A run among others. label: its folder's name, or path where several have that. values: of the keys that
-    differ, ABSENT where its config has none. summary: as in summary.json, over the seeds that have ended.
+    """A run among others.
+
+    label: its folder's name, or path if several have that name. values: by key that differs between the
+    configs, ABSENT if its own lacks the key. summary: as in summary.json, over the seeds that have ended.
     """
 
     label: str
@@ -35,28 +34,30 @@ class ComparedRun:
     summary: Mapping[str, Any]
 
     def differs(self) -> dict[str, Any]:
-        """`values`, with None for those that its config has not."""
+        """Return `values`, with None for the keys that its config lacks."""
         return {key: None if value == ABSENT else value for key, value in self.values.items()}
 
-    def told(self, key: str) -> str:
-        """Its value of a key that differs, as YAML on a short line; `-` where its config has none."""
+    def value_text(self, key: str) -> str:
+        """Return a value as YAML on one short line; `-` if its config lacks the key."""
         text = "-" if self.values[key] == ABSENT else escape(yaml_line(self.values[key]))
         return text if len(text) <= 60 else f"{text[:59]}…"
 
     def state(self) -> str:
-        """`finished`, or how many seeds of how many are something else."""
-        states = [seed.outcome.status if seed.outcome else "not ended" for seed in self.run.seeds]
-        others = [state for state in ("diverged", "not ended") if state in states]
-        if len(states) == 1:
-            return states[0]
-        told = [f"{states.count(other)} of {len(states)} {other}" for other in others]
-        return ", ".join(told) or ("finished" if states else "not ended")
+        """Return `finished`, or how many of the seeds have diverged or not ended."""
+        status, n, outcomes = self.run.status(), len(self.run.seeds), self.run.outcomes()
+        if n < 2 or status == "finished":
+            return "not ended" if status == "unfinished" else status
+        diverged = sum(outcome.status == "diverged" for outcome in outcomes)
+        counts = {"diverged": diverged, "not ended": n - len(outcomes)}
+        return ", ".join(f"{count} of {n} {state}" for state, count in counts.items() if count)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """paired: of each run that shares two seeds or more with the first, as `paired.differences` has them, by
-    its label. notes: what else the reader should know.
+    """Runs compared with the first of them.
+
+    paired: `paired_differences` by label, for each run that shares two seeds or more with the first. notes:
+    warnings for the reader, a line each.
     """
 
     runs: tuple[ComparedRun, ...]
@@ -65,22 +66,22 @@ class Comparison:
 
 
 def compare(folders: Sequence[Path]) -> Comparison:
-    """Trainings and repeated trainings side by side, and with the first of them, seed by seed.
+    """Compare trainings, single or repeated, with the first of them, seed by seed.
 
-    Raises ConfigError for fewer than two, one given twice, or the folder of a search or study;
+    Raises ConfigError for fewer than two, one given twice, or the folder of a search or study,
     RunFolderError for one that is missing or damaged.
     """
     if len(folders) < 2:
         raise ConfigError("which RUNs? Give two or more: cifarmlp compare runs/A-001 runs/B-001")
-    read = [load_training(folder) for folder in folders]
+    runs = [load_training(folder) for folder in folders]
     _refuse_twice(folders)
-    labels = _labels(folders)
-    values = differing_values([run.config for run in read])
-    compared = tuple(
+    labels = map(escape, unique_names(folders))
+    values = differing_values([run.config for run in runs])
+    rows = tuple(
         ComparedRun(label, run, {key: column[n] for key, column in values.items()}, summarise(run.outcomes()))
-        for n, (label, run) in enumerate(zip(labels, read, strict=True))
+        for n, (label, run) in enumerate(zip(labels, runs, strict=True))
     )
-    return Comparison(compared, _paired(compared), tuple(_notes(compared)))
+    return Comparison(rows, _differences_to_first(rows), tuple(_notes(rows)))
 
 
 def _refuse_twice(folders: Sequence[Path]) -> None:
@@ -90,16 +91,11 @@ def _refuse_twice(folders: Sequence[Path]) -> None:
             raise ConfigError(f"{escape(str(folder))}: given twice; once is enough")
 
 
-def _labels(folders: Sequence[Path]) -> list[str]:
-    names = [folder.resolve().name for folder in folders]
-    several = len(set(names)) < len(names)
-    return [escape(str(folder) if several else name) for folder, name in zip(folders, names, strict=True)]
-
-
 def differing_values(configs: Sequence[Config]) -> dict[str, list[Any]]:
-    """The dotted keys that not all configs have the same value of, with each one's; name and search aside.
+    """Return the dotted keys whose values differ between configs, with the value of each config.
 
-    A section that one of them has as a plain value is one key: batch_norm, where one has none.
+    Keys of name and search are left out. A section that is a plain value in one of the configs counts as one
+    key, as batch_norm if one has none. ABSENT stands for a key that a config lacks.
     """
     flat = [dotted(config) for config in configs]
     keys = dict.fromkeys(key for values in flat for key in values if key.split(".")[0] not in ASIDE)
@@ -117,57 +113,35 @@ def _value(values: Mapping[str, Any], key: str) -> Any:
     return inside or ABSENT
 
 
-def _paired(compared: Sequence[ComparedRun]) -> dict[str, Mapping[str, Any]]:
-    first, *others = compared
+def _differences_to_first(runs: Sequence[ComparedRun]) -> dict[str, Mapping[str, Any]]:
+    first, *others = runs
     alike = [other for other in others if _source(other) == _source(first)]
-    found = {c.label: paired_differences(first.run.outcomes(), c.run.outcomes()) for c in alike}
-    return {name: parts for name, parts in found.items() if any(parts[part]["n"] > 1 for part in PARTS)}
+    paired = {c.label: paired_differences(first.run.outcomes(), c.run.outcomes()) for c in alike}
+    return {label: parts for label, parts in paired.items() if any(parts[part]["n"] > 1 for part in PARTS)}
 
 
 def _source(compared: ComparedRun) -> str:
     return compared.run.config.data.source
 
 
-def _notes(compared: Sequence[ComparedRun]) -> list[str]:
-    first = compared[0]
-    missing = [seed.folder for each in compared for seed in each.run.seeds if seed.outcome is None]
+def _notes(runs: Sequence[ComparedRun]) -> list[str]:
+    first = runs[0]
+    missing = [seed.folder for each in runs for seed in each.run.seeds if seed.outcome is None]
     notes = [f"{escape(str(f))}: not ended, or damaged; left out of the figures" for f in missing]
-    empty = [each.run.folder for each in compared if not each.run.seeds]
+    empty = [each.run.folder for each in runs if not each.run.seeds]
     notes += [f"{escape(str(f))}: none of its seeds has been begun" for f in empty]
-    others = [each.label for each in compared if _source(each) != _source(first)]
+    others = [each.label for each in runs if _source(each) != _source(first)]
     return notes + [f"{label}: other images than {first.label}, so no differences to it" for label in others]
 
 
-# Curves
-
-
 def mean_curve(run: Run) -> MeanCurve:
-    """Mean and std (n - 1) over the seeds at the steps that all have: those that ended, or else all begun.
-
-    Where one of them has no number, as after it diverged, there is none.
-    """
-    ended = [seed for seed in run.seeds if seed.outcome] or run.seeds
-    histories = [history for seed in ended if (history := _history(seed))]
-    if not histories:
-        return MeanCurve((), {}, {}, 0)
-    steps = sorted(set.intersection(*(set(history) for history in histories)))
-    names = [f"{part}_{quantity}" for part in curves.SETS for quantity in curves.COMPARED]
-    values = {name: np.array([[h[step][name] for step in steps] for h in histories]) for name in names}
-    n = len(histories)
-    means = {name: array.mean(axis=0) for name, array in values.items()}
-    stds = {name: array.std(axis=0, ddof=1) for name, array in values.items()} if n > 1 else {}
-    return MeanCurve(tuple(steps), means, stds, n)
-
-
-def _history(seed: Seed) -> dict[float, dict[str, float]]:
-    """The rows of a training by their step, those that are whole; what is not finite as nan."""
-    names = ["step", *(f"{part}_{quantity}" for part in curves.SETS for quantity in curves.COMPARED)]
-    rows = [row for row in seed.rows() if all(name in row for name in names) and np.isfinite(row["step"])]
-    return {r["step"]: {name: r[name] if np.isfinite(r[name]) else np.nan for name in names} for r in rows}
+    """Return `MeanCurve.of` the seeds that have ended, or of all that were begun if none has."""
+    seeds = [seed for seed in run.seeds if seed.outcome] or run.seeds
+    return MeanCurve.of([seed.rows() for seed in seeds])
 
 
 def refuse_other_picture(path: Path) -> None:
-    """Raises ConfigError where a comparison can't go there: no PNG, or a file that is not one of ours."""
+    """Raise ConfigError if `path` is no PNG, or exists and is not an earlier comparison."""
     name = escape(str(path))
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--figure {name}: the figure is a PNG; give a name that ends in .png")
@@ -176,36 +150,44 @@ def refuse_other_picture(path: Path) -> None:
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> bool:
-    """The overlaid curves as PNG; whether there are any. Raises as `check_figure`, and RunFolderError."""
+    """Write the overlaid curves as PNG; return False, and write nothing, if no run has a curve.
+
+    Raises ConfigError as `refuse_other_picture`, and RunFolderError if it cannot be written.
+    """
     refuse_other_picture(path)
-    courses = {each.label: mean_curve(each.run) for each in comparison.runs}
-    if not any(each.steps for each in courses.values()):
+    curves = {each.label: mean_curve(each.run) for each in comparison.runs}
+    if not any(curve.steps for curve in curves.values()):
         return False
-    figure = draw_overlay(courses)
-    files.write_png(path, figure, {"Software": STAMP})
+    files.write_png(path, draw_overlay(curves), {"Software": STAMP})
     return True
 
 
 def compare_pairs(
     first_folder: Path, first: Sequence[Outcome], folder: Path, outcomes: Sequence[Outcome]
 ) -> dict[str, Any]:
-    """Write difference.json to the second one's folder; returns what it holds. Raises RunFolderError."""
-    found = {"run": str(folder), "minus": str(first_folder), "accuracy": paired_differences(first, outcomes)}
-    files.write_json(folder / "difference.json", found)
-    return found
+    """Write `paired_differences` as difference.json into the second run's folder, and return its content.
+
+    Raises RunFolderError.
+    """
+    difference = {
+        "run": str(folder), "minus": str(first_folder), "accuracy": paired_differences(first, outcomes)
+    }  # fmt: skip
+    files.write_json(folder / "difference.json", difference)
+    return difference
 
 
 def paired_differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Any]:
-    """Accuracy of the second minus that of the first, over the seeds that both have: by part of the data.
+    """Return the accuracy of the second run minus that of the first, over the seeds that both have.
 
-    Seeds that a training was interrupted in, or that diverged, have no accuracy and are left out.
+    By part of the data: mean, its 95 % interval from low to high, and n; see `mean_interval`. Seeds that
+    diverged or were interrupted have no accuracy, and are left out.
     """
     before = {outcome.seed: outcome for outcome in first}
     pairs = [(before[outcome.seed], outcome) for outcome in second if outcome.seed in before]
-    found: dict[str, Any] = {}
+    differences: dict[str, Any] = {}
     for part in PARTS:
         values = [new.metric(part, "accuracy") - old.metric(part, "accuracy") for old, new in pairs]
         known = [value for value in values if math.isfinite(value)]
         mean, low, high = mean_interval(known)
-        found[part] = {"mean": mean, "low": low, "high": high, "n": len(known)}
-    return found
+        differences[part] = {"mean": mean, "low": low, "high": high, "n": len(known)}
+    return differences

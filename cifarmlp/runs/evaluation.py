@@ -1,4 +1,4 @@
-"""A saved model evaluated anew: read with suspicion, run through the engine, looked at class by class."""
+"""Evaluation of saved models, class by class: model.npz -> probabilities -> confusion, mistakes."""
 
 import json
 import warnings
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cifarmlp import files
@@ -16,12 +17,11 @@ from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 from cifarmlp.nn.types import Float
 from cifarmlp.render.evaluation import draw_confusion, draw_mistakes, draw_weights
 from cifarmlp.runs.folder import Seed, load_training
-from cifarmlp.runs.model import _damaged, read_model
+from cifarmlp.runs.model import probabilities, rebuild_training
 from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape
-from cifarmlp.training.build import split_images, training_from_model
+from cifarmlp.training.build import split_images
 from cifarmlp.training.cost import check_memory
-from cifarmlp.training.loop import Training, predictions
 from cifarmlp.training.outcome import MODEL, QUANTITIES
 
 CLASSES = 10
@@ -31,9 +31,10 @@ MOST_PAIRS = 5
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A network on a part of the data. probabilities: (n, 10), nan where its outputs are not finite.
+    """One network on one part of the data.
 
-    metrics: cost, loss, accuracy. W1: (3072, width), of the first layer.
+    metrics: cost, loss, accuracy. probabilities: (n, 10), nan if the outputs are not finite. W1: the weights
+    of the first layer, (3072, width).
     """
 
     seed: Seed
@@ -44,17 +45,17 @@ class Evaluation:
 
     @property
     def is_finite(self) -> bool:
-        """Whether there is an accuracy; a network that diverged has none."""
+        """True unless the network diverged: then it has no accuracy."""
         return bool(np.isfinite(self.metrics["accuracy"]))
 
     def confusion(self) -> NDArray[np.int64]:
-        """(10, 10): how many images of the class of the row were taken for that of the column."""
+        """Confusion matrix (10, 10): row i, column j counts the images of class i predicted as class j."""
         counts = np.zeros((CLASSES, CLASSES), np.int64)
         np.add.at(counts, (self.images.labels, self.probabilities.argmax(axis=1)), 1)
         return counts
 
     def mistakes(self, most: int = MOST_MISTAKES) -> NDArray[np.intp]:
-        """The rows of wrong answers, the most confident first."""
+        """Return the indices of the images predicted wrongly, the most confident prediction first."""
         predicted = self.probabilities.argmax(axis=1)
         wrong = np.flatnonzero(predicted != self.images.labels)
         confidence = self.probabilities[wrong, predicted[wrong]]
@@ -63,7 +64,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Report:
-    """The seeds of one run, evaluated. part: train, validation or test. names: of the classes."""
+    """The evaluations of a run's seeds. part: train, validation or test. names: of the classes."""
 
     folder: Path
     part: str
@@ -72,20 +73,20 @@ class Report:
 
     @property
     def finite(self) -> list[Evaluation]:
-        """Those that did not diverge."""
+        """The evaluations of the seeds that did not diverge."""
         return [each for each in self.evaluations if each.is_finite]
 
     def metrics(self) -> dict[str, dict[str, float]]:
-        """Cost, loss and accuracy: mean, std and n over the seeds."""
+        """Mean, std and n over the seeds of cost, loss and accuracy."""
         return {q: mean_and_std([each.metrics[q] for each in self.evaluations]) for q in QUANTITIES}
 
     def confusion(self) -> Float:
-        """(10, 10), mean over the seeds that did not diverge."""
+        """Confusion matrix (10, 10), mean over the seeds that did not diverge."""
         counts: Float = np.mean([each.confusion() for each in self.finite], axis=0)
         return counts
 
     def classes(self) -> list[dict[str, Any]]:
-        """Of each class its name, how many images it has, and mean, std and n of the accuracy on them."""
+        """Return each class's name, number of images, and the mean, std and n of the accuracy on them."""
         counts = [each.confusion() for each in self.finite]
         totals = counts[0].sum(axis=1)
         shares = [np.where(totals, c.diagonal() / np.maximum(totals, 1), np.nan) for c in counts]
@@ -95,7 +96,7 @@ class Report:
         ]
 
     def most_confused(self, most: int = MOST_PAIRS) -> list[dict[str, Any]]:
-        """The commonest mistakes: classes, mean count over the seeds, share of the true class."""
+        """Return the commonest mistakes: classes, mean count over the seeds, share of the true class."""
         counts = self.confusion()
         off = [(i, j) for i in range(CLASSES) for j in range(CLASSES) if i != j and counts[i, j]]
         worst = sorted(off, key=lambda pair: -counts[pair])[:most]
@@ -107,51 +108,43 @@ class Report:
 
 
 def choose_seeds(path: Path, seed: int | None = None) -> tuple[Path, list[Seed]]:
-    """The run's folder and the trainings in it that have a model, or the one of a seed.
+    """Return the run's folder and its seeds that have a model, or the folder and Seed of the one named.
 
-    path: a run folder, or the model.npz in one. Raises ConfigError for a search, a study or a seed that isn't
-    there, RunFolderError for a folder that is none, damaged, or without a model.
+    path: a run folder, or the model.npz in one. Raises ConfigError for a search, a study or a missing seed,
+    RunFolderError for a folder that is missing, damaged or has no model.
     """
     folder = path.parent if path.name == MODEL else path
     run = load_training(folder)
     seeds = [each for each in run.seeds if seed is None or each.config.seed == seed]
     if seed is not None and not seeds:
-        there = ", ".join(str(each.config.seed) for each in run.seeds) or "none"
-        raise ConfigError(f"{escape(str(folder))}: has no seed {seed}; its seeds: {there}")
+        numbers = ", ".join(str(each.config.seed) for each in run.seeds) or "none"
+        raise ConfigError(f"{escape(str(folder))}: has no seed {seed}; its seeds: {numbers}")
     with_model = [each for each in seeds if (each.folder / MODEL).exists()]
     if not with_model:
-        told = escape(str(folder))
-        raise RunFolderError(f"{told}: has no {MODEL} yet; cifarmlp train --resume {told}")
+        name = escape(str(folder))
+        raise RunFolderError(f"{name}: has no {MODEL} yet; cifarmlp train --resume {name}")
     return seeds[0].folder if seed is not None else folder, with_model
 
 
 def evaluate(folder: Path, seeds: Sequence[Seed], dataset: Dataset, part: str) -> Report:
-    """Evaluate the models of these seeds on train, validation or test. Raises RunFolderError."""
+    """Evaluate the models of these seeds on one part of the data: train, validation or test.
+
+    Warns if they were trained on other images. Raises RunFolderError.
+    """
     evaluations = tuple(_evaluate(seed, dataset, part) for seed in seeds)
     return Report(folder, part, dataset.names, evaluations)
 
 
-@np.errstate(all="ignore")  # a network that diverged overflows; its loss tells
 def _evaluate(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
-    from scipy.special import softmax
-
     check_memory(seed.config)
     _warn_of_other_images(seed.folder, dataset)
     split = split_images(seed.config, dataset)
-    try:
-        training = training_from_model(seed.config, split, read_model(seed.folder, seed.config))
-    except ValueError as error:
-        raise _damaged(seed.folder, f"does not fit config.yaml: {error}") from error
+    training = rebuild_training(seed.folder, seed.config, split)
     images: Images = getattr(split, part)
-    found = training.evaluate(images)
-    metrics = {quantity: float(getattr(found, quantity)[0]) for quantity in QUANTITIES}
-    probabilities = softmax(_logits(training, images), axis=1)
-    return Evaluation(seed, metrics, images, probabilities, training.network.parameters()["W1"][0])
-
-
-def _logits(training: Training, images: Images) -> Float:
-    chunks = predictions(training.network, images, training.mean, training.std)
-    return np.concatenate([logits[:, 0] for logits, _ in chunks])
+    measured = training.evaluate(images)
+    metrics = {quantity: float(getattr(measured, quantity)[0]) for quantity in QUANTITIES}
+    W1 = training.network.parameters()["W1"][0]
+    return Evaluation(seed, metrics, images, probabilities(training, images), W1)
 
 
 def _warn_of_other_images(folder: Path, dataset: Dataset) -> None:
@@ -160,42 +153,45 @@ def _warn_of_other_images(folder: Path, dataset: Dataset) -> None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     if trained_on != dataset.checksum:
-        told = f"{escape(str(folder))}: trained on other images than those here, by their checksum"
-        warnings.warn(told, CifarmlpWarning, stacklevel=2)
+        message = f"{escape(str(folder))}: trained on other images than those here, by their checksum"
+        warnings.warn(message, CifarmlpWarning, stacklevel=2)
 
 
 # Pictures
 
 
 def draw_report(report: Report) -> list[Path]:
-    """Write the pictures into the run's folder, and say where: confusion.png, and of one network weights.png
-    and mistakes.png. Those of the training or validation set say so in their names. Raises RunFolderError.
+    """Write the figures of an evaluation into the run's folder, and return their paths.
+
+    confusion.png, and for one network weights.png and mistakes.png; the names of figures of the training or
+    validation set end in it. None if all seeds diverged. Raises RunFolderError.
     """
     if not report.finite:
         return []
     suffix = "" if report.part == "test" else f"-{report.part}"
     config, seeds = report.evaluations[0].seed.config, len(report.evaluations)
-    who = f"seed {config.seed}" if seeds == 1 else f"mean over {len(report.finite)} seeds"
-    name, title = f"{config.name}, {who}", f"{config.name}, {who}, {report.part} images"
+    name = f"{config.name}, " + (
+        f"seed {config.seed}" if seeds == 1 else f"mean over {len(report.finite)} seeds"
+    )
+    title = f"{name}, {report.part} images"
     figures = {f"confusion{suffix}": draw_confusion(report.confusion(), report.names, title)}
     if seeds == 1:
-        one = report.evaluations[0]
-        units = () if config.network.hidden else report.names
-        figures["weights"] = draw_weights(one.W1, units, name)
+        (one,) = report.evaluations
+        figures["weights"] = draw_weights(one.W1, () if config.network.hidden else report.names, name)
         if len(one.mistakes()):
-            figures[f"mistakes{suffix}"] = _mistakes(one, report.names, title)
-    paths = {report.folder / f"{name}.png": figure for name, figure in figures.items()}
+            figures[f"mistakes{suffix}"] = _draw_mistakes(one, report.names, title)
+    paths = {report.folder / f"{stem}.png": figure for stem, figure in figures.items()}
     for path, figure in paths.items():
         files.write_png(path, figure)
     return list(paths)
 
 
-def _mistakes(evaluation: Evaluation, names: Sequence[str], title: str) -> Any:
+def _draw_mistakes(evaluation: Evaluation, names: Sequence[str], title: str) -> Figure:
     rows = evaluation.mistakes()
     predicted = evaluation.probabilities[rows].argmax(axis=1)
     labels, shares = evaluation.images.labels[rows], evaluation.probabilities[rows, predicted]
     words = [
-        f"{names[true]} → {names[taken]}\n{share:.3f}"
-        for true, taken, share in zip(labels, predicted, shares, strict=True)
+        f"{names[true]} → {names[guess]}\n{share:.3f}"
+        for true, guess, share in zip(labels, predicted, shares, strict=True)
     ]
     return draw_mistakes(evaluation.images.pixels[rows], words, title)

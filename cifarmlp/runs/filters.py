@@ -1,4 +1,4 @@
-"""Which runs of a list are wanted: `KEY=VALUE` about their state, their names or their configs."""
+"""Filters of a list of runs, `KEY=VALUE`: by status, kind, name or a key of the config."""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -18,54 +18,59 @@ WORDS = {"status": STATUS, "kind": KINDS}
 
 
 def parse_filter(text: str) -> Filter:
-    """`KEY=VALUE` -> whether an entry is such a one.
+    """Return the predicate of entries that `KEY=VALUE` stands for.
 
     KEY: status, kind, name (of folder or config, with a shell's wildcards), or a config's dotted key. A
-    section is `true` where it is there (`network.batch_norm=true`) and goes by its kind (`network.init=he`).
-    Raises ConfigError.
+    section equals `true` if it is there (`network.batch_norm=true`), and its kind (`network.init=he`).
+    Raises ConfigError for anything else.
+
+    >>> from pathlib import Path
+    >>> is_repeated = parse_filter("kind=repeated")
+    >>> is_repeated(Entry(Path("runs/a-001"), "repeated", "finished", when=0.0))
+    True
     """
-    key, equals, wanted = text.partition("=")
+    key, equals, word = text.partition("=")
     if not equals or not key:
-        raise _refused(text, "write KEY=VALUE, as in network.batch_norm=true")
+        raise _refusal(text, "write KEY=VALUE, as in network.batch_norm=true")
     if key == "name":
-        return lambda entry: any(fnmatchcase(name, wanted) for name in _names(entry))
+        return lambda entry: any(fnmatchcase(name, word) for name in _names(entry))
     if key in WORDS:
-        if wanted not in WORDS[key]:
-            raise _refused(text, f"{key} is one of {', '.join(WORDS[key])}")
-        return lambda entry: getattr(entry, key) == wanted
+        if word not in WORDS[key]:
+            raise _refusal(text, f"{key} is one of {', '.join(WORDS[key])}")
+        return lambda entry: getattr(entry, key) == word
     if key not in dotted_fields(Config):
         near = get_close_matches(key[:100], [*WORDS, "name", *dotted_fields(Config)], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ": status, kind, name or a config's dotted key"
-        raise _refused(text, f"unknown key {quote(key)}{hint}")
-    value = _value(text, wanted)
+        raise _refusal(text, f"unknown key {quote(key)}{hint}")
+    value = _value(text, word)
     return lambda entry: entry.config is not None and _holds(dotted(entry.config), key, value)
 
 
-def _refused(text: str, why: str) -> ConfigError:
-    return ConfigError(f"--filter {escape(text[:80])}: {why}")
+def _refusal(text: str, fault: str) -> ConfigError:
+    return ConfigError(f"--filter {escape(text[:80])}: {fault}")
 
 
 def _names(entry: Entry) -> list[str]:
     return [entry.folder.name, *([entry.config.name] if entry.config else [])]
 
 
-def _value(text: str, wanted: str) -> Any:
-    node, faults = parse(wanted, Source(0, "--filter", whole=True))
+def _value(text: str, word: str) -> Any:
+    node, faults = parse(word, Source(0, "--filter", whole=True))
     if faults:
-        raise _refused(text, faults[0].message)
+        raise _refusal(text, faults[0].message)
     return None if node is None else to_plain(node)
 
 
-def _holds(values: Mapping[str, Any], key: str, wanted: Any) -> bool:
-    inside = {name[len(key) + 1 :]: value for name, value in values.items() if name.startswith(f"{key}.")}
+def _holds(values: Mapping[str, Any], key: str, value: Any) -> bool:
+    inside = {name[len(key) + 1 :]: inner for name, inner in values.items() if name.startswith(f"{key}.")}
     if not inside:
-        return _same(values.get(key), wanted)
-    if isinstance(wanted, dict):
-        return all(_holds(inside, name, value) for name, value in wanted.items())
-    return wanted is True or (wanted is not None and inside.get("kind") == wanted)
+        return _same(values.get(key), value)
+    if isinstance(value, dict):
+        return all(_holds(inside, name, inner) for name, inner in value.items())
+    return value is True or (value is not None and inside.get("kind") == value)
 
 
-def _same(there: Any, wanted: Any) -> bool:
-    if isinstance(there, list | tuple):
-        return isinstance(wanted, list) and list(there) == wanted
-    return bool(there == wanted) and isinstance(there, bool) == isinstance(wanted, bool)
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, list | tuple):
+        return isinstance(other, list) and list(one) == other
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)  # 1 is not true

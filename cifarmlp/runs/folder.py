@@ -1,36 +1,71 @@
-"""Run folders read back: what was trained in them, and what it came to."""
+"""Run folders read back: a config, its seeds, and the outcome and numbers of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cifarmlp import files
 from cifarmlp.config import Config, load_config, override_with
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
+from cifarmlp.nn.types import Float
 from cifarmlp.text import escape
-from cifarmlp.training import outcome
-from cifarmlp.training.outcome import Outcome
+from cifarmlp.training.outcome import Outcome, read_ended
 
 Kind = Literal["run", "search", "study"]
+Columns = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Seed:
-    """One training. outcome: None where it has not ended, or its files are damaged."""
+    """One training. outcome: None if it has not ended, or its files are damaged."""
 
     folder: Path
     config: Config
     outcome: Outcome | None
 
     def rows(self) -> list[dict[str, float]]:
-        """The rows of metrics.csv that are whole; none where there is no such file."""
+        """Return the complete rows of metrics.csv; none if there is no such file."""
         rows = []
         for row in files.read_rows(self.folder / "metrics.csv"):
             with suppress(TypeError, ValueError):
                 rows.append({name: float(value) for name, value in row.items()})
         return rows
+
+    def history(self) -> Columns:
+        """Return metrics.csv by column (`step`, `train_loss`, …), each (evaluations,) float64.
+
+        Empty if nothing has been evaluated yet.
+        """
+        return _columns(self.rows())
+
+    def to_frame(self) -> Any:
+        """Return `history` as a pandas.DataFrame. Raises CifarmlpError if pandas is not installed."""
+        return _frame(self.history())
+
+    def model(self) -> dict[str, Float]:
+        """Return the arrays of model.npz: `W1`, `b1`, … float32, and `pixel_mean`, `pixel_std` (3072,).
+
+        Raises RunFolderError if the file is missing, damaged or not the one that the training wrote.
+        """
+        from cifarmlp.runs.model import read_model  # here, as a listing needs no models
+
+        return read_model(self.folder, self.config)
+
+    def predict(self, images: NDArray[np.uint8]) -> Float:
+        """Return class probabilities (n, 10) by the trained network, batch norm with its running averages.
+
+        images: uint8 (n, 32, 32, 3), or (n, 3072) with 1024 red, then 1024 green, then 1024 blue values a
+        row. Raises ValueError for any other array, RunFolderError as `model` does.
+        """
+        from cifarmlp.runs.model import predict
+
+        return predict(self.folder, self.config, images)
 
 
 @dataclass(frozen=True)
@@ -42,12 +77,68 @@ class Run:
     seeds: tuple[Seed, ...]
 
     def outcomes(self) -> list[Outcome]:
-        """Of the seeds whose training has ended."""
+        """Return the outcomes of the seeds whose training has ended."""
         return [seed.outcome for seed in self.seeds if seed.outcome]
+
+    def status(self) -> str:
+        """Return `finished` or `diverged` if all seeds have ended, else `unfinished`; see `status_of`."""
+        return status_of(False, self.outcomes(), max(1, len(self.seeds)))
+
+    def history(self) -> Columns:
+        """Return the `history` of all seeds, one after the other, with the column `seed` in front."""
+        return _columns({"seed": seed.config.seed, **row} for seed in self.seeds for row in seed.rows())
+
+    def to_frame(self) -> Any:
+        """Return `history` as a pandas.DataFrame. Raises CifarmlpError if pandas is not installed."""
+        return _frame(self.history())
+
+    def model(self) -> dict[str, Float]:
+        """Return `Seed.model` of the only seed. Raises ValueError unless there is exactly one."""
+        return self._only_seed().model()
+
+    def predict(self, images: NDArray[np.uint8]) -> Float:
+        """Return `Seed.predict` of the only seed. Raises ValueError unless there is exactly one."""
+        return self._only_seed().predict(images)
+
+    def _only_seed(self) -> Seed:
+        if len(self.seeds) != 1:
+            name = escape(str(self.folder))
+            raise ValueError(f"{name}: {len(self.seeds)} seeds; take one of run.seeds, as run.seeds[0]")
+        return self.seeds[0]
+
+
+def status_of(is_locked: bool, outcomes: Sequence[Outcome], planned: int) -> str:
+    """Return the worst state among the seeds of a run, of which `planned` are to be trained.
+
+    From worst to best: running (locked by a process), interrupted, unfinished, diverged, finished.
+    """
+    states = {outcome.status for outcome in outcomes}
+    if is_locked:
+        return "running"
+    if "interrupted" in states:
+        return "interrupted"
+    if len(outcomes) < planned:
+        return "unfinished"
+    return "diverged" if "diverged" in states else "finished"
+
+
+def _columns(rows: Iterable[Mapping[str, float]]) -> Columns:
+    rows = list(rows)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, np.nan) for row in rows], np.float64) for name in names}
+
+
+def _frame(columns: Columns) -> Any:
+    try:
+        pandas = import_module("pandas")
+    except ImportError as error:
+        raise CifarmlpError("pandas is not installed; pip install pandas") from error
+    frame = pandas.DataFrame(columns)
+    return frame.astype({"seed": "int64"}) if "seed" in columns else frame
 
 
 def folder_kind(folder: Path) -> Kind | None:
-    """What a folder holds; None where it is nothing of ours."""
+    """Return what kind of folder of ours this is; None if it is none."""
     if (folder / "study.json").is_file():
         return "study"
     if (folder / "search.json").is_file():
@@ -55,8 +146,21 @@ def folder_kind(folder: Path) -> Kind | None:
     return "run" if (folder / "config.yaml").is_file() else None
 
 
+def unique_names(folders: Sequence[Path]) -> list[str]:
+    """Return the folders' names; the paths of those whose names are equal. A path given twice is numbered.
+
+    >>> unique_names([Path("runs/a-001"), Path("runs/b-001/seed-1"), Path("runs/c-001/seed-1")])
+    ['a-001', 'runs/b-001/seed-1', 'runs/c-001/seed-1']
+    """
+    names = [folder.resolve().name or str(folder) for folder in folders]
+    paths = [
+        name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)
+    ]
+    return [path if paths.count(path) == 1 else f"{path} ({i})" for i, path in enumerate(paths, 1)]
+
+
 def load_run(folder: Path) -> Run:
-    """A training or a repeated one. Raises RunFolderError where the folder is none, or is damaged."""
+    """Load a training or a repeated one. Raises RunFolderError if there is none, or it is damaged."""
     name = escape(str(folder))
     if not (folder / "config.yaml").is_file():
         raise RunFolderError(f"{name}: not a run folder: it has no config.yaml")
@@ -65,16 +169,16 @@ def load_run(folder: Path) -> Run:
     except CifarmlpError as error:
         raise RunFolderError(f"{name}: damaged ({str(error).splitlines()[0]}); train it anew") from error
     if not (folder / "summary.json").is_file():
-        return Run(folder, config, (Seed(folder, config, outcome.read_ended(folder)),))
+        return Run(folder, config, (Seed(folder, config, read_ended(folder)),))
     return Run(folder, config, tuple(_seeds(folder, config)))
 
 
 def load_training(folder: Path) -> Run:
-    """As `read`, of what somebody named. Raises ConfigError too, where it is a search's or study's folder."""
-    name, found = escape(str(folder)), folder_kind(folder)
-    if found == "search":
+    """Load as `load_run` does. Raises ConfigError, too, for the folder of a search or study."""
+    name, kind = escape(str(folder)), folder_kind(folder)
+    if kind == "search":
         raise ConfigError(f"{name}: the folder of a search; train its best.yaml, and name that run")
-    if found == "study":
+    if kind == "study":
         raise ConfigError(f"{name}: the folder of a study; name the runs inside it")
     if not folder.is_dir():
         raise RunFolderError(f"{name}: no such folder; `cifarmlp runs` lists those that there are")
@@ -86,4 +190,4 @@ def _seeds(folder: Path, config: Config) -> Iterator[Seed]:
     for number in sorted(int(number) for number in numbers if number.isdecimal()):
         place = folder / f"seed-{number}"
         with suppress(CifarmlpError):
-            yield Seed(place, override_with(config, {"seed": number}), outcome.read_ended(place))
+            yield Seed(place, override_with(config, {"seed": number}), read_ended(place))

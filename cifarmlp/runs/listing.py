@@ -1,4 +1,4 @@
-"""What is in a folder of runs: an entry for each, sorted. Models are not looked at."""
+"""Entries of a folder of runs, one for each run folder, sorted. Models are not read."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from cifarmlp import files
 from cifarmlp.config import Config, load_config
 from cifarmlp.config.words import in_short
 from cifarmlp.errors import CifarmlpError, RunFolderError
-from cifarmlp.runs.folder import folder_kind
+from cifarmlp.runs.folder import folder_kind, status_of
 from cifarmlp.search.folder import read_search
 from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape, natural_key
@@ -28,10 +28,11 @@ NOTHING = {"mean": math.nan, "std": math.nan, "n": 0}
 
 @dataclass(frozen=True)
 class Entry:
-    """A run folder at a glance. status: of STATUS, or empty where it can't be told; fault: what is damaged.
+    """A run folder at a glance.
 
-    kind: training, repeated, search, study, or empty. seeds: ended, of those planned. accuracy: by part,
-    mean, std and n over the seeds, of a search its best trial's. when: last written to, seconds since 1970.
+    kind: one of KINDS, status: one of STATUS, both empty if unknown. fault: the damage, if any. seeds: ended
+    ones of the `planned`. accuracy: mean, std and n over the seeds by part, for a search those of its best
+    trial. when: last change, seconds since 1970.
     """
 
     folder: Path
@@ -47,32 +48,34 @@ class Entry:
     fault: str = ""
 
     def mean(self, part: str) -> float:
-        """The mean accuracy on a part of the data; nan where there is none."""
+        """Return the mean accuracy on a part of the data; nan if there is none."""
         return self.accuracy.get(part, NOTHING)["mean"]
 
 
 def list_entries(folder: Path) -> list[Entry]:
-    """The runs in a folder, newest first; of a run folder that has none inside, that one.
+    """Return the entries of the run folders in a folder, newest first; of the folder itself if it is a run
+    with no run inside.
 
-    Raises RunFolderError where there is no such folder, or it can't be read.
+    Raises RunFolderError if the folder is missing or cannot be read.
     """
     try:
         inside = [path for path in folder.iterdir() if path.is_dir()]
     except OSError as error:
         raise RunFolderError(f"{escape(str(folder))}: cannot be listed: {error.strerror}") from error
-    found = [entry for path in inside if (entry := entry_of(path))]
-    if not found and folder_kind(folder) and (itself := entry_of(folder)):
-        found = [itself]
-    return sort_entries(found, "date")
+    entries = [entry for path in inside if (entry := entry_of(path))]
+    if not entries and folder_kind(folder) and (itself := entry_of(folder)):
+        entries = [itself]
+    return sort_entries(entries, "date")
 
 
 def entry_of(folder: Path) -> Entry | None:
-    """What a run folder holds; None where the folder is nothing of ours. A damaged one says why."""
+    """Return the entry of a run folder, with its fault if it is damaged; None if the folder is not ours."""
     try:
-        kind = folder_kind(folder)
-        if kind is None and not _was_ours(folder):
+        if kind := folder_kind(folder):
+            return READERS[kind](folder)
+        if not _was_ours(folder):
             return None
-        return READERS[kind](folder)
+        raise RunFolderError("it has no config.yaml")
     except (CifarmlpError, OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         reason = reason.splitlines()[0].removeprefix(f"{folder}: ").removeprefix(f"{escape(str(folder))}/")
@@ -84,17 +87,12 @@ def _was_ours(folder: Path) -> bool:
     return bool(names & OURS) or (not names and bool(re.fullmatch(r".+-\d{3,9}", folder.name)))
 
 
-def _nothing(folder: Path) -> Entry:
-    raise RunFolderError("it has no config.yaml")
-
-
 def _training(folder: Path) -> Entry:
     config = load_config(folder / "config.yaml")
     if (folder / "summary.json").exists():
         return _repeated(folder, config)
-    found = [] if files.is_locked(folder) else _recorded(folder)
-    status = "running" if files.is_locked(folder) else found[0].status if found else "unfinished"
-    return _of_seeds(Entry(folder, "training", status, _when(folder), config, planned=1), found)
+    is_locked = files.is_locked(folder)
+    return _of_seeds(folder, "training", config, is_locked, [] if is_locked else _outcomes(folder), 1)
 
 
 def _repeated(folder: Path, config: Config) -> Entry:
@@ -102,15 +100,11 @@ def _repeated(folder: Path, config: Config) -> Entry:
     if not isinstance(planned, int):
         raise RunFolderError("summary.json is damaged")
     places = [path for path in folder.glob("seed-*") if path.name.removeprefix("seed-").isdecimal()]
-    found = [each for path in places for each in _recorded(path)]
-    there = {each.status for each in found}
-    status = "running" if files.is_locked(folder) else "interrupted" if "interrupted" in there else ""
-    ended = "diverged" if "diverged" in there else "finished"
-    status = status or (ended if len(found) >= planned else "unfinished")
-    return _of_seeds(Entry(folder, "repeated", status, _when(folder), config, planned=planned), found)
+    outcomes = [outcome for path in places for outcome in _outcomes(path)]
+    return _of_seeds(folder, "repeated", config, files.is_locked(folder), outcomes, planned)
 
 
-def _recorded(folder: Path) -> list[Outcome]:
+def _outcomes(folder: Path) -> list[Outcome]:
     try:
         return [read_recorded(folder)[0]]
     except FileNotFoundError:
@@ -119,12 +113,16 @@ def _recorded(folder: Path) -> list[Outcome]:
         raise RunFolderError(f"{folder.name}: {error}") from error
 
 
-def _of_seeds(entry: Entry, found: Sequence[Outcome]) -> Entry:
-    ended = [each for each in found if each.status != "interrupted"]
-    accuracy = {part: mean_and_std([each.metric(part, "accuracy") for each in ended]) for part in PARTS}
-    assert entry.config is not None
-    more = {"seconds": sum(each.seconds for each in found) if found else math.nan, "accuracy": accuracy}
-    return Entry(**{**vars(entry), **more, "about": in_short(entry.config), "seeds": len(ended)})
+def _of_seeds(
+    folder: Path, kind: str, config: Config, is_locked: bool, outcomes: Sequence[Outcome], planned: int
+) -> Entry:
+    ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
+    accuracy = {part: mean_and_std([outcome.metric(part, "accuracy") for outcome in ended]) for part in PARTS}
+    seconds = sum(outcome.seconds for outcome in outcomes) if outcomes else math.nan
+    status = status_of(is_locked, outcomes, planned)
+    return Entry(
+        folder, kind, status, _when(folder), config, in_short(config), len(ended), planned, seconds, accuracy
+    )
 
 
 def _search(folder: Path) -> Entry:
@@ -155,8 +153,11 @@ def _best(folder: Path) -> dict[str, dict[str, float]]:
 
 def _study(folder: Path) -> Entry:
     study = _json(folder / "study.json")
-    told, seconds = study.get("status"), study.get("seconds")
-    status = "running" if files.is_locked(folder) else "unfinished" if told == "running" else told
+    status, seconds = study.get("status"), study.get("seconds")
+    if files.is_locked(folder):
+        status = "running"
+    elif status == "running":
+        status = "unfinished"
     inside = sum(folder_kind(path) == "run" for path in folder.iterdir() if path.is_dir())
     return Entry(
         folder, "study", status if isinstance(status, str) and status in STATUS else "", _when(folder),
@@ -165,12 +166,7 @@ def _study(folder: Path) -> Entry:
     )  # fmt: skip
 
 
-READERS: Mapping[str | None, Callable[[Path], Entry]] = {
-    "run": _training,
-    "search": _search,
-    "study": _study,
-    None: _nothing,
-}
+READERS: Mapping[str, Callable[[Path], Entry]] = {"run": _training, "search": _search, "study": _study}
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -192,10 +188,7 @@ def _when(folder: Path) -> float:
                 continue
 
     inside = list(times())
-    return max(inside[1:] or inside, default=0.0)  # the folder's own changes with each picture drawn in it
-
-
-# Sorted
+    return max(inside[1:] or inside, default=0.0)  # drawing a picture in the folder changes its own time
 
 
 def _largest_first(number: float) -> tuple[bool, float]:
@@ -212,6 +205,6 @@ SORTS: Mapping[str, Callable[[Entry], Any]] = {
 }
 
 
-def sort_entries(found: Sequence[Entry], key: str) -> list[Entry]:
-    """Sorted by one of SORTS: newest, largest or longest first; of equals, by name."""
-    return sorted(sorted(found, key=SORTS["name"]), key=SORTS[key])
+def sort_entries(entries: Sequence[Entry], key: str) -> list[Entry]:
+    """Sort by one of SORTS, newest, largest or longest first; equal ones by name."""
+    return sorted(sorted(entries, key=SORTS["name"]), key=SORTS[key])

@@ -1,29 +1,28 @@
-"""Figures: axes named, all marks told apart and in their places, gaps where nothing is finite."""
+"""Curves: axes named, legend outside, gaps where nothing is finite, mean and std over seeds."""
 
-import itertools
 import math
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from cifarmlp.render.curves import COLOURS, draw_training
-from cifarmlp.render.trials import draw_trials
+from cifarmlp.render.curves import COLOURS, MEAN_COLUMNS, MeanCurve, draw_overlay, draw_training
 
-ROWS = [
-    {"step": step, "eta": 0.1}
-    | {f"{part}_{q}": step + 1.0 for part in COLOURS for q in ("cost", "loss", "accuracy")}
-    for step in (0, 10, 20)
-]
+STEPS = (0, 10, 20)
 
 
-def test_every_panel_is_named_and_holds_both_sets():
+def row(step: float, value: float) -> dict[str, float]:
+    """A row of metrics.csv with one value in all columns."""
+    columns = [f"{part}_{quantity}" for part in COLOURS for quantity in ("cost", "loss", "accuracy")]
+    return {"step": step, "eta": 0.1, **dict.fromkeys(columns, value)}
+
+
+ROWS = [row(step, step + 1.0) for step in STEPS]
+
+
+def test_every_panel_is_named_and_holds_both_sets() -> None:
     figure = draw_training(ROWS, {0: 0.0, 10: 0.1, 20: 0.0}, "a title")
     cost, loss, accuracy, eta = figure.axes
     assert [axes.get_ylabel().split()[0] for axes in figure.axes] == ["cost", "loss", "accuracy", "eta"]
@@ -34,136 +33,77 @@ def test_every_panel_is_named_and_holds_both_sets():
     assert list(eta.lines[0].get_ydata()) == [0.0, 0.1, 0.0]
 
 
-def test_the_legend_stands_outside_the_curves(tmp_path):
+def test_the_legend_stands_outside_the_curves() -> None:
     figure = draw_training(ROWS, {0: 0.0, 20: 0.1}, "a title")
-    figure.savefig(tmp_path / "curves.png")
+    figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     title = figure.axes[0].title.get_window_extent()
     assert not any(axes.get_window_extent().overlaps(legend) for axes in figure.axes)
     assert not legend.overlaps(title)
 
 
-def test_what_is_not_finite_leaves_a_gap(tmp_path):
-    rows = [*ROWS, {key: math.nan if key not in ("step", "eta") else 30 for key in ROWS[0]}]
-    draw_training(rows, {0: 0.1}, "diverged").savefig(tmp_path / "curves.png")
+def test_what_is_not_finite_leaves_a_gap(tmp_path: Path) -> None:
+    draw_training([*ROWS, row(30, math.nan)], {0: 0.1}, "diverged").savefig(tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
-# Searches
-
-LAMBDA, ETA, SIZE = "training.lambda", "training.schedule.eta_max", "training.batch_size"
+# Means over seeds
 
 
-def trial(number: int, accuracy: float, loss: float = 1.0, status: str = "finished") -> dict[str, Any]:
-    """A row of trials.csv."""
-    fields = {LAMBDA: 10.0**-number, ETA: 0.1 * number, SIZE: 50 + number}
-    measured = {"train_accuracy": 0.9, "validation_accuracy": accuracy, "validation_loss": loss}
-    return {"trial": number, "status": status, **fields, **measured, "seconds": 1.0}
+def test_a_mean_curve_has_the_steps_that_all_seeds_reached() -> None:
+    curve = MeanCurve.of([ROWS, [row(10, 5.0), row(20, 7.0), row(30, 9.0)], []])
+    assert (curve.steps, curve.n) == ((10, 20), 2)
+    for column in MEAN_COLUMNS:
+        assert curve.mean[column].tolist() == [8.0, 14.0]
+        assert curve.std[column] == pytest.approx(np.std([[11, 21], [5, 7]], axis=0, ddof=1))
+    alone = MeanCurve.of([ROWS])
+    assert (alone.steps, alone.std, alone.n) == (STEPS, {}, 1)
+    assert MeanCurve.of([[], []]).n == 0
 
 
-def lost(number: int, status: str = "diverged") -> dict[str, Any]:
-    return trial(number, math.nan, math.nan, status)
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_mean_curve_has_a_gap_where_a_seed_has_no_number(value: float) -> None:
+    curve = MeanCurve.of([ROWS, [*ROWS[:2], row(20, value)]])
+    assert np.isnan(curve.mean["train_loss"]).tolist() == [False, False, True]
 
 
-COARSE = [trial(1, 0.4), lost(2), trial(3, 0.5, 1.3), trial(4, 0.2)]
-FINE = [trial(5, 0.5, 1.2), trial(6, 0.45), lost(7, "failed")]
-BOTH = {"coarse": COARSE, "fine": FINE}
-LOGARITHMIC = {LAMBDA: True, ETA: False, SIZE: False}
+def test_a_mean_curve_leaves_out_rows_that_are_not_whole() -> None:
+    short = {"step": 10.0, "train_loss": 1.0}
+    assert MeanCurve.of([[ROWS[0], short, row(math.nan, 1.0), ROWS[2]]]).steps == (0, 20)
 
 
-@cache
-def drawn(fields: int, title: str = "a search") -> Figure:
-    """The figure of the first so many fields, laid out."""
-    figure = draw_trials(BOTH, dict(list(LOGARITHMIC.items())[:fields]), title)
+def overlaid(*names: str, n: int = 2) -> Figure:
+    """The figure of runs with so many seeds, laid out."""
+    figure = draw_overlay({name: MeanCurve.of([ROWS] * n) for name in names})
     figure.draw_without_rendering()
     return figure
 
 
-def points(panel: Axes, label: str) -> list[tuple[float, float]]:
-    """What one kind of marks stands at; scattered, or drawn as a line without a line."""
-    for artist in panel.get_children():
-        if artist.get_label() == label and isinstance(artist, PathCollection):
-            return [(float(x), float(y)) for x, y in np.asarray(artist.get_offsets())]
-        if artist.get_label() == label and isinstance(artist, Line2D):
-            return [(float(x), float(y)) for x, y in zip(*artist.get_data(), strict=True)]
-    return []
+def test_a_run_has_one_colour_in_all_panels() -> None:
+    figure = overlaid("one", "two", "three")
+    colours = [[to_hex(line.get_color()) for line in panel.lines] for panel in figure.axes]
+    assert all(each == colours[0] for each in colours)
+    assert len(set(colours[0])) == 3
+    assert to_hex(figure.axes[0].collections[1].get_facecolor()[0]) == colours[0][1]
 
 
-@pytest.mark.parametrize("fields", [1, 2, 3])
-def test_each_searched_field_has_a_panel_with_named_axes(fields: int) -> None:
-    figure = drawn(fields)
-    assert [axes.get_xlabel() for axes in figure.axes] == list(LOGARITHMIC)[:fields]
-    assert [axes.get_xscale() for axes in figure.axes] == ["log", "linear", "linear"][:fields]
-    lefts = [figure.axes[n] for n in range(0, fields, 2)]
-    assert {axes.get_ylabel() for axes in lefts} == {"validation accuracy (fraction)"}
-    assert figure.get_suptitle() == "a search"
-
-
-def test_every_trial_stands_at_its_value_and_accuracy() -> None:
-    for panel, key in zip(drawn(3).axes, LOGARITHMIC, strict=True):
-        for stage, rows in BOTH.items():
-            ended = [(row[key], row["validation_accuracy"]) for row in rows if row["status"] == "finished"]
-            assert points(panel, stage) == ended
-
-
-def test_the_best_is_marked_by_accuracy_and_then_by_loss() -> None:
-    for panel, key in zip(drawn(3).axes, LOGARITHMIC, strict=True):
-        assert points(panel, "best: trial 5") == [(FINE[0][key], 0.5)]
-    coarse = draw_trials({"coarse": COARSE, "fine": []}, {LAMBDA: True}, "a coarse search")
-    assert points(coarse.axes[0], "best: trial 3") == [(1e-3, 0.5)]
-    assert [text.get_text() for text in coarse.legends[0].texts] == [
-        "coarse",
-        "diverged or failed",
-        "best: trial 3",
-    ]
-
-
-def test_those_without_an_accuracy_stand_on_the_lower_edge() -> None:
-    for panel, key in zip(drawn(3).axes, LOGARITHMIC, strict=True):
-        crosses = points(panel, "diverged or failed")
-        assert [x for x, _ in crosses] == [COARSE[1][key], FINE[2][key]]
-        (mark,) = [line for line in panel.lines if line.get_label() == "diverged or failed"]
-        low, high = panel.get_ylim()
-        for x, y in mark.get_transform().transform(crosses):
-            _, height = panel.transData.inverted().transform((x, y))
-            assert low <= height < low + 0.05 * (high - low)
-
-
-def test_a_figure_without_an_accuracy_can_be_drawn(tmp_path: Path) -> None:
-    figure = draw_trials({"coarse": [lost(1), lost(2)], "fine": []}, LOGARITHMIC, "all lost")
-    figure.savefig(tmp_path / "search.png")
-    assert [text.get_text() for text in figure.legends[0].texts] == ["diverged or failed"]
-
-
-@pytest.mark.parametrize("fields", [1, 2, 3])
-def test_the_legend_of_a_search_stands_outside_the_axes_and_names_all_marks(fields: int) -> None:
-    figure = drawn(fields)
+def test_panels_are_named_and_the_legend_is_outside() -> None:
+    names = ("plain-001", "normal-001", "linear-001", "lost-001")
+    figure = overlaid(*names)
+    assert [axes.get_ylabel().split(" ")[0] for axes in figure.axes] == ["loss", "", "accuracy", ""]
+    assert [axes.get_title() for axes in figure.axes] == ["training set", "validation set", "", ""]
+    assert all("step" in axes.get_xlabel() for axes in figure.axes[2:])
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.texts] == [
-        "coarse",
-        "fine",
-        "diverged or failed",
-        "best: trial 5",
-    ]
+    assert [text.get_text() for text in legend.get_texts()] == [f"{name}, n = 2" for name in names]
     box = legend.get_window_extent()
     assert not any(axes.get_tightbbox().overlaps(box) for axes in figure.axes)
-    assert figure.bbox.containsx(box.x0)
-    assert figure.bbox.containsx(box.x1)
+    assert (figure.bbox.containsx(box.x0), figure.bbox.containsx(box.x1)) == (True, True)
 
 
-@pytest.mark.parametrize("fields", [1, 2, 3])
-@pytest.mark.parametrize(
-    "title", ["report-2-search", "a-name-of-forty-letters-is-not-too-long-"], ids=["short", "long"]
-)
-def test_the_title_of_a_search_stands_clear_of_all_else(fields: int, title: str) -> None:
-    figure = drawn(fields, title=title)
-    (text,) = [each for each in figure.texts if each.get_text()]
-    box = text.get_window_extent()
-    assert not box.overlaps(figure.legends[0].get_window_extent())
-    assert not any(axes.get_tightbbox().overlaps(box) for axes in figure.axes)
-
-
-def test_panels_do_not_overlap() -> None:
-    panels = [axes.get_tightbbox() for axes in drawn(3).axes]
-    assert len(panels) == 3
-    assert not any(one.overlaps(other) for one, other in itertools.combinations(panels, 2))
+@pytest.mark.parametrize("name", ["_hidden-001", "$x$-001", "100-%_{-001", "long-" * 40])
+def test_a_legend_shows_names_as_they_are(name: str) -> None:
+    figure = overlaid(name, "other", n=1)
+    assert f"{name}, n = 1".endswith(figure.legends[0].get_texts()[0].get_text().removeprefix("…"))
+    box = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= box.x0
+    assert box.x1 <= figure.bbox.x1

@@ -15,6 +15,7 @@ from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.render import curves, document
 from cifarmlp.render.document import Link, Page, Picture, Table, Text, Verdict
 from cifarmlp.report import build
+from cifarmlp.runs.folder import unique_names
 from cifarmlp.training import seeds as seeds_
 
 SEARCH = [
@@ -114,7 +115,7 @@ def test_a_training_that_has_not_ended_says_how_to_go_on(place: Path) -> None:
 
 def test_one_folder_twice_and_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
     folders = [tmp_path / "a" / "x-001", tmp_path / "b" / "x-001", tmp_path / "y", tmp_path / "y"]
-    assert len(set(build.unique_titles(folders))) == 4
+    assert len(set(unique_names(folders))) == 4
 
 
 def test_damaged_rows_and_files_leave_a_report(place: Path, tmp_path: Path) -> None:

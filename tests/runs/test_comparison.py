@@ -1,48 +1,21 @@
 """`cifarmlp compare`: tables, differences of configs and seeds, and curves laid over one another."""
 
-import csv
 import itertools
-import json
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import command, tiny
+from helpers import tiny
 from helpers.command import Done
-from matplotlib.colors import to_hex
+from helpers.run_folders import PARTS, cifarmlp, column, result
 from matplotlib.figure import Figure
 
 from cifarmlp import stats
-from cifarmlp.config import Config
-from cifarmlp.render import curves as curves_
+from cifarmlp.render.curves import draw_overlay
 from cifarmlp.runs import comparison
-from cifarmlp.runs import folder as folder_
-
-cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
-
-LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"
-PARTS = ("train", "validation", "test")
-
-
-@pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """plain-001 and normal-001, of seeds 1, 2, 3 and 2, 3; one-001; lost-001, whose seeds 1, 2 diverged."""
-    place = tmp_path_factory.mktemp("comparison") / "runs"
-    plain = ("network.batch_norm=false", "training.lambda=0.01")
-    tiny.trained(place, "plain", *plain, seeds=3)
-    tiny.trained(place, "normal", "training.lambda=0.01", "seed=2", seeds=2)
-    tiny.trained(place, "one", "network.hidden=[]", *plain)
-    tiny.trained(place, "lost", LOST, *plain, seeds=2)
-    return place
-
-
-@pytest.fixture
-def copy(out: Path, tmp_path: Path) -> Path:
-    """The same, to do harm to."""
-    return Path(shutil.copytree(out, tmp_path / "runs"))
+from cifarmlp.runs.folder import load_run
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +34,6 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def result(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "result.json").read_text())
 
 
 def compared(*words: object) -> Any:
@@ -104,7 +73,7 @@ def test_only_what_differs_is_a_column(out: Path, both: Done) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_much_that_differs_is_a_table_of_its_own(out: Path) -> None:
-    done = cifarmlp("compare", *(out / f"{name}-001" for name in ("plain", "normal", "one", "lost")))
+    done = cifarmlp("compare", *(out / f"{name}-001" for name in ("plain", "normal", "linear", "lost")))
     first, _, rest = done.out.partition("what their configs differ in")
     assert "network.hidden" not in first
     rows = {line.split()[0]: line.split()[1:] for line in rest.splitlines() if "." in line}
@@ -112,10 +81,6 @@ def test_much_that_differs_is_a_table_of_its_own(out: Path) -> None:
     assert rows["network.hidden"] == ["[8,", "6]", "[8,", "6]", "[]", "[8,", "6]"]
     assert rows["training.schedule.eta"] == ["-", "-", "-", "1.0e+30"]
     assert "training.lambda" not in rows
-
-
-def config(*settings: str) -> Config:
-    return tiny.config(*settings)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +103,7 @@ def config(*settings: str) -> Config:
     ],
 )
 def test_what_configs_differ_in(one: list[str], other: list[str], differs: dict[str, Any]) -> None:
-    assert comparison.differing_values([config(*one), config(*other)]) == differs
+    assert comparison.differing_values([tiny.config(*one), tiny.config(*other)]) == differs
 
 
 def test_the_paired_difference_is_over_the_seeds_that_both_have(out: Path, both: Done) -> None:
@@ -154,9 +119,9 @@ def test_the_paired_difference_is_over_the_seeds_that_both_have(out: Path, both:
 
 @pytest.mark.usefixtures("undrawn")
 def test_there_is_no_difference_where_fewer_than_two_seeds_are_common(out: Path) -> None:
-    found = compared(out / "plain-001", out / "one-001", out / "lost-001")
+    found = compared(out / "plain-001", out / "linear-001", out / "lost-001")
     assert found["differences"]["accuracy"] == {}
-    assert "seed by seed" not in cifarmlp("compare", out / "plain-001", out / "one-001").out
+    assert "seed by seed" not in cifarmlp("compare", out / "plain-001", out / "linear-001").out
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -170,109 +135,48 @@ def test_seeds_that_diverged_are_told_and_have_no_mean(out: Path) -> None:
 # Curves
 
 
-def drawn(*folders: Path) -> Figure:
-    """The figure, laid out."""
-    runs = [folder_.load_run(folder) for folder in folders]
-    figure = curves_.draw_overlay({run.folder.name: comparison.mean_curve(run) for run in runs})
-    figure.draw_without_rendering()
-    return figure
-
-
-def history(folder: Path, name: str) -> list[float]:
-    with (folder / "metrics.csv").open() as file:
-        return [float(row[name]) for row in csv.DictReader(file)]
-
-
-NAMES = ["train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]
-
-
 def test_a_line_is_the_mean_over_seeds_and_its_band_the_std(out: Path) -> None:
-    figure = drawn(out / "plain-001", out / "one-001")
-    for panel, name in zip(figure.axes, NAMES, strict=True):
-        seeds = np.array([history(out / "plain-001" / f"seed-{seed}", name) for seed in (1, 2, 3)])
-        plain, one = panel.lines
-        assert list(plain.get_xdata()) == history(out / "one-001", "step")
-        assert plain.get_ydata() == pytest.approx(seeds.mean(axis=0))
-        assert list(one.get_ydata()) == history(out / "one-001", name)
+    curves = {name: comparison.mean_curve(load_run(out / name)) for name in ("plain-001", "linear-001")}
+    names = [f"{part}_{quantity}" for quantity in ("loss", "accuracy") for part in ("train", "validation")]
+    for panel, name in zip(draw_overlay(curves).axes, names, strict=True):
+        seeds = np.array([column(out / "plain-001" / f"seed-{seed}", name) for seed in (1, 2, 3)])
+        mean, std = seeds.mean(axis=0), seeds.std(axis=0, ddof=1)
+        plain, linear = panel.lines
+        assert list(plain.get_xdata()) == column(out / "linear-001", "step")
+        assert plain.get_ydata() == pytest.approx(mean)
+        assert list(linear.get_ydata()) == column(out / "linear-001", name)
         (band,) = panel.collections
         edges = band.get_paths()[0].vertices[:, 1]
-        assert edges.max() == pytest.approx((seeds.mean(axis=0) + seeds.std(axis=0, ddof=1)).max())
-        assert edges.min() == pytest.approx((seeds.mean(axis=0) - seeds.std(axis=0, ddof=1)).min())
+        assert edges.max() == pytest.approx((mean + std).max())
+        assert edges.min() == pytest.approx((mean - std).min())
 
 
-def test_a_run_has_one_colour_in_all_panels(out: Path) -> None:
-    figure = drawn(out / "plain-001", out / "normal-001", out / "one-001")
-    colours = [[to_hex(line.get_color()) for line in panel.lines] for panel in figure.axes]
-    assert all(each == colours[0] for each in colours)
-    assert len(set(colours[0])) == 3
-    assert to_hex(figure.axes[0].collections[1].get_facecolor()[0]) == colours[0][1]
-
-
-def test_axes_are_named_and_the_legend_is_outside(out: Path) -> None:
-    figure = drawn(*(out / f"{name}-001" for name in ("plain", "normal", "one", "lost")))
-    assert [axes.get_ylabel().split(" ")[0] for axes in figure.axes] == ["loss", "", "accuracy", ""]
-    assert [axes.get_title() for axes in figure.axes] == ["training set", "validation set", "", ""]
-    assert all("step" in axes.get_xlabel() for axes in figure.axes[2:])
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "plain-001, n = 3",
-        "normal-001, n = 2",
-        "one-001, n = 1",
-        "lost-001, n = 2",
-    ]
-    box = legend.get_window_extent()
-    assert not any(axes.get_tightbbox().overlaps(box) for axes in figure.axes)
-    assert (figure.bbox.containsx(box.x0), figure.bbox.containsx(box.x1)) == (True, True)
-
-
-@pytest.mark.parametrize("name", ["_hidden-001", "$x$-001", "100-%_{-001", "long-" * 40])
-def test_a_legend_shows_names_as_they_are(out: Path, tmp_path: Path, name: str) -> None:
-    course = comparison.mean_curve(folder_.load_run(out / "one-001"))
-    figure = curves_.draw_overlay({name: course, "other": course})
-    figure.savefig(tmp_path / "a.png")
-    assert f"{name}, n = 1".endswith(figure.legends[0].get_texts()[0].get_text().removeprefix("…"))
-    box = figure.legends[0].get_window_extent()
-    assert figure.bbox.x0 <= box.x0
-    assert box.x1 <= figure.bbox.x1
-
-
-def test_a_curve_ends_where_one_of_its_seeds_has_no_number(copy: Path) -> None:
-    path = copy / "plain-001" / "seed-2" / "metrics.csv"
-    *lines, last = path.read_text().splitlines()
-    path.write_text("\n".join([*lines, ",".join([*last.split(",")[:3], *["nan"] * 6])]))
-    course = comparison.mean_curve(folder_.load_run(copy / "plain-001"))
-    assert np.isnan(course.mean["train_loss"]).tolist() == [False] * (len(lines) - 1) + [True]
-
-
-def test_rows_that_are_not_whole_are_left_out(copy: Path) -> None:
-    path = copy / "one-001" / "metrics.csv"
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join([*lines[:2], lines[2][:9], "nonsense", *lines[3:]]) + "\n\x00,,,\xff")
-    course = comparison.mean_curve(folder_.load_run(copy / "one-001"))
-    assert len(course.steps) == len(lines) - 2
+def test_a_curve_is_that_of_the_seeds_that_have_ended(copy: Path) -> None:
+    (copy / "plain-001" / "seed-3" / "result.json").unlink()
+    assert comparison.mean_curve(load_run(copy / "plain-001")).n == 2
+    (copy / "linear-001" / "result.json").unlink()
+    assert comparison.mean_curve(load_run(copy / "linear-001")).n == 1
 
 
 # The file
 
 
 def test_the_figure_is_a_png_whose_path_is_printed(out: Path) -> None:
-    done = cifarmlp("compare", out / "plain-001", out / "one-001")
+    done = cifarmlp("compare", out / "plain-001", out / "linear-001")
     assert "curves:  compare.png" in done.out
     assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_earlier_comparison_is_overwritten_and_nothing_else(out: Path) -> None:
-    both = out / "plain-001", out / "one-001"
+    both = out / "plain-001", out / "linear-001"
     assert [cifarmlp("compare", *both).code for _ in range(2)] == [0, 0]
-    curves = Path("curves.png")
-    curves_.draw_overlay({"a run": comparison.mean_curve(folder_.load_run(out / "one-001"))}).savefig(curves)
-    before = curves.read_bytes()
-    for path in (curves, out):
+    other = Path("other.png")
+    Figure().savefig(other)
+    before = other.read_bytes()
+    for path, code in ((other, 2), (out, 2), ("a.pdf", 2), ("no/such/folder.png", 4)):
         done = cifarmlp("compare", *both, "--figure", path)
-        assert (done.code, done.out) == (2, "")
-    assert curves.read_bytes() == before
-    assert cifarmlp("compare", *both, "--figure", "a.pdf").code == 2
-    assert cifarmlp("compare", *both, "--figure", "no/such/folder.png").code == 4
+        assert (done.code, done.out) == (code, "")
+    assert other.read_bytes() == before
 
 
 # Bad input
@@ -281,46 +185,46 @@ def test_an_earlier_comparison_is_overwritten_and_nothing_else(out: Path) -> Non
 def test_two_runs_are_needed_and_each_once(out: Path) -> None:
     assert refused()[0] == 2
     assert refused(out / "plain-001")[0] == 2
-    code, told = refused(out / "plain-001", out / "one-001", out / "plain-001" / ".." / "plain-001")
-    assert (code, "given twice" in told) == (2, True)
+    code, message = refused(out / "plain-001", out / "linear-001", out / "plain-001" / ".." / "plain-001")
+    assert (code, "given twice" in message) == (2, True)
 
 
 def test_what_is_no_run_is_refused(out: Path, copy: Path) -> None:
     (copy / "empty").mkdir()
     assert refused(out / "plain-001", copy / "none")[0] == 4
     assert refused(out / "plain-001", copy / "empty")[0] == 4
-    assert refused(out / "plain-001", copy / "one-001" / "result.json")[0] == 4
-    (copy / "one-001" / "config.yaml").write_text("seed: [")
-    assert refused(out / "plain-001", copy / "one-001")[0] == 4
+    assert refused(out / "plain-001", copy / "linear-001" / "result.json")[0] == 4
+    (copy / "linear-001" / "config.yaml").write_text("seed: [")
+    assert refused(out / "plain-001", copy / "linear-001")[0] == 4
 
 
 @pytest.mark.parametrize("kind", ["search", "study"])
 def test_searches_and_studies_are_refused(out: Path, copy: Path, kind: str) -> None:
-    (copy / "one-001" / f"{kind}.json").write_text("{}")
-    code, told = refused(out / "plain-001", copy / "one-001")
-    assert (code, f"folder of a {kind}" in told) == (2, True)
+    (copy / "linear-001" / f"{kind}.json").write_text("{}")
+    code, message = refused(out / "plain-001", copy / "linear-001")
+    assert (code, f"folder of a {kind}" in message) == (2, True)
 
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("name", ["result.json", "model.npz"])
 def test_seeds_that_have_not_ended_or_are_damaged_are_left_out_and_named(copy: Path, name: str) -> None:
     (copy / "plain-001" / "seed-3" / name).write_text("{")
-    done = cifarmlp("compare", copy / "plain-001", copy / "one-001")
+    done = cifarmlp("compare", copy / "plain-001", copy / "linear-001")
     assert done.code == 0
     assert "seed-3: not ended, or damaged" in done.err
     assert "1 of 3 not ended" in done.out
     numbers = [result(copy / "plain-001" / f"seed-{seed}")["test"]["accuracy"] for seed in (1, 2)]
     assert f"{np.mean(numbers):.4f} ±" in done.out
-    quiet = cifarmlp("compare", copy / "plain-001", copy / "one-001", "--quiet")
+    quiet = cifarmlp("compare", copy / "plain-001", copy / "linear-001", "--quiet")
     assert (quiet.err, quiet.out) == ("", done.out)
 
 
 def test_runs_without_any_curve_are_compared_without_a_figure(copy: Path) -> None:
-    (copy / "one-001" / "metrics.csv").write_text("step\n1\n")
-    (copy / "one-001" / "result.json").unlink()
+    (copy / "linear-001" / "metrics.csv").write_text("step\n1\n")
+    (copy / "linear-001" / "result.json").unlink()
     shutil.rmtree(copy / "lost-001" / "seed-1")
     shutil.rmtree(copy / "lost-001" / "seed-2")
-    found = compared(copy / "one-001", copy / "lost-001")
+    found = compared(copy / "linear-001", copy / "lost-001")
     assert found["figure"] is None
     assert not Path("compare.png").exists()
     assert [run["status"] for run in found["runs"]] == ["not ended", "not ended"]
@@ -337,14 +241,15 @@ def test_runs_on_other_images_have_no_differences_seed_by_seed(copy: Path) -> No
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_names_that_are_alike_are_told_by_their_paths(out: Path) -> None:
-    done = cifarmlp("compare", out / "plain-001" / "seed-2", out / "normal-001" / "seed-2")
-    assert str(out / "normal-001" / "seed-2") in done.out
+def test_runs_of_equal_names_go_by_their_paths(out: Path) -> None:
+    alike = [out / "plain-001" / "seed-2", out / "normal-001" / "seed-2"]
+    found = compared(*alike, out / "linear-001")
+    assert [run["label"] for run in found["runs"]] == [*map(str, alike), "linear-001"]
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_control_characters_do_not_reach_the_terminal(copy: Path) -> None:
-    evil = (copy / "one-001").rename(copy / "e\x1b[2J\nvil-001")
+    evil = (copy / "linear-001").rename(copy / "e\x1b[2J\nvil-001")
     done = cifarmlp("compare", copy / "plain-001", evil)
     assert done.code == 0
     assert "\x1b" not in done.out + done.err

@@ -1,9 +1,9 @@
-"""What people see of runs that there are: the listing, the comparison, the evaluation of a model."""
+"""Output of the commands on existing runs: listing, comparison, evaluation, as tables or JSON."""
 
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,51 +17,44 @@ from cifarmlp.stats import format_mean_std
 from cifarmlp.text import escape
 from cifarmlp.training.outcome import PARTS
 
-if TYPE_CHECKING:  # a listing needs none of what these bring, and is to be there at once
-    from cifarmlp.runs.comparison import Comparison
+if TYPE_CHECKING:  # they import matplotlib and scipy; a listing has to be there at once
+    from cifarmlp.runs.comparison import ComparedRun, Comparison
     from cifarmlp.runs.evaluation import Report
 
 Rows = Sequence[Sequence[str]]
 
-MOST_COLUMNS = 3  # for what configs differ in; more are a table of their own
+MOST_COLUMNS = 3  # of keys that differ; more are a table of their own
 
 
 def _print_table(headers: Sequence[str], rows: Rows, left: int = 1) -> None:
-    """A table whose first `left` columns are text; the others are numbers, to the right."""
+    """Print a table whose first `left` columns are text, and the others numbers, aligned right."""
     align = ["left"] * left + ["right"] * (len(headers) - left)
     click.echo(tabulate(rows, headers=headers, disable_numparse=True, colalign=align if rows else None))
 
 
-# What is in a folder
+# Listing
 
 
-def print_listing(folder: Path, found: Sequence[Entry], of: int, as_json: bool) -> None:
-    """The runs that were found, a row each, `of` so many before they were filtered."""
+def print_listing(folder: Path, entries: Sequence[Entry], total: int, as_json: bool) -> None:
+    """Print the entries that passed the filters, a row each; `total` is their number before."""
     if as_json:
-        click.echo(json.dumps([_entry_as_json(entry) for entry in found], indent=2))
-        return
-    if not found:
-        place = escape(str(folder))
-        click.echo(
-            f"{place}: none of {of} runs is such a one" if of
-            else f"{place}: no runs yet; start with: cifarmlp train quickstart"
-        )  # fmt: skip
-        return
-    headers = ["run", "kind", "status", "what", "seeds", "validation", "test", "seconds", "when"]
-    _print_table(headers, [_row(entry) for entry in found], left=4)
+        click.echo(json.dumps([_entry_as_json(entry) for entry in entries], indent=2))
+    elif entries:
+        headers = ["run", "kind", "status", "what", "seeds", "validation", "test", "seconds", "when"]
+        _print_table(headers, [_row(entry) for entry in entries], left=4)
+    elif total:
+        click.echo(f"{escape(str(folder))}: none of {total} runs is such a one")
+    else:
+        click.echo(f"{escape(str(folder))}: no runs yet; start with: cifarmlp train quickstart")
 
 
 def _row(entry: Entry) -> list[str]:
     seeds = f"{entry.seeds}" if entry.seeds == entry.planned else f"{entry.seeds} of {entry.planned}"
-    figures = [format_mean_std(entry.accuracy.get(part, NOTHING)) for part in ("validation", "test")]
+    accuracies = [format_mean_std(entry.accuracy.get(part, NOTHING)) for part in ("validation", "test")]
     words = [entry.folder.name, entry.kind or "-", entry.status or "-", entry.fault or entry.about]
     seconds = f"{entry.seconds:.1f}" if math.isfinite(entry.seconds) else "-"
-    told = [seeds if entry.planned else "-", *figures, seconds, _minute(entry.when)]
-    return [*(escape(word) for word in words), *told]
-
-
-def _minute(when: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.when))
+    return [*map(escape, words), seeds if entry.planned else "-", *accuracies, seconds, when]
 
 
 def _entry_as_json(entry: Entry) -> dict[str, Any]:
@@ -72,50 +65,53 @@ def _entry_as_json(entry: Entry) -> dict[str, Any]:
     return dict(nan_to_null({**about, "when": when, "config": config}))
 
 
-# Side by side
+# Comparison
 
 
-def print_comparison(found: "Comparison", figure: Path | None, as_json: bool) -> None:
-    """What the runs came to, what they differ in, and the differences seed by seed."""
+def print_comparison(comparison: "Comparison", figure: Path | None, as_json: bool) -> None:
+    """Print the results of the runs, the differences of their configs, and those of accuracy by seed."""
     if as_json:
-        click.echo(json.dumps(nan_to_null(_comparison_as_json(found, figure)), indent=2))
+        click.echo(json.dumps(nan_to_null(_comparison_as_json(comparison, figure)), indent=2))
         return
-    keys = list(found.runs[0].values)
-    _print_measured(found, "accuracy", keys if len(keys) <= MOST_COLUMNS else [])
-    _print_measured(found, "loss", [])
+    runs, keys = comparison.runs, list(comparison.runs[0].values)
+    click.echo("accuracy")
+    all_finished = all(each.state() == "finished" for each in runs)
+    _print_results(runs, "accuracy", keys if len(keys) <= MOST_COLUMNS else [], not all_finished)
+    click.echo("\nloss")
+    _print_results(runs, "loss", [], False)
     if len(keys) > MOST_COLUMNS:
         click.echo("\nwhat their configs differ in")
-        rows = [[key, *(each.told(key) for each in found.runs)] for key in keys]
-        _print_table(["", *(each.label for each in found.runs)], rows, left=1 + len(found.runs))
-    for label, parts in found.paired.items():
-        click.echo(f"\n{label} minus {found.runs[0].label}, seed by seed")
-        _print_table(
-            ["accuracy", "difference", "95 % interval", "seeds"],
-            [
-                [part, f"{d['mean']:+.4f}", f"{d['low']:+.4f} to {d['high']:+.4f}", f"{d['n']}"]
-                for part, d in parts.items()
-                if d["n"] > 1
-            ],
-        )
+        rows = [[key, *(each.value_text(key) for each in runs)] for key in keys]
+        _print_table(["", *(each.label for each in runs)], rows, left=1 + len(runs))
+    for label, parts in comparison.paired.items():
+        click.echo(f"\n{label} minus {runs[0].label}, seed by seed")
+        _print_differences(parts)
     if figure is not None:
         click.echo(f"\ncurves:  {escape(str(figure))}")
 
 
-def _print_measured(found: "Comparison", quantity: str, keys: Sequence[str]) -> None:
-    states = [each.state() for each in found.runs]
-    if quantity == "loss" or set(states) == {"finished"}:
-        states = []
+def _print_results(
+    runs: Sequence["ComparedRun"], quantity: str, keys: Sequence[str], with_status: bool
+) -> None:
     rows = []
-    for n, each in enumerate(found.runs):
-        values = [each.told(key) for key in keys]
-        figures = [format_mean_std(each.summary[part][quantity]) for part in PARTS]
-        rows.append([each.label, *values, *states[n : n + 1], f"{each.summary['n']}", *figures])
-    headers = ["run", *keys, *(["status"] if states else [])]
-    click.echo(f"\n{quantity}" if quantity == "loss" else quantity)
+    for each in runs:
+        values = [*(each.value_text(key) for key in keys), *[each.state()] * with_status]
+        metrics = [format_mean_std(each.summary[part][quantity]) for part in PARTS]
+        rows.append([each.label, *values, f"{each.summary['n']}", *metrics])
+    headers = ["run", *keys, *["status"] * with_status]
     _print_table([*headers, "seeds", *PARTS], rows, left=len(headers))
 
 
-def _comparison_as_json(found: "Comparison", figure: Path | None) -> dict[str, Any]:
+def _print_differences(parts: Mapping[str, Any]) -> None:
+    rows = [
+        [part, f"{d['mean']:+.4f}", f"{d['low']:+.4f} to {d['high']:+.4f}", f"{d['n']}"]
+        for part, d in parts.items()
+        if d["n"] > 1
+    ]
+    _print_table(["accuracy", "difference", "95 % interval", "seeds"], rows)
+
+
+def _comparison_as_json(comparison: "Comparison", figure: Path | None) -> dict[str, Any]:
     return {
         "runs": [
             {
@@ -125,25 +121,25 @@ def _comparison_as_json(found: "Comparison", figure: Path | None) -> dict[str, A
                 "differs": each.differs(),
                 **each.summary,
             }
-            for each in found.runs
+            for each in comparison.runs
         ],
-        "differences": {"minus": found.runs[0].label, "accuracy": found.paired},
-        "notes": found.notes,
+        "differences": {"minus": comparison.runs[0].label, "accuracy": comparison.paired},
+        "notes": comparison.notes,
         "figure": None if figure is None else str(figure),
     }
 
 
-def print_notes(found: "Comparison") -> None:
-    """What else the reader should know, on stderr."""
-    for note in found.notes:
+def print_notes(comparison: "Comparison") -> None:
+    """Print the notes on stderr."""
+    for note in comparison.notes:
         click.echo(note, err=True)
 
 
-# A model evaluated
+# Evaluation
 
 
 def print_report(report: "Report", as_json: bool) -> None:
-    """Cost, loss and accuracy; accuracy by class, the confusion matrix and the commonest mistakes."""
+    """Print cost, loss and accuracy, accuracy by class, the confusion matrix and the commonest mistakes."""
     if as_json:
         click.echo(json.dumps(nan_to_null(_report_as_json(report)), indent=2))
         return
@@ -174,7 +170,7 @@ def _print_classes(report: "Report") -> None:
 
 
 def _report_as_json(report: "Report") -> dict[str, Any]:
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "run": str(report.folder),
         "part": report.part,
         "images": len(report.evaluations[0].images),
@@ -182,16 +178,16 @@ def _report_as_json(report: "Report") -> dict[str, Any]:
         "metrics": report.metrics(),
     }
     if report.finite:
-        found |= {
+        values |= {
             "classes": report.classes(),
             "confusion": report.confusion().tolist(),
             "most_confused": report.most_confused(),
         }
-    return found
+    return values
 
 
 def print_pictures(paths: Sequence[Path]) -> None:
-    """Where the pictures are."""
+    """Print the paths of the figures."""
     width = max((len(path.stem) for path in paths), default=0) + 3
     lines = [f"{path.stem + ':':<{width}}{escape(str(path))}" for path in paths]
     if lines:

@@ -1,0 +1,26 @@
+"""Run folders of tiny trainings, and the commands on them."""
+
+import csv
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from helpers import command
+
+cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
+
+LOST = "training.schedule={kind: constant, eta: 1.0e+30, epochs: 2}"  # diverges
+PARTS = ("train", "validation", "test")
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """The content of result.json."""
+    values: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return values
+
+
+def column(folder: Path, name: str) -> list[float]:
+    """A column of metrics.csv."""
+    with (folder / "metrics.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file)]

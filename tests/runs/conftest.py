@@ -1,0 +1,55 @@
+"""Run folders that the tests of several modules look at, and copies of them to do harm to."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers import tiny
+from helpers.run_folders import LOST
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """plain-001 of seeds 1, 2, 3; normal-001 of seeds 2, 3; lost-001, whose seeds 1, 2 diverged; of one seed
+    linear-001 and eps-001, with batch norm.
+    """
+    place = tmp_path_factory.mktemp("trained") / "runs"
+    plain = ("network.batch_norm=false", "training.lambda=0.01")
+    tiny.trained(place, "plain", *plain, seeds=3)
+    tiny.trained(place, "normal", "training.lambda=0.01", "seed=2", seeds=2)
+    tiny.trained(place, "linear", "network.hidden=[]", *plain)
+    tiny.trained(place, "lost", LOST, *plain, seeds=2)
+    tiny.trained(place, "eps", "network.batch_norm={eps: 0.01}")
+    return place
+
+
+@pytest.fixture(scope="session")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """plain-001, normal-001 of two seeds, and lost-001, which diverged; written to in this order."""
+    place = tmp_path_factory.mktemp("dated") / "runs"
+    tiny.trained(place, "plain", "network.batch_norm=false")
+    tiny.trained(place, "normal", "training.lambda=0.005", seeds=2)
+    tiny.trained(place, "lost", LOST, "network.batch_norm=false")
+    for age, name in enumerate(("lost-001", "normal-001", "plain-001")):
+        for path in (place / name).rglob("*"):
+            os.utime(path, (1e9 - 86400 * age,) * 2)
+    return place
+
+
+@pytest.fixture(scope="module")
+def out(trained: Path) -> Path:
+    """Folder of runs to look at; a module may have its own."""
+    return trained
+
+
+@pytest.fixture
+def copy(out: Path, tmp_path: Path) -> Path:
+    """The same runs, to do harm to."""
+    return Path(shutil.copytree(out, tmp_path / "runs"))
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A training with batch norm, to do harm to."""
+    return Path(shutil.copytree(trained / "eps-001", tmp_path / "eps-001"))
