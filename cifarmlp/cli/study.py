@@ -1,13 +1,13 @@
 """The command `study`: parse, call, print."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
-from cifarmlp.cli.report import NAME
 from cifarmlp.errors import CifarmlpError, ConfigError
 
 if TYPE_CHECKING:
@@ -53,18 +53,8 @@ def study(
     on where it was interrupted, and copies what was trained before with the same config and code.
     """
     from cifarmlp import parallel
-    from cifarmlp.cli.screen.study import (
-        print_interrupted,
-        print_plan,
-        print_studies,
-        print_verdicts,
-        study_events,
-    )
-    from cifarmlp.parallel.signals import restore_signals, watch_signals
-    from cifarmlp.report.build import build_page
-    from cifarmlp.report.write import write_page
+    from cifarmlp.cli.screen.study import print_plan, print_studies, print_verdicts
     from cifarmlp.study.folder import load_study_folder
-    from cifarmlp.study.run import run_study
 
     if not names:
         print_studies()
@@ -81,24 +71,12 @@ def study(
         for plan in plans:
             print_plan(plan, data_dir, out, jobs, cores)
         return
-    stop, command = watch_signals(), ["cifarmlp", *sys.argv[1:]]
-    lost: dict[str, str] = {}
-    for plan in plans:
-        progress = study_events(quiet)
-        lost |= run_study(
-            plan, out, data_dir, jobs=jobs, cores=cores, command=command, progress=progress, cluster=cluster,
-            stop=stop,
-        )  # fmt: skip
-        if stop():
-            print_interrupted(command)
-            sys.exit(INTERRUPTED + stop())
-    restore_signals()  # the page can be had again by `report`
-    folders = [plan.folder for plan in plans]
-    target = (folders[0] if len(folders) == 1 else out) / NAME
-    write_page(build_page(folders, target.parent), target, form, figures)
-    print_verdicts([load_study_folder(folder) for folder in folders], target, as_json)
-    if lost:
-        raise CifarmlpError(f"not trained after two tries: {'; '.join(f'{k}: {v}' for k, v in lost.items())}")
+    folders, failures = _run(plans, out, data_dir, jobs, cores, cluster, quiet)
+    page = _write_page(folders, out, form, figures)
+    print_verdicts([load_study_folder(folder) for folder in folders], page, as_json)
+    if failures:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+        raise CifarmlpError(f"not trained after two tries: {reasons}")
 
 
 def _plan(
@@ -110,9 +88,47 @@ def _plan(
     only: tuple[str, ...],
 ) -> "StudyPlan":
     from cifarmlp.config import files as config_files
-    from cifarmlp.study.folder import request_of
     from cifarmlp.study.load import load_study
     from cifarmlp.study.plan import plan_study
 
     loaded = load_study(config_files.find_study(name), overrides)
-    return plan_study(loaded, request_of(loaded, repeats, [*overrides], trials), out, only)
+    return plan_study(loaded, out, only=only, repeats=repeats, trials=trials)
+
+
+def _run(
+    plans: "Sequence[StudyPlan]",
+    out: Path,
+    data_dir: Path | None,
+    jobs: int,
+    cores: int,
+    cluster: Any,
+    quiet: bool,
+) -> tuple[list[Path], dict[str, str]]:
+    """Run each study; a signal ends the process, with a line on how to go on."""
+    from cifarmlp.cli.screen.study import print_interrupted, study_events
+    from cifarmlp.parallel.signals import restore_signals, watch_signals
+    from cifarmlp.study.run import run_study
+
+    stop, command = watch_signals(), ["cifarmlp", *sys.argv[1:]]
+    folders, failures = [], dict[str, str]()
+    for plan in plans:
+        folder, reasons = run_study(
+            plan, out, data_dir, jobs=jobs, cores=cores, command=command, events=study_events(quiet),
+            cluster=cluster, stop=stop,
+        )  # fmt: skip
+        if stop():
+            print_interrupted(command)
+            sys.exit(INTERRUPTED + stop())
+        folders.append(folder)
+        failures |= reasons
+    restore_signals()  # the page can be had again by `report`
+    return folders, failures
+
+
+def _write_page(folders: list[Path], out: Path, form: Literal["md", "tex"] | None, figures: bool) -> Path:
+    from cifarmlp.report.build import build_page
+    from cifarmlp.report.write import PAGE, write_page
+
+    page = (folders[0] if len(folders) == 1 else out) / PAGE
+    write_page(build_page(folders, page.parent), page, form, figures)
+    return page

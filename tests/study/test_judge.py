@@ -89,13 +89,13 @@ def test_a_mean_is_judged_as_a_mean_and_one_run_as_one() -> None:
 def test_one_seed_cannot_tell() -> None:
     (row,) = numbers({"accuracy": [0.6, None, None]}, good_runs()[0])
     assert row.obtained == "0.6000 (n = 1)"
-    assert row.verdict == Verdict("one seed can't tell", "open")
+    assert row.verdict == Verdict("too few seeds for an interval", "open")
 
 
 def test_seeds_that_diverged_or_stay_at_chance_are_told() -> None:
     lost = ended((0.1, 0.1, 0.1), 4, status="diverged")
     (row,) = numbers({"accuracy": [0.6, None, None]}, *good_runs(), lost)
-    assert row.verdict == Verdict("1 of 4 seeds of ours diverged", "bad")
+    assert row.verdict == Verdict("1 of our 4 seeds diverged", "bad")
     stuck = [ended((0.099, 0.1, 0.1), seed, at_chance=True) for seed in (1, 2)]
     told = [row.verdict.words for row in numbers({"accuracy": [0.1, 0.1, 0.6]}, *stuck)]
     assert told == ["holds: at chance level"] * 2 + ["ours stays at chance level"]
@@ -173,7 +173,7 @@ def test_only_seeds_that_both_have_are_compared() -> None:
 def test_one_pair_has_no_interval() -> None:
     found = conclusion(seeds(0.9), seeds(0.5, 0.5))
     assert found.obtained == "+0.4000 (n = 1)"
-    assert found.verdict == Verdict("too few seeds to tell", "open")
+    assert found.verdict == Verdict("too few seeds for an interval", "open")
 
 
 def test_other_quantities_and_directions() -> None:
@@ -182,7 +182,7 @@ def test_other_quantities_and_directions() -> None:
     assert found.quantity == "validation loss, a minus b"
     assert found.verdict == Verdict("holds", "good")
     assert conclusion(high, low, "lower", "train loss").verdict.words == "the contrary holds"
-    assert conclusion(low, high, "not higher", "train loss").verdict.words == "holds: it is lower"
+    assert conclusion(low, high, "not higher", "train loss").verdict.words == "holds: lower"
 
 
 def test_a_seed_without_a_number_is_left_out() -> None:
@@ -245,7 +245,7 @@ def test_a_mistake_is_judged_by_where_it_shows() -> None:
     check = {"mistake": "constant statistics", "reported": {"W1": 0.46, "W2": 0.04, "W3": 1e-6}}
     rows = gradient_rows(check, difference("W1", 0.3), difference("W2", 1e-9), difference("W3", 1e-9))
     assert [row.verdict.words for row in rows] == [
-        "the same: wrong", "not the same: right with this mistake", "the same: right",
+        "both are wrong", "reported wrong, right with this mistake", "both are right",
     ]  # fmt: skip
 
 
@@ -329,7 +329,7 @@ def test_the_best_setting_is_judged_by_our_best_and_those_near_it() -> None:
     (near,) = search_rows({**SPREAD, **FAR}, {"best": {LAMBDA: 1e-3, ETA: 0.1}})
     assert near == Judgement(
         "best setting", "values", "lambda 0.001, eta_max 0.1", "lambda 0.00104, eta_max 0.1",
-        Verdict("can't be told from our best", "good"),
+        Verdict("within two standard errors of our best", "good"),
     )  # fmt: skip
     # our best 0.54; a standard error on 1,000 images 0.0101, of a difference from a mean of five 0.0111
     (far,) = search_rows({**SPREAD, **FAR}, {"best": {LAMBDA: 5e-5}})

@@ -17,7 +17,7 @@ SAME = [0.5, 0.5, 0.5]
 INSIDE = Verdict("inside the spread", "good")
 ABOVE = Verdict("outside the spread: above ours", "bad")
 BELOW = Verdict("outside the spread: below ours", "bad")
-OPEN = Verdict("one seed can't tell", "open")
+OPEN = Verdict("too few seeds for an interval", "open")
 
 
 def moved(to: float, values: list[float]) -> list[float]:
@@ -113,20 +113,20 @@ RATHER_UP, RATHER_DOWN = [0.010, -0.004, 0.002], [-0.010, 0.004, -0.002]
     [
         ("higher", UP, "holds", "good"),
         ("higher", DOWN, "the contrary holds", "bad"),
-        ("higher", RATHER_UP, "can't be told: in that direction", "open"),
-        ("higher", RATHER_DOWN, "can't be told: in the other direction", "open"),
+        ("higher", RATHER_UP, "not significant", "open"),
+        ("higher", RATHER_DOWN, "not significant", "open"),
         ("lower", DOWN, "holds", "good"),
         ("lower", UP, "the contrary holds", "bad"),
-        ("lower", RATHER_DOWN, "can't be told: in that direction", "open"),
-        ("lower", RATHER_UP, "can't be told: in the other direction", "open"),
+        ("lower", RATHER_DOWN, "not significant", "open"),
+        ("lower", RATHER_UP, "not significant", "open"),
         ("not higher", UP, "does not hold", "bad"),
-        ("not higher", DOWN, "holds: it is lower", "good"),
-        ("not higher", RATHER_UP, "holds: no gain that could be told", "good"),
-        ("not higher", RATHER_DOWN, "holds: no gain that could be told", "good"),
-        ("higher", [0.1], "too few seeds to tell", "open"),
-        ("not higher", [], "too few seeds to tell", "open"),
+        ("not higher", DOWN, "holds: lower", "good"),
+        ("not higher", RATHER_UP, "holds: no significant gain", "good"),
+        ("not higher", RATHER_DOWN, "holds: no significant gain", "good"),
+        ("higher", [0.1], "too few seeds for an interval", "open"),
+        ("not higher", [], "too few seeds for an interval", "open"),
         ("lower", [-0.1, -0.1, -0.1], "holds", "good"),
-        ("higher", [0.0, 0.0, 0.0], "can't be told", "open"),
+        ("higher", [0.0, 0.0, 0.0], "not significant", "open"),
     ],
 )
 def test_a_conclusion_in_each_direction(
@@ -173,7 +173,7 @@ def test_chance_level() -> None:
     assert rules.of_chance([True, False], True) is None
     assert rules.of_chance([True, True], False) == Verdict("ours stays at chance level", "bad")
     some = rules.of_chance([True, False, True], False)
-    assert some == Verdict("2 of 3 seeds of ours at chance level", "bad")
+    assert some == Verdict("2 of our 3 seeds at chance level", "bad")
     assert rules.of_chance([False, False], False) is None
 
 
@@ -210,12 +210,12 @@ def test_gradients(reported: float, obtained: float, words: str, tone: str) -> N
 @pytest.mark.parametrize(
     ("reported", "obtained", "words", "tone"),
     [
-        (0.4, 0.2, "the same: wrong", "good"),
-        (1e-6, 1e-9, "the same: right", "good"),
-        (0.4, 1e-9, "not the same: right with this mistake", "bad"),
-        (1e-6, 0.2, "not the same: wrong with this mistake", "bad"),
-        (0.4, math.nan, "the same: wrong", "good"),
-        (1e-6, math.nan, "not the same: wrong with this mistake", "bad"),
+        (0.4, 0.2, "both are wrong", "good"),
+        (1e-6, 1e-9, "both are right", "good"),
+        (0.4, 1e-9, "reported wrong, right with this mistake", "bad"),
+        (1e-6, 0.2, "reported right, wrong with this mistake", "bad"),
+        (0.4, math.nan, "both are wrong", "good"),
+        (1e-6, math.nan, "reported right, wrong with this mistake", "bad"),
     ],
 )
 def test_mistakes(reported: float, obtained: float, words: str, tone: str) -> None:
@@ -227,7 +227,7 @@ def test_mistakes(reported: float, obtained: float, words: str, tone: str) -> No
 
 def test_the_best_setting_is_told_from_our_best_by_two_standard_errors() -> None:
     nearby, noise = [0.50, 0.51, 0.52, 0.49, 0.48], 0.01  # mean 0.50, standard error of a difference 0.01095
-    as_good = Verdict("can't be told from our best", "good")
+    as_good = Verdict("within two standard errors of our best", "good")
     assert rules.of_setting(0.50 + 2 * 0.01095, nearby, noise) == as_good
     assert rules.of_setting(0.49, nearby, noise) == as_good
     assert rules.of_setting(0.5225, nearby, noise) == Verdict("worse than our best by 0.0225", "bad")
