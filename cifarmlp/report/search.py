@@ -1,4 +1,4 @@
-"""A search as a section of a report."""
+"""A search as a section of a page."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from cifarmlp.config import override_with, to_yaml, words
 from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text
 from cifarmlp.render.trials import draw_trials
-from cifarmlp.report.training import origin_blocks, read_json
+from cifarmlp.report.origin import origin_blocks, read_json
 from cifarmlp.search.folder import Search
 from cifarmlp.search.summary import points_by_stage, summarise_search
 from cifarmlp.text import duration, short_number
@@ -16,12 +16,12 @@ TOP = 10
 
 
 def search_section(search: Search, title: str, target: str) -> Section:
-    """target: the search's folder, relative to the page."""
+    """Return the section of a search; target: its folder, relative to the page."""
     return Section(title, tuple(_blocks(search, title, target)))
 
 
 def search_sentence(search: Search) -> str:
-    """The result in a sentence."""
+    """Return the result in a sentence."""
     best = summarise_search(search, 1)["best"]
     if best is None:
         return f"{words.network(search.config)}: no trial has finished yet."
@@ -61,9 +61,9 @@ def _doubt(search: Search, found: Mapping[str, Any]) -> Iterator[Block]:
     others = found.get("not_told_from_the_best", 0)
     if others:
         yield Text(
-            f"{others} other trial{'s' * (others > 1)} can't be told from the best one, being nearer than "
-            f"twice the standard error of a difference (that of an accuracy: {found['standard_error']:.4f}). "
-            "The ranking within them is luck.",
+            f"{others} other trial{'s are' if others > 1 else ' is'} not significantly worse than the best "
+            "one: nearer than twice the standard error of a difference (that of an accuracy: "
+            f"{found['standard_error']:.4f}). The ranking among them is luck.",
             "note",
         )
 

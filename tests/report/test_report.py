@@ -153,7 +153,7 @@ def test_a_search_is_told_with_its_best_trials(searched: Path) -> None:
     page = build.build_page([searched], searched)
     assert [row[0] for row in table(page, "coarse").rows] == ["3", "2", "1"]
     assert "number 3" in document.blocks(page)[0].words  # type: ignore[union-attr]
-    assert "2 other trials can't be told" in words(page, "note")
+    assert "2 other trials are not significantly worse" in words(page, "note")
     assert "not ended" not in words(page, "note")
     assert len([b for b in document.blocks(page) if isinstance(b, Picture)]) == 1
     assert dict(table(page, "settings").rows)["time of all trials, one after the other"] == "6.0 s"
