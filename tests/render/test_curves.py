@@ -13,7 +13,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cifarmlp.render.curves import COLOURS, draw_training
+from cifarmlp.render.curves import COLOURS, draw_training, mean_and_std_by_step
 from cifarmlp.render.trials import draw_trials
 
 ROWS = [
@@ -167,3 +167,13 @@ def test_panels_do_not_overlap() -> None:
     panels = [axes.get_tightbbox() for axes in drawn(3).axes]
     assert len(panels) == 3
     assert not any(one.overlaps(other) for one, other in itertools.combinations(panels, 2))
+
+
+def test_the_band_is_the_standard_deviation_over_the_seeds_that_got_there() -> None:
+    one = [{"step": 0.0, "x": 1.0}, {"step": 10.0, "x": 2.0}]
+    two = [{"step": 0.0, "x": 3.0}]
+    steps, mean, std = mean_and_std_by_step([one, two], "x")
+    assert [*steps] == [0, 10]
+    assert [*mean] == [2, 2]
+    assert std[0] == pytest.approx(2**0.5)
+    assert std[1] != std[1]
