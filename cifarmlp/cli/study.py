@@ -53,17 +53,14 @@ def study(
     on where it was interrupted, and copies what was trained before with the same config and code.
     """
     from cifarmlp import parallel
-    from cifarmlp.cli.screen.study import print_plan, print_studies, print_verdicts
-    from cifarmlp.study.folder import load_study_folder
+    from cifarmlp.cli.screen.study import print_plan, print_studies
 
     if not names:
         print_studies()
         return
-    if len({Path(name).resolve() for name in names}) < len(names):
-        raise ConfigError(f"{' '.join(names)}: a study is given twice; once is enough")
     if as_json and dry_run:
         raise ConfigError("--json is for results; leave it out with --dry-run")
-    plans = [_plan(name, overrides, repeats, trials, out, only) for name in names]
+    plans = _plans(names, overrides, out, only, repeats, trials)
     cluster = parallel.connect(dask) if dask is not None else None
     jobs = jobs or parallel.cores()
     cores = parallel.size(cluster) if cluster else jobs
@@ -72,27 +69,28 @@ def study(
             print_plan(plan, data_dir, out, jobs, cores)
         return
     folders, failures = _run(plans, out, data_dir, jobs, cores, cluster, quiet)
-    page = _write_page(folders, out, form, figures)
-    print_verdicts([load_study_folder(folder) for folder in folders], page, as_json)
+    _show(folders, out, form, figures, as_json)
     if failures:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
         raise CifarmlpError(f"not trained after two tries: {reasons}")
 
 
-def _plan(
-    name: str,
+def _plans(
+    names: tuple[str, ...],
     overrides: tuple[str, ...],
-    repeats: int | None,
-    trials: int | None,
     out: Path,
     only: tuple[str, ...],
-) -> "StudyPlan":
-    from cifarmlp.config import files as config_files
+    repeats: int | None,
+    trials: int | None,
+) -> "list[StudyPlan]":
+    from cifarmlp.config.files import find_study
     from cifarmlp.study.load import load_study
     from cifarmlp.study.plan import plan_study
 
-    loaded = load_study(config_files.find_study(name), overrides)
-    return plan_study(loaded, out, only=only, repeats=repeats, trials=trials)
+    if len({Path(name).resolve() for name in names}) < len(names):
+        raise ConfigError(f"{' '.join(names)}: a study is given twice; once is enough")
+    studies = [load_study(find_study(name), overrides) for name in names]
+    return [plan_study(each, out, only=only, repeats=repeats, trials=trials) for each in studies]
 
 
 def _run(
@@ -125,10 +123,15 @@ def _run(
     return folders, failures
 
 
-def _write_page(folders: list[Path], out: Path, form: Literal["md", "tex"] | None, figures: bool) -> Path:
+def _show(
+    folders: list[Path], out: Path, form: Literal["md", "tex"] | None, figures: bool, as_json: bool
+) -> None:
+    """Write the page, and print the verdicts."""
+    from cifarmlp.cli.screen.study import print_verdicts
     from cifarmlp.report.build import build_page
     from cifarmlp.report.write import PAGE, write_page
+    from cifarmlp.study.folder import load_study_folder
 
     page = (folders[0] if len(folders) == 1 else out) / PAGE
     write_page(build_page(folders, page.parent), page, form, figures)
-    return page
+    print_verdicts([load_study_folder(folder) for folder in folders], page, as_json)

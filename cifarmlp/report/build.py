@@ -44,7 +44,9 @@ def _load_entry(folder: Path) -> Entry:
 
 
 def unique_titles(folders: Sequence[Path]) -> list[str]:
-    """Return the names of the folders, of equal ones the paths; a path given twice is numbered.
+    """Return a title for each folder: its name, or its path if another has that name, too.
+
+    A path that is given twice is numbered.
 
     >>> unique_titles([Path("a/x-001"), Path("b/x-001"), Path("a/y-001")])
     ['a/x-001', 'b/x-001', 'y-001']

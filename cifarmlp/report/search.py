@@ -33,17 +33,17 @@ def search_sentence(search: Search) -> str:
 
 
 def _blocks(search: Search, title: str, target: str) -> Iterator[Block]:
-    found = summarise_search(search, TOP)
+    summary = summarise_search(search, TOP)
     yield from _unfinished(search)
-    yield from _doubt(search, found)
-    if found["best"] is not None:
+    yield from _doubt(search, summary)
+    if summary["best"] is not None:
         yield _picture(search, title)
-    for table in found["tables"]:
+    for table in summary["tables"]:
         yield _table(search, title, table)
     yield _settings(search, title, target)
     yield from origin_blocks(read_json(search.folder / "environment.json"), title)
-    if found["best"] is not None:
-        best = override_with(search.config, search.values[found["best"]["trial"]])
+    if summary["best"] is not None:
+        best = override_with(search.config, search.values[summary["best"]["trial"]])
         yield Listing("the config of the best trial", to_yaml(best.model_copy(update={"search": None})))
     yield Listing("config.yaml of the search", to_yaml(search.config))
 
@@ -57,13 +57,13 @@ def _unfinished(search: Search) -> Iterator[Block]:
         yield Text(f"cifarmlp search --resume {shlex.quote(str(search.folder))}", "command")
 
 
-def _doubt(search: Search, found: Mapping[str, Any]) -> Iterator[Block]:
-    others = found.get("not_told_from_the_best", 0)
+def _doubt(search: Search, summary: Mapping[str, Any]) -> Iterator[Block]:
+    others = summary.get("not_told_from_the_best", 0)
     if others:
         yield Text(
             f"{others} other trial{'s are' if others > 1 else ' is'} not significantly worse than the best "
             "one: nearer than twice the standard error of a difference (that of an accuracy: "
-            f"{found['standard_error']:.4f}). The ranking among them is luck.",
+            f"{summary['standard_error']:.4f}). The ranking among them is luck.",
             "note",
         )
 

@@ -201,13 +201,9 @@ def _ranks(search: Search, section: StudySection, stage: str) -> Iterator[tuple[
     ours.sort(key=lambda entry: -entry["validation_accuracy"])
     for rank, (trial, entry) in enumerate(zip(theirs, ours, strict=False), 1):
         values = {key: float(entry[key]) for key in search.values[1]}
-        reported = (_or_dash(trial.train), _or_dash(trial.validation))
-        obtained = (_or_dash(entry["train_accuracy"]), _or_dash(entry["validation_accuracy"]))
+        reported = (format_number(trial.train), format_number(trial.validation))
+        obtained = (format_number(entry["train_accuracy"]), format_number(entry["validation_accuracy"]))
         yield (f"{stage} {rank}", format_values(trial.values), *reported, format_values(values), *obtained)
-
-
-def _or_dash(number: float | None) -> str:
-    return "-" if number is None else format_number(number)
 
 
 def _origin(state: StudyFolder) -> Iterator[Block]:

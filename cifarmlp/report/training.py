@@ -105,13 +105,13 @@ def state_of(outcome: Outcome) -> Verdict:
     return Verdict("at chance level", "bad") if outcome.at_chance else Verdict("finished", "good")
 
 
-def format_number(value: float) -> str:
-    """Return a number with four decimals; a dash for nan.
+def format_number(value: float | None) -> str:
+    """Return a number with four decimals; a dash for None or nan.
 
     >>> format_number(0.53729), format_number(math.nan)
     ('0.5373', '-')
     """
-    return f"{value:.4f}" if math.isfinite(value) else "-"
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
 def curves_picture(run: Run, title: str, name: str) -> Picture:

@@ -14,7 +14,7 @@ TONES: dict[Tone, str] = {"good": "hold", "bad": "do not hold", "open": "not dec
 
 
 def summary_table(studies: Sequence[StudyFolder]) -> Table:
-    """Return the number of verdicts of each tone, a row for the numbers and one for the conclusions."""
+    """Return a table of the number of verdicts of each tone, on numbers and on conclusions."""
     header = ("study", "of", *TONES.values(), "time")
     rows = tuple(row for state in studies for row in _counts(state))
     return Table("summary", "What was reported and concluded, and how much of it holds.", header, rows)
@@ -62,21 +62,21 @@ def conclusions_section(studies: Sequence[StudyFolder]) -> Iterator[Section]:
 
 
 def conclusion_table(name: str, caption: str, judgements: Iterable[Judgement]) -> Table:
-    """Return a row for each conclusion."""
+    """Return a table with a row for each conclusion."""
     header = ("conclusion", "verdict", "what was compared", "obtained")
     rows = ((j.of, j.verdict, f"{j.quantity}: {j.reported}", j.obtained) for j in judgements)
     return Table(name, caption, header, tuple(rows))
 
 
 def number_table(name: str, caption: str, judgements: Iterable[Judgement]) -> Table:
-    """Return a row for each reported number."""
+    """Return a table with a row for each reported number."""
     header = ("of", "quantity", "reported", "obtained", "verdict")
     rows = ((j.of, j.quantity, j.reported, j.obtained, j.verdict) for j in judgements)
     return Table(name, caption, header, tuple(rows))
 
 
 def gradient_table(state: StudyFolder, check: GradientCheck, name: str) -> Table:
-    """Return a row for each parameter of a gradient check, and for each that was reported and is not here."""
+    """Return a table with a row for each parameter, and for each that was reported and is not here."""
     measure = "relative" if check.measure == "relative" else "||a − n||"
     differences = state.differences(check.name)
     judgements = {each.quantity: each for each in judge_gradients(check, differences)}

@@ -1,4 +1,4 @@
-"""The folder of a study: what was asked for, the runs and searches in it, and study.json."""
+"""Folder of a study: study.json, with the request and its record, and the runs and searches beside it."""
 
 import math
 from dataclasses import dataclass, field

@@ -124,9 +124,9 @@ def is_stuck(outcome: Outcome, config: Config) -> bool:
 
 
 def chance_level(part: str, config: Config) -> float:
-    """Return the accuracy on the images of a part that always naming one of ten classes stays below.
+    """Return the accuracy on the images of a part up to which a network is at chance level.
 
-    Three standard errors above p = 0.1, see `stats.chance_limit`.
+    Three standard errors above p = 0.1, that of always naming one of ten classes; see `stats.chance_limit`.
     """
     images = (config.data.training_images, config.data.validation_images, 10_000)
     n = dict(zip(PARTS, images, strict=True))[part]

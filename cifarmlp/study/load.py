@@ -84,7 +84,7 @@ def _repeated_names(tree: Node) -> Iterator[Fault]:
 
 
 def _unknown_names(study: Study, tree: Node) -> Iterator[Fault]:
-    """Yield the faults in which experiments the comparisons name."""
+    """Yield a fault for each comparison of an experiment with itself, or with one that there is not."""
     names = {experiment.name for section in study.sections for experiment in section.experiments}
     for node in _nodes(tree, "comparisons"):
         of = node.value["of"]
@@ -191,15 +191,11 @@ def _value(node: Node, key: str) -> Node | None:
 
 def checks_of_the_reports() -> list[NetworkCheck]:
     """Return the gradient checks of the shipped studies, with the differences that the reports printed."""
-    studies = [load_study(path) for path in shipped_studies().values()]
-    return [check for study in studies for check in _checks_of(study)]
-
-
-def _checks_of(loaded: LoadedStudy) -> Iterator[NetworkCheck]:
-    measures = {"relative": "relative", "distance": "||a - n||"}
-    for section in loaded.study.sections:
-        for each in section.gradcheck:
+    measures, checks = {"relative": "relative", "distance": "||a - n||"}, []
+    for study in map(load_study, shipped_studies().values()):
+        for each in (each for section in study.study.sections for each in section.gradcheck):
             if each.mistake is None:
-                measure = f"{loaded.name.replace('-', ' ')}, {measures[each.measure]}"
-                check = check_of(loaded.checks[each.name])
-                yield replace(check, measure=measure, reported=each.reported or None)
+                measure = f"{study.name.replace('-', ' ')}, {measures[each.measure]}"
+                check = check_of(study.checks[each.name])
+                checks.append(replace(check, measure=measure, reported=each.reported or None))
+    return checks

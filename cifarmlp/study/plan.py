@@ -32,11 +32,6 @@ class StudyPlan:
     record: StudyRecord
     only: tuple[str, ...]
 
-    @property
-    def request(self) -> StudyRequest:
-        """The request that is carried out."""
-        return self.record.asked
-
     @cached_property
     def sections(self) -> list[StudySection]:
         """The sections wanted."""
@@ -56,7 +51,7 @@ class StudyPlan:
         return {each.name: self._repeats(each) for each in every if each.name in names}
 
     def _repeats(self, experiment: Experiment) -> Repeats:
-        seeds = self.request.repeats or experiment.repeats or self.loaded.study.repeats
+        seeds = self.record.asked.repeats or experiment.repeats or self.loaded.study.repeats
         config = self.loaded.experiments[experiment.name]
         return Repeats(place_of(self.folder, experiment.name), config, seeds)
 
@@ -71,7 +66,7 @@ class StudyPlan:
     def searches(self) -> list[Config]:
         """The configs of the searches of those sections, with the requested number of trials."""
         configs = [self.loaded.searches[section.title] for section in self.sections if section.search]
-        return [_with_trials(config, self.request.trials) for config in configs]
+        return [_with_trials(config, self.record.asked.trials) for config in configs]
 
 
 @dataclass(frozen=True)
@@ -101,8 +96,8 @@ def plan_study(
     folder = find_study_folder(out, request)
     record = read_record(folder) if folder else StudyRecord(asked=request)
     titles = [section.title for section in loaded.study.sections]
-    wanted = [_title(word, titles) for word in only] or titles
-    return StudyPlan(loaded, folder or NOWHERE, record, tuple(dict.fromkeys(wanted)))
+    titles = [_title(word, titles) for word in only] or titles
+    return StudyPlan(loaded, folder or NOWHERE, record, tuple(dict.fromkeys(titles)))
 
 
 def _title(word: str, titles: Sequence[str]) -> str:
@@ -133,13 +128,13 @@ def load_images(study: StudyPlan, data_dir: Path | None, *, download: bool = Fal
 def copies_for(study: StudyPlan, out: Path, datasets: dict[str, Dataset]) -> list[tuple[Missing, Path]]:
     """Pair what has no folder yet with the finished run or search below `out` that it can be copied from."""
     finished = finished_runs(out)
-    wanted = [Missing(place, config, is_search=False) for place, config in study.trainings.items()]
-    wanted += [
+    places = [Missing(place, config, is_search=False) for place, config in study.trainings.items()]
+    places += [
         Missing(study.folder / f"{config.name}-001", config, is_search=True)
         for config in study.searches
         if not files.folders(study.folder, config.name)
     ]
-    missing = [each for each in wanted if not each.place.exists()]
+    missing = [each for each in places if not each.place.exists()]
     keys = [key_of(each.config, datasets[each.config.data.source], each.is_search) for each in missing]
     return [(each, finished[key]) for each, key in zip(missing, keys, strict=True) if key in finished]
 
@@ -157,16 +152,12 @@ def trainings_left(study: StudyPlan, data_dir: Path | None = None, jobs: int = 1
 
 def searches_left(study: StudyPlan) -> list[Config]:
     """Return the configs of the searches that have not finished."""
-
-    def has_ended(config: Config) -> bool:
-        folders = files.folders(study.folder, config.name)
-        return bool(folders) and read_search(folders[0]).plan.status == "finished"
-
-    return [config for config in study.searches if not has_ended(config)]
+    newest = [(config, files.folders(study.folder, config.name)[:1]) for config in study.searches]
+    return [c for c, folders in newest if not any(read_search(f).plan.status == "finished" for f in folders)]
 
 
 def is_finished(study: StudyPlan) -> bool:
-    """Return whether nothing is left in any section, the ones not wanted now included."""
+    """Return whether nothing is left to do in any section, wanted or not."""
     whole = replace(study, only=tuple(section.title for section in study.loaded.study.sections))
     is_checked = set(study.loaded.checks) <= set(study.record.checks)
     return is_checked and not trainings_left(whole) and not searches_left(whole)

@@ -29,12 +29,8 @@ def key_of(config: Config, dataset: Dataset, searched: bool = False) -> Key:
 def finished_runs(out: Path) -> dict[Key, Path]:
     """Return the folders below `out` with a finished training or search, by what decides their numbers."""
     folders = {path.parent for name in ("result.json", "search.json") for path in out.rglob(name)}
-    whole = sorted(folder for folder in folders if not _is_half(folder.relative_to(out)))
-    return {key: folder for folder in whole for key in _key_in(folder) if _is_whole(folder)}
-
-
-def _is_half(folder: Path) -> bool:
-    return any(part.startswith(".") for part in folder.parts)
+    whole = [path for path in folders if not any(part[0] == "." for part in path.relative_to(out).parts)]
+    return {key: folder for folder in sorted(whole) for key in _key_in(folder) if _is_whole(folder)}
 
 
 def copy_run(source: Path, target: Path, config: Config) -> None:

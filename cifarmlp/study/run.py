@@ -61,7 +61,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Seconds up to now."""
+        """Seconds spent so far."""
         return self.before + (0.0 if self.is_idle else time.perf_counter() - self.started)
 
 
@@ -107,7 +107,7 @@ def _status(study: StudyPlan) -> Status:
 def _begin(study: StudyPlan, out: Path) -> StudyPlan:
     if study.folder != NOWHERE:
         return study
-    folder = files.claim(out, study.request.name)
+    folder = files.claim(out, study.loaded.name)
     write_record(folder, study.record)
     return replace(study, folder=folder)
 

@@ -84,10 +84,10 @@ def print_plan(plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, cor
     tasks = [task for task in trainings_left(plan) if task.folder not in copies]
     searches = [c for c in searches_left(plan) if plan.folder / f"{c.name}-001" not in copies]
     first, then = training_seconds(tasks, jobs), search_seconds(plan, searches, cores)
-    steps, wanted = sum(steps_of(task.config) for task in tasks), len(plan.trainings)
+    steps, total = sum(steps_of(task.config) for task in tasks), len(plan.trainings)
     click.echo(f"{plan.loaded.name}: {plan.loaded.study.title}")
     click.echo(f"  sections:  {', '.join(plan.only)}")
-    click.echo(f"  trainings: {len(tasks)} of {wanted} are left, {steps:,} steps, {_about(first)}")
+    click.echo(f"  trainings: {len(tasks)} of {total} are left, {steps:,} steps, {_about(first)}")
     if plan.searches:
         click.echo(f"  searches:  {len(searches)} of {len(plan.searches)} are left, {_about(then)}")
     click.echo(f"  in all:    {_about(first + then)}, {jobs} trainings at a time")
