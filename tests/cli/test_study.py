@@ -320,6 +320,7 @@ def test_tables_and_figures_beside_the_page(ended: Path, no_training: None, pict
     assert "holds with every seed" in (ended / RUN / "tables" / "conclusions.md").read_text()
 
 
+@pytest.mark.slow
 def test_two_jobs_come_to_the_same(place: Path, whole: tuple[Path, Done]) -> None:
     command = [sys.executable, str(SMALL), "study", "s.yaml", "--jobs", "2"]
     done = subprocess.run(

@@ -4,8 +4,11 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from helpers.studies import ETA, LAMBDA, good_outcomes, outcome, run_of, search_of, state_of
+from scipy import stats
 
+from cifarmlp.config import find_config, load_config
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.render.document import Verdict
 from cifarmlp.study import judge
@@ -78,6 +81,19 @@ def test_chance_level_depends_on_the_number_of_images() -> None:
     told = {row.quantity: row.verdict.words for row in numbers({"accuracy": [None, 0.12, 0.12]}, *near)}
     stays = "ours stays at chance level"
     assert told == {"validation accuracy": "holds: at chance level", "test accuracy": stays}
+
+
+@pytest.mark.parametrize(("part", "images"), [("train", 20_000), ("validation", 10_000), ("test", 10_000)])
+def test_the_level_is_three_standard_errors_above_a_tenth(part: str, images: int) -> None:
+    batches = "data={train_batches: [1, 3], validation_batches: [2]}"
+    level = judge.chance_level(part, load_config(find_config("quickstart"), [batches]))
+    assert level == pytest.approx(0.1 + 3 * stats.binom.std(images, 0.1) / images)
+
+
+def test_the_level_of_a_split_by_number() -> None:
+    config = load_config(find_config("quickstart"), ["data.validation=900"])
+    assert judge.chance_level("validation", config) == pytest.approx(0.1 + 3 * 0.3 / 30)
+    assert judge.chance_level("train", config) == pytest.approx(0.1 + 3 * 0.3 / math.sqrt(49_100))
 
 
 def test_whether_the_loss_stayed_finite() -> None:

@@ -7,10 +7,8 @@ import pytest
 from scipy import stats
 
 from cifarmlp import stats as stats_
-from cifarmlp.config import find_config, load_config
 from cifarmlp.render.document import Verdict
 from cifarmlp.study import rules
-from cifarmlp.study.judge import chance_level
 
 OURS = [0.531, 0.528, 0.536, 0.530]
 SAME = [0.5, 0.5, 0.5]
@@ -104,6 +102,7 @@ def test_deviations_of_zero() -> None:
 
 # Conclusions
 
+NOT_SIGNIFICANT = "not significant (95 % interval contains 0)"
 UP, DOWN = [0.010, 0.012, 0.011], [-0.010, -0.012, -0.011]
 RATHER_UP, RATHER_DOWN = [0.010, -0.004, 0.002], [-0.010, 0.004, -0.002]
 
@@ -113,12 +112,12 @@ RATHER_UP, RATHER_DOWN = [0.010, -0.004, 0.002], [-0.010, 0.004, -0.002]
     [
         ("higher", UP, "holds", "good"),
         ("higher", DOWN, "the contrary holds", "bad"),
-        ("higher", RATHER_UP, "not significant", "open"),
-        ("higher", RATHER_DOWN, "not significant", "open"),
+        ("higher", RATHER_UP, NOT_SIGNIFICANT, "open"),
+        ("higher", RATHER_DOWN, NOT_SIGNIFICANT, "open"),
         ("lower", DOWN, "holds", "good"),
         ("lower", UP, "the contrary holds", "bad"),
-        ("lower", RATHER_DOWN, "not significant", "open"),
-        ("lower", RATHER_UP, "not significant", "open"),
+        ("lower", RATHER_DOWN, NOT_SIGNIFICANT, "open"),
+        ("lower", RATHER_UP, NOT_SIGNIFICANT, "open"),
         ("not higher", UP, "does not hold", "bad"),
         ("not higher", DOWN, "holds: lower", "good"),
         ("not higher", RATHER_UP, "holds: no significant gain", "good"),
@@ -126,15 +125,13 @@ RATHER_UP, RATHER_DOWN = [0.010, -0.004, 0.002], [-0.010, 0.004, -0.002]
         ("higher", [0.1], "too few seeds for an interval", "open"),
         ("not higher", [], "too few seeds for an interval", "open"),
         ("lower", [-0.1, -0.1, -0.1], "holds", "good"),
-        ("higher", [0.0, 0.0, 0.0], "not significant", "open"),
+        ("higher", [0.0, 0.0, 0.0], NOT_SIGNIFICANT, "open"),
     ],
 )
 def test_a_conclusion_in_each_direction(
     expected: str, differences: list[float], words: str, tone: str
 ) -> None:
-    found = rules.of_difference(differences, expected)
-    assert found.tone == tone
-    assert found.words.startswith(words)
+    assert rules.of_difference(differences, expected) == Verdict(words, tone)  # type: ignore[arg-type]
 
 
 def test_a_conclusion_holds_where_a_t_test_rejects_the_contrary() -> None:
@@ -175,19 +172,6 @@ def test_chance_level() -> None:
     some = rules.of_chance([True, False, True], False)
     assert some == Verdict("2 of our 3 seeds at chance level", "bad")
     assert rules.of_chance([False, False], False) is None
-
-
-@pytest.mark.parametrize(("part", "images"), [("train", 20_000), ("validation", 10_000), ("test", 10_000)])
-def test_the_level_is_three_standard_errors_above_a_tenth(part: str, images: int) -> None:
-    batches = "data={train_batches: [1, 3], validation_batches: [2]}"
-    level = chance_level(part, load_config(find_config("quickstart"), [batches]))
-    assert level == pytest.approx(0.1 + 3 * stats.binom.std(images, 0.1) / images)
-
-
-def test_the_level_of_a_split_by_number() -> None:
-    config = load_config(find_config("quickstart"), ["data.validation=900"])
-    assert chance_level("validation", config) == pytest.approx(0.1 + 3 * 0.3 / 30)
-    assert chance_level("train", config) == pytest.approx(0.1 + 3 * 0.3 / math.sqrt(49_100))
 
 
 # Gradients
@@ -236,15 +220,6 @@ def test_the_best_setting_is_told_from_our_best_by_two_standard_errors() -> None
 
 
 def test_each_rule_is_told() -> None:
-    told = " ".join(rules.RULES)
-    for word in (
-        "prediction interval",
-        "Welch",
-        "(F)",
-        "chance level",
-        "five trials",
-        "1e-5",
-        "1e-3",
-        "paired",
-    ):
-        assert word in told
+    text = " ".join(rules.RULES)
+    words = ("prediction interval", "Welch", "(F)", "chance level", "five trials", "1e-5", "1e-3", "paired")
+    assert [word for word in words if word not in text] == []
