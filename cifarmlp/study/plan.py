@@ -58,9 +58,8 @@ class StudyPlan:
     @cached_property
     def trainings(self) -> dict[Path, Config]:
         """Folder and config of every seed of those experiments."""
-        return {
-            place: config for each in self.experiments.values() for place, config in each.places().items()
-        }
+        places = [each.places() for each in self.experiments.values()]
+        return {place: config for seeds in places for place, config in seeds.items()}
 
     @cached_property
     def searches(self) -> list[Config]:
@@ -152,8 +151,12 @@ def trainings_left(study: StudyPlan, data_dir: Path | None = None, jobs: int = 1
 
 def searches_left(study: StudyPlan) -> list[Config]:
     """Return the configs of the searches that have not finished."""
-    newest = [(config, files.folders(study.folder, config.name)[:1]) for config in study.searches]
-    return [c for c, folders in newest if not any(read_search(f).plan.status == "finished" for f in folders)]
+    return [config for config in study.searches if not _has_finished(study.folder, config)]
+
+
+def _has_finished(folder: Path, config: Config) -> bool:
+    searches = files.folders(folder, config.name)
+    return bool(searches) and read_search(searches[0]).plan.status == "finished"
 
 
 def is_finished(study: StudyPlan) -> bool:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from cifarmlp.errors import ConfigError
 from cifarmlp.study.load import LoadedStudy
 from cifarmlp.study.plan import NOWHERE, is_finished, plan_study, trainings_left
 
@@ -37,8 +36,3 @@ def test_a_new_study_has_no_folder_and_makes_none(loaded: LoadedStudy, tmp_path:
 def test_the_longest_trainings_are_first(loaded: LoadedStudy, tmp_path: Path) -> None:
     tasks = trainings_left(plan_study(loaded, tmp_path))
     assert [task.config.name for task in tasks] == ["small-a", *["small-b"] * 2, *["small-c"] * 2]
-
-
-def test_a_section_that_there_is_not(loaded: LoadedStudy, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no section has this in its title; give one of 'One', 'Two'"):
-        plan_study(loaded, tmp_path, only=["three"])

@@ -59,12 +59,6 @@ def test_a_study_that_lost_trainings_is_interrupted_and_goes_on(
     assert read_record(folder).status == "finished"
 
 
-@pytest.mark.parametrize("only", ["one", "two"])
-def test_a_part_of_a_study_leaves_it_unfinished(only: str, loaded: LoadedStudy, tmp_path: Path) -> None:
-    folder, _ = run_study(plan_study(loaded, tmp_path, only=[only]), tmp_path)
-    assert read_record(folder).status == "unfinished"
-
-
 def test_a_stopwatch_counts_earlier_calls_and_stands_still_when_idle() -> None:
     started = time.perf_counter() - 10
     assert 12 <= Stopwatch(2, is_idle=False, started=started).seconds < 20
