@@ -8,8 +8,6 @@ import click
 from cifarmlp.cli.options import ANY_PATH, FIGURES, TABLES
 from cifarmlp.errors import ConfigError
 
-NAME = "report.html"
-
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=ANY_PATH, metavar="RUN...")
@@ -29,11 +27,11 @@ def report(
     The page needs no other file and no network. Several trainings are compared with the first, seed by seed.
     """
     from cifarmlp.report.build import build_page
-    from cifarmlp.report.write import refuse_other_file, write_page
+    from cifarmlp.report.write import PAGE, refuse_other_file, write_page
 
-    output = output or (folders[0] / NAME if len(folders) == 1 else Path(NAME))
+    output = output or (folders[0] / PAGE if len(folders) == 1 else Path(PAGE))
     if output.is_dir():
-        raise ConfigError(f"--output {output}: a folder; give the name of a file, such as {output / NAME}")
+        raise ConfigError(f"--output {output}: a folder; give the name of a file, such as {output / PAGE}")
     refuse_other_file(output)
     for path in write_page(build_page(folders, output.parent), output, form, figures):
         click.echo(path)

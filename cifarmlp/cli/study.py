@@ -1,13 +1,13 @@
 """The command `study`: parse, call, print."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
-from cifarmlp.cli.report import NAME
 from cifarmlp.errors import CifarmlpError, ConfigError
 
 if TYPE_CHECKING:
@@ -53,27 +53,14 @@ def study(
     on where it was interrupted, and copies what was trained before with the same config and code.
     """
     from cifarmlp import parallel
-    from cifarmlp.cli.screen.study import (
-        print_interrupted,
-        print_plan,
-        print_studies,
-        print_verdicts,
-        study_events,
-    )
-    from cifarmlp.parallel.signals import restore_signals, watch_signals
-    from cifarmlp.report.build import build_page
-    from cifarmlp.report.write import write_page
-    from cifarmlp.study.folder import load_study_folder
-    from cifarmlp.study.run import run_study
+    from cifarmlp.cli.screen.study import print_plan, print_studies
 
     if not names:
         print_studies()
         return
-    if len({Path(name).resolve() for name in names}) < len(names):
-        raise ConfigError(f"{' '.join(names)}: a study is given twice; once is enough")
     if as_json and dry_run:
         raise ConfigError("--json is for results; leave it out with --dry-run")
-    plans = [_plan(name, overrides, repeats, trials, out, only) for name in names]
+    plans = _plans(names, overrides, out, only, repeats, trials)
     cluster = parallel.connect(dask) if dask is not None else None
     jobs = jobs or parallel.cores()
     cores = parallel.size(cluster) if cluster else jobs
@@ -81,38 +68,70 @@ def study(
         for plan in plans:
             print_plan(plan, data_dir, out, jobs, cores)
         return
+    folders, failures = _run(plans, out, data_dir, jobs, cores, cluster, quiet)
+    _show(folders, out, form, figures, as_json)
+    if failures:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+        raise CifarmlpError(f"not trained after two tries: {reasons}")
+
+
+def _plans(
+    names: tuple[str, ...],
+    overrides: tuple[str, ...],
+    out: Path,
+    only: tuple[str, ...],
+    repeats: int | None,
+    trials: int | None,
+) -> "list[StudyPlan]":
+    from cifarmlp.config.files import find_study
+    from cifarmlp.study.load import load_study
+    from cifarmlp.study.plan import plan_study
+
+    if len({Path(name).resolve() for name in names}) < len(names):
+        raise ConfigError(f"{' '.join(names)}: a study is given twice; once is enough")
+    studies = [load_study(find_study(name), overrides) for name in names]
+    return [plan_study(each, out, only=only, repeats=repeats, trials=trials) for each in studies]
+
+
+def _run(
+    plans: "Sequence[StudyPlan]",
+    out: Path,
+    data_dir: Path | None,
+    jobs: int,
+    cores: int,
+    cluster: Any,
+    quiet: bool,
+) -> tuple[list[Path], dict[str, str]]:
+    """Run each study; a signal ends the process, with a line on how to go on."""
+    from cifarmlp.cli.screen.study import print_interrupted, study_events
+    from cifarmlp.parallel.signals import restore_signals, watch_signals
+    from cifarmlp.study.run import run_study
+
     stop, command = watch_signals(), ["cifarmlp", *sys.argv[1:]]
-    lost: dict[str, str] = {}
+    folders, failures = [], dict[str, str]()
     for plan in plans:
-        progress = study_events(quiet)
-        lost |= run_study(
-            plan, out, data_dir, jobs=jobs, cores=cores, command=command, progress=progress, cluster=cluster,
-            stop=stop,
+        folder, reasons = run_study(
+            plan, out, data_dir, jobs=jobs, cores=cores, command=command, events=study_events(quiet),
+            cluster=cluster, stop=stop,
         )  # fmt: skip
         if stop():
             print_interrupted(command)
             sys.exit(INTERRUPTED + stop())
+        folders.append(folder)
+        failures |= reasons
     restore_signals()  # the page can be had again by `report`
-    folders = [plan.folder for plan in plans]
-    target = (folders[0] if len(folders) == 1 else out) / NAME
-    write_page(build_page(folders, target.parent), target, form, figures)
-    print_verdicts([load_study_folder(folder) for folder in folders], target, as_json)
-    if lost:
-        raise CifarmlpError(f"not trained after two tries: {'; '.join(f'{k}: {v}' for k, v in lost.items())}")
+    return folders, failures
 
 
-def _plan(
-    name: str,
-    overrides: tuple[str, ...],
-    repeats: int | None,
-    trials: int | None,
-    out: Path,
-    only: tuple[str, ...],
-) -> "StudyPlan":
-    from cifarmlp.config import files as config_files
-    from cifarmlp.study.folder import request_of
-    from cifarmlp.study.load import load_study
-    from cifarmlp.study.plan import plan_study
+def _show(
+    folders: list[Path], out: Path, form: Literal["md", "tex"] | None, figures: bool, as_json: bool
+) -> None:
+    """Write the page, and print the verdicts."""
+    from cifarmlp.cli.screen.study import print_verdicts
+    from cifarmlp.report.build import build_page
+    from cifarmlp.report.write import PAGE, write_page
+    from cifarmlp.study.folder import load_study_folder
 
-    loaded = load_study(config_files.find_study(name), overrides)
-    return plan_study(loaded, request_of(loaded, repeats, [*overrides], trials), out, only)
+    page = (folders[0] if len(folders) == 1 else out) / PAGE
+    write_page(build_page(folders, page.parent), page, form, figures)
+    print_verdicts([load_study_folder(folder) for folder in folders], page, as_json)

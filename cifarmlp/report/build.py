@@ -1,12 +1,12 @@
-"""Run folders as one report: each training and search, and trainings compared with the first of them."""
+"""Build the page of some run folders: each training and search, and trainings compared with the first."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cifarmlp.errors import ConfigError
 from cifarmlp.render.document import Block, Page, Section, Table, Text
 from cifarmlp.report.comparison import comparison_section
+from cifarmlp.report.origin import relative_path
 from cifarmlp.report.search import search_section, search_sentence
 from cifarmlp.report.study import study_page
 from cifarmlp.report.training import training_section, training_sentence
@@ -18,18 +18,28 @@ Entry = Run | Search
 
 
 def build_page(folders: Sequence[Path], beside: Path) -> Page:
-    """A report of the runs in these folders; its page will stand in the folder `beside`.
+    """Build the page of the runs in these folders; beside: the folder that the page will stand in.
 
-    Raises RunFolderError where a folder holds no run or a damaged one, ConfigError for studies among others.
+    Raises RunFolderError if a folder has no run or a damaged one, ConfigError for studies among other runs.
     """
     if any(folder_kind(folder) == "study" for folder in folders):
-        return study_page([_study(folder) for folder in folders], beside)
-    entries = dict(zip(unique_names(folders), map(_entry, folders), strict=True))
+        return study_page([_load_study(folder) for folder in folders], beside)
+    entries = dict(zip(unique_names(folders), map(_load_entry, folders), strict=True))
     runs = {name: entry for name, entry in entries.items() if isinstance(entry, Run)}
-    compared = [comparison_section(runs)] if len(runs) > 1 else []
+    comparison = [comparison_section(runs)] if len(runs) > 1 else []
     sections = [_section(name, entry, beside) for name, entry in entries.items()]
     title = next(iter(entries)) if len(entries) == 1 else f"Report on {len(entries)} runs"
-    return Page(title, (_summary(entries),), (*compared, *sections))
+    return Page(title, (_summary(entries),), (*comparison, *sections))
+
+
+def _load_study(folder: Path) -> StudyFolder:
+    if folder_kind(folder) != "study":
+        raise ConfigError(f"{folder}: not a study's folder; studies and other runs make two reports")
+    return load_study_folder(folder)
+
+
+def _load_entry(folder: Path) -> Entry:
+    return read_search(folder) if folder_kind(folder) == "search" else load_run(folder)
 
 
 def _summary(entries: Mapping[str, Entry]) -> Block:
@@ -39,21 +49,8 @@ def _summary(entries: Mapping[str, Entry]) -> Block:
     return Table("summary", "What they came to.", ("run", "result"), rows)
 
 
-def _study(folder: Path) -> StudyFolder:
-    if folder_kind(folder) != "study":
-        raise ConfigError(f"{folder}: not a study's folder; studies and other runs make two reports")
-    return load_study_folder(folder)
-
-
-def _entry(folder: Path) -> Entry:
-    what = folder_kind(folder)
-    if what == "search":
-        return read_search(folder)
-    return load_run(folder)
-
-
 def _section(name: str, entry: Entry, beside: Path) -> Section:
-    target = os.path.relpath(entry.folder.resolve(), beside.resolve())
+    target = relative_path(entry.folder, beside)
     if isinstance(entry, Run):
         return training_section(entry, name, target)
     return search_section(entry, name, target)

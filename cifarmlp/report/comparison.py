@@ -1,4 +1,4 @@
-"""Several trainings next to each other, as a section of a report."""
+"""Several trainings next to each other, as a section of a page."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ Runs = Mapping[str, Run]
 
 
 def comparison_section(runs: Runs) -> Section:
-    """runs: at least two, by the names that they have in the report."""
+    """Return the section that compares at least two runs, by their names on the page."""
     return Section("Comparison", tuple(_blocks(runs)))
 
 
@@ -43,9 +43,11 @@ def _result(name: str, run: Run) -> tuple[Cell, ...]:
 
 
 def _state(run: Run) -> Verdict:
-    """The worst that happened to a seed."""
+    """Return the worst that happened to a seed."""
     outcomes = run.outcomes()
-    bad = [found for found in map(state_of, outcomes) if found.tone == "bad"]
+    bad = [state for state in map(state_of, outcomes) if state.tone == "bad"]
+    if bad and len(outcomes) == 1:
+        return bad[0]
     if bad:
         return (
             bad[0] if len(outcomes) == 1 else Verdict(f"{len(bad)} of {len(outcomes)} did not learn", "bad")
@@ -64,7 +66,7 @@ def _curves(runs: Runs) -> Picture:
 
 
 def _settings(runs: Runs) -> Iterator[Block]:
-    """The settings that they do not all share."""
+    """Yield a table of the settings in which the runs differ, if any."""
     described = {name: words.describe(run.config) for name, run in runs.items()}
     every = dict.fromkeys(key for settings in described.values() for key in settings)
     keys = [key for key in every if len({settings.get(key) for settings in described.values()}) > 1]
@@ -90,13 +92,13 @@ def _differences(runs: Runs) -> Iterator[Block]:
 
 
 def _pairs(name: str, first: Run, other: Run) -> Iterator[tuple[Cell, ...]]:
-    for part, found in comparison.paired_differences(first.outcomes(), other.outcomes()).items():
-        if found["n"]:
-            interval = f"{found['low']:+.4f} to {found['high']:+.4f}" if math.isfinite(found["low"]) else "-"
-            yield name, part, f"{found['mean']:+.4f}", interval, str(found["n"]), _verdict(found)
+    for part, each in comparison.paired_differences(first.outcomes(), other.outcomes()).items():
+        if each["n"]:
+            interval = f"{each['low']:+.4f} to {each['high']:+.4f}" if math.isfinite(each["low"]) else "-"
+            yield name, part, f"{each['mean']:+.4f}", interval, str(each["n"]), _verdict(each)
 
 
-def _verdict(found: Mapping[str, float]) -> Verdict:
-    if found["low"] > 0:
+def _verdict(difference: Mapping[str, float]) -> Verdict:
+    if difference["low"] > 0:
         return Verdict("higher", "good")
-    return Verdict("lower", "bad") if found["high"] < 0 else Verdict("can't be told", "open")
+    return Verdict("lower", "bad") if difference["high"] < 0 else Verdict("not significant", "open")

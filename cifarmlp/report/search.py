@@ -1,4 +1,4 @@
-"""A search as a section of a report."""
+"""A search as a section of a page."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from cifarmlp.config import override_with, to_yaml, words
 from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text
 from cifarmlp.render.trials import draw_trials
-from cifarmlp.report.training import origin_blocks, read_json
+from cifarmlp.report.origin import origin_blocks, read_json
 from cifarmlp.search.folder import Search
 from cifarmlp.search.summary import points_by_stage, summarise_search
 from cifarmlp.text import duration, short_number
@@ -16,12 +16,12 @@ TOP = 10
 
 
 def search_section(search: Search, title: str, target: str) -> Section:
-    """target: the search's folder, relative to the page."""
+    """Return the section of a search; target: its folder, relative to the page."""
     return Section(title, tuple(_blocks(search, title, target)))
 
 
 def search_sentence(search: Search) -> str:
-    """The result in a sentence."""
+    """Return the result in a sentence."""
     best = summarise_search(search, 1)["best"]
     if best is None:
         return f"{words.network(search.config)}: no trial has finished yet."
@@ -33,17 +33,17 @@ def search_sentence(search: Search) -> str:
 
 
 def _blocks(search: Search, title: str, target: str) -> Iterator[Block]:
-    found = summarise_search(search, TOP)
+    summary = summarise_search(search, TOP)
     yield from _unfinished(search)
-    yield from _doubt(search, found)
-    if found["best"] is not None:
+    yield from _doubt(search, summary)
+    if summary["best"] is not None:
         yield _picture(search, title)
-    for table in found["tables"]:
+    for table in summary["tables"]:
         yield _table(search, title, table)
     yield _settings(search, title, target)
     yield from origin_blocks(read_json(search.folder / "environment.json"), title)
-    if found["best"] is not None:
-        best = override_with(search.config, search.values(found["best"]["trial"]))
+    if summary["best"] is not None:
+        best = override_with(search.config, search.values(summary["best"]["trial"]))
         yield Listing("the config of the best trial", to_yaml(best.model_copy(update={"search": None})))
     yield Listing("config.yaml of the search", to_yaml(search.config))
 
@@ -57,13 +57,13 @@ def _unfinished(search: Search) -> Iterator[Block]:
         yield Text(f"cifarmlp search --resume {shlex.quote(str(search.folder))}", "command")
 
 
-def _doubt(search: Search, found: Mapping[str, Any]) -> Iterator[Block]:
-    others = found.get("not_told_from_the_best", 0)
+def _doubt(search: Search, summary: Mapping[str, Any]) -> Iterator[Block]:
+    others = summary.get("not_told_from_the_best", 0)
     if others:
         yield Text(
-            f"{others} other trial{'s' * (others > 1)} can't be told from the best one, being nearer than "
-            f"twice the standard error of a difference (that of an accuracy: {found['standard_error']:.4f}). "
-            "The ranking within them is luck.",
+            f"{others} other trial{'s are' if others > 1 else ' is'} not significantly worse than the best "
+            "one: nearer than twice the standard error of a difference (that of an accuracy: "
+            f"{summary['standard_error']:.4f}). The ranking among them is luck.",
             "note",
         )
 

@@ -1,18 +1,15 @@
-"""A training, of one seed or several, as a section of a report."""
+"""A training, of one seed or several, as a section of a page."""
 
-import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from cifarmlp.config import to_yaml, words
 from cifarmlp.render.curves import draw_seeds
 from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text, Verdict
+from cifarmlp.report.origin import origin_blocks, read_json
 from cifarmlp.runs.folder import Run, Seed
 from cifarmlp.stats import format_mean_std
 from cifarmlp.text import duration
@@ -23,21 +20,21 @@ COLUMNS = tuple((part, quantity) for quantity in ("accuracy", "loss") for part i
 
 
 def training_section(run: Run, title: str, target: str) -> Section:
-    """target: the run's folder, relative to the page."""
+    """Return the section of a training; target: the run's folder, relative to the page."""
     return Section(title, tuple(_blocks(run, title, target)))
 
 
 def training_sentence(run: Run) -> str:
-    """The result in a sentence."""
+    """Return the result in a sentence."""
     outcomes = run.outcomes()
     if not outcomes:
         return f"{words.network(run.config)}: no training has ended yet."
     n = len(outcomes)
     over = f"mean ± std over n = {n} seeds" if n > 1 else f"seed {outcomes[0].seed}"
     accuracy = format_mean_std(summarise(outcomes)["test"]["accuracy"])
-    states = dict.fromkeys(found.words for found in map(state_of, outcomes) if found.tone == "bad")
-    told = ", ".join([*states, *([f"test accuracy {accuracy}"] if accuracy != "-" else [])])
-    return f"{words.network(run.config)}: {told} ({over})."
+    states = dict.fromkeys(state.words for state in map(state_of, outcomes) if state.tone == "bad")
+    results = ", ".join([*states, *([f"test accuracy {accuracy}"] if accuracy != "-" else [])])
+    return f"{words.network(run.config)}: {results} ({over})."
 
 
 def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
@@ -53,12 +50,12 @@ def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
 
 
 def has_curves(seed: Seed) -> bool:
-    """Whether there are two points to draw a line between."""
+    """Return whether a seed has two points to draw a line between."""
     return sum(math.isfinite(row.get("train_loss", math.nan)) for row in rows_of(seed)) > 1
 
 
 def rows_of(seed: Seed) -> list[dict[str, float]]:
-    """The rows of metrics.csv that say which step they are of."""
+    """Return the rows of metrics.csv that have a step."""
     return [row for row in seed.rows() if math.isfinite(row.get("step", math.nan))]
 
 
@@ -72,7 +69,7 @@ def _unfinished(run: Run) -> Iterator[Block]:
 
 
 def _advice(run: Run) -> Iterator[Block]:
-    """What was seen of the first seed that did not learn; the others mostly say the same."""
+    """Yield the advice of the first seed that did not learn, and the numbers of the others like it."""
     advised = [outcome for outcome in run.outcomes() if outcome.advice]
     if advised:
         others = ", ".join(str(outcome.seed) for outcome in advised[1:])
@@ -102,19 +99,23 @@ def _row(seed: Seed) -> tuple[Cell, ...]:
 
 
 def state_of(outcome: Outcome) -> Verdict:
-    """How a training ended, judged."""
+    """Return how a training ended, with a tone."""
     if outcome.status == "diverged":
         return Verdict(f"diverged at step {outcome.diverged_at}", "bad")
     return Verdict("at chance level", "bad") if outcome.at_chance else Verdict("finished", "good")
 
 
-def format_number(value: float) -> str:
-    """Four decimals, or a dash where there is none."""
-    return f"{value:.4f}" if math.isfinite(value) else "-"
+def format_number(value: float | None) -> str:
+    """Return a number with four decimals; a dash for None or nan.
+
+    >>> format_number(0.53729), format_number(math.nan)
+    ('0.5373', '-')
+    """
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
 def curves_picture(run: Run, title: str, name: str) -> Picture:
-    """Cost, loss, accuracy and eta against steps; name: of the picture's file."""
+    """Return a picture of cost, loss, accuracy and eta against steps; name: of its file."""
     n = sum(map(has_curves, run.seeds))
     spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
     caption = (
@@ -123,18 +124,14 @@ def curves_picture(run: Run, title: str, name: str) -> Picture:
     return Picture(
         f"{name}-curves",
         caption,
-        lambda: _drawn(run, title),
+        lambda: draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title),
         f"Curves of a training. {training_sentence(run)}",
     )
 
 
-def _drawn(run: Run, title: str) -> Figure:
-    return draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title)
-
-
 @np.errstate(all="ignore")
 def eta_by_step(run: Run) -> dict[int, float]:
-    """The learning rate over the steps that were trained."""
+    """Return the learning rate at up to 401 of the steps that were trained."""
     last = max((row for seed in run.seeds for row in rows_of(seed)), key=lambda row: row["step"])
     epoch = round(last["step"] / last["epoch"]) if last.get("epoch") else 1
     schedule = build.build_schedule([run.config], max(1, epoch))
@@ -156,44 +153,6 @@ def _settings(run: Run, title: str, target: str) -> Table:
     return Table(f"{title}-settings", f"{title}: what was trained.", ("setting", "value"), tuple(rows))
 
 
-def origin_blocks(described: Mapping[str, Any], title: str) -> Iterator[Block]:
-    """The command that was typed, and the machine and versions that it ran on: of environment.json."""
-    command = described.get("command")
-    if isinstance(command, list) and len(command) > 1:
-        yield Text("The command:")
-        yield Text(f"cifarmlp {shlex.join(map(str, command[1:]))}", "command")
-    rows = tuple(_environment(described))
-    if rows:
-        yield Table(f"{title}-environment", f"{title}: where it ran.", ("what", "value"), rows)
-
-
-def _environment(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in ("cifarmlp", "git_commit", "python", "cpu", "platform", "blas_threads"):
-        if described.get(name) is not None:
-            yield name.replace("_", " "), str(described[name])
-    if isinstance(described.get("blas"), list):
-        yield "blas", ", ".join(map(str, described["blas"]))
-    libraries = _mapping(described.get("libraries"))
-    if libraries:
-        yield "libraries", ", ".join(f"{name} {version}" for name, version in libraries.items())
-    images = _mapping(described.get("data"))
-    if images:
-        official = {True: "the official ones", False: "not the official ones"}.get(images.get("official"), "")  # type: ignore[arg-type]
-        yield "images", f"{images.get('source')}, {official}, SHA-256 {images.get('sha256')}"
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """What a file holds; nothing where it is none or damaged."""
-    try:
-        return _mapping(json.loads(path.read_bytes()))
-    except (OSError, ValueError):
-        return {}
-
-
 PULLS = (
     "Gradient and decay are the root mean squares of the two terms of the gradient of the cost with respect "
     "to a layer's weights: that of the loss, and 2 lambda W of the L2 term. Where the second is the larger "
@@ -202,13 +161,16 @@ PULLS = (
 
 
 def failure_blocks(run: Run, title: str, pulls: Sequence[Mapping[str, float]], name: str) -> Iterator[Block]:
-    """For an experiment that stayed at chance level or diverged: what was seen of its first such seed."""
+    """Yield what was seen of the first seed that stayed at chance level or diverged.
+
+    pulls: gradient and decay of each layer at some steps. name: of the files of tables.
+    """
     advised = [outcome for outcome in run.outcomes() if outcome.advice]
     if not advised:
         return
     first, seeds = advised[0], ", ".join(str(outcome.seed) for outcome in advised)
-    told = first.advice[0].partition(";")[0] if first.at_chance else first.advice[0]
-    yield Text(f"{title}, seed{'s' * (len(advised) > 1)} {seeds}: {told}.", "note")
+    reason = first.advice[0].partition(";")[0] if first.at_chance else first.advice[0]
+    yield Text(f"{title}, seed{'s' * (len(advised) > 1)} {seeds}: {reason}.", "note")
     if first.layers:
         yield _layers(first, title, pulls, name)
     if first.layers and pulls:

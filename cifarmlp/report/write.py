@@ -1,32 +1,32 @@
-"""A page and the files beside it, written to disk."""
+"""Write a page to disk, and its tables and figures beside it."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from cifarmlp import files
 from cifarmlp.errors import ConfigError
-from cifarmlp.render import svg, tables
+from cifarmlp.render import svg
 from cifarmlp.render.document import Page, Picture, Table, blocks, unique_slugs
 from cifarmlp.render.page import STAMP, render_html
 from cifarmlp.render.tables import Form, latex, markdown
 
+PAGE = "report.html"
 
-def write_page(document: Page, output: Path, form: tables.Form | None, figures: bool) -> list[Path]:
-    """The page as one HTML file; where asked for, its tables and figures beside it. Returns what was written.
 
-    Raises RunFolderError where that can't be.
+def write_page(page: Page, output: Path, form: Form | None = None, figures: bool = False) -> list[Path]:
+    """Write a page as one HTML file, and return the paths written.
+
+    form: of its tables, if each is to be written to a file, too. figures: whether each figure is.
+    Raises ConfigError if `output` is a file but no report of ours, RunFolderError if it can't be written.
     """
     refuse_other_file(output)
-    files.write_text(output, render_html(document))
-    written = write_tables(document, output.parent, form) if form else []
-    written += write_figures(document, output.parent) if figures else []
-    return [output, *written]
+    files.write_text(output, render_html(page))
+    paths = write_tables(page, output.parent, form) if form else []
+    return [output, *paths, *(write_figures(page, output.parent) if figures else [])]
 
 
 def refuse_other_file(output: Path) -> None:
-    """Raises ConfigError where the file is there already and is no report of ours."""
+    """Raise ConfigError if the file is there already and is no report of ours."""
     if not output.exists():
         return
     with files.disk_errors(output), output.open("rb") as file:
@@ -35,29 +35,29 @@ def refuse_other_file(output: Path) -> None:
 
 
 def write_tables(page: Page, folder: Path, form: Form) -> list[Path]:
-    """Each table as a file of its own, folder/tables/NAME.md or .tex. Raises RunFolderError."""
-    found = [block for block in blocks(page) if isinstance(block, Table)]
-    place = files.make_folder(folder / "tables")
-    paths = _paths(place, [table.name for table in found], form)
-    for table, path in zip(found, paths, strict=True):
+    """Write each table as folder/tables/NAME.md or .tex. Raises RunFolderError."""
+    tables = [block for block in blocks(page) if isinstance(block, Table)]
+    paths = _paths(files.make_folder(folder / "tables"), [table.name for table in tables], form)
+    for table, path in zip(tables, paths, strict=True):
         files.write_text(path, markdown(table) if form == "md" else latex(table))
     return paths
 
 
 def write_figures(page: Page, folder: Path) -> list[Path]:
-    """Each figure as folder/figures/NAME.svg and .pdf, dark on white. Raises RunFolderError."""
-    found = [block for block in blocks(page) if isinstance(block, Picture)]
-    place = files.make_folder(folder / "figures")
-    written = []
+    """Write each figure as folder/figures/NAME.svg and .pdf, dark on white. Raises RunFolderError."""
+    pictures = [block for block in blocks(page) if isinstance(block, Picture)]
+    place, names = files.make_folder(folder / "figures"), [picture.name for picture in pictures]
+    paths = []
     for form in ("svg", "pdf"):
-        for picture, path in zip(found, _paths(place, [each.name for each in found], form), strict=True):
-            files.write(path, partial(_put, svg.draw(picture.draw(), form)))
-            written.append(path)
-    return sorted(written)
+        for picture, path in zip(pictures, _paths(place, names, form), strict=True):
+            _write_figure(picture, path, form)
+            paths.append(path)
+    return sorted(paths)
 
 
-def _put(drawn: bytes, file: BinaryIO) -> None:
-    file.write(drawn)
+def _write_figure(picture: Picture, path: Path, form: str) -> None:
+    image = svg.draw(picture.draw(), form)
+    files.write(path, lambda file: file.write(image))
 
 
 def _paths(folder: Path, names: Sequence[str], suffix: str) -> list[Path]:

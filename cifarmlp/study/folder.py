@@ -1,9 +1,9 @@
-"""The folder of a study: what was asked for, what has been trained, and what came of it."""
+"""Folder of a study: study.json, with the request and its record, and the runs and searches beside it."""
 
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -17,14 +17,16 @@ from cifarmlp.study.load import LoadedStudy, config_name, slug
 from cifarmlp.study.schema import Study
 from cifarmlp.training import environment
 
-# as `runs.write_json` writes it: nan is null
+# `files.write_json` writes nan as null
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+
+Status = Literal["running", "interrupted", "unfinished", "finished"]
 
 
 class StudyRequest(BaseModel):
-    """What makes two calls of a study the same one. repeats: None for the study's own numbers.
+    """Identity of a study call: two calls with equal requests continue the same folder.
 
-    made_of: SHA-256 of what decides the numbers, see `digest`.
+    repeats, trials: None for the study's own numbers. made_of: `digest` of what decides the results.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -36,18 +38,32 @@ class StudyRequest(BaseModel):
     trials: int | None = None
     made_of: str = ""
 
+    @classmethod
+    def of(cls, loaded: LoadedStudy, repeats: int | None = None, trials: int | None = None) -> Self:
+        """Return the request for a study, with other numbers of seeds and trials if given."""
+        return cls(
+            name=loaded.name,
+            study=loaded.study,
+            repeats=repeats,
+            overrides=[*loaded.overrides],
+            trials=trials,
+            made_of=digest(loaded),
+        )
+
 
 class StudyRecord(BaseModel):
-    """study.json. status: unfinished where sections were left out. seconds: of work so far, of all calls;
-    copied: runs that were there before, and copied_seconds: what they took when they were made. checks: by
-    gradient check, what was found of each parameter. pulls: by experiment that stays at chance level, see
-    `advice.pulls_on_the_way`.
+    """Content of study.json.
+
+    status: `unfinished` if some sections were left out. seconds: time spent on the study, over all calls.
+    copied: number of runs copied from other folders; copied_seconds: time those took when they were trained.
+    checks: differences of each gradient check, a row a parameter. pulls: gradient and decay of the layers of
+    each experiment at chance level, see `diagnosis.gradient_and_decay_at`.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     asked: StudyRequest
-    status: Literal["running", "interrupted", "unfinished", "finished"] = "running"
+    status: Status = "running"
     seconds: float = Field(0.0, ge=0)
     jobs: int = 1
     copied: int = 0
@@ -59,49 +75,35 @@ class StudyRecord(BaseModel):
 
 @dataclass
 class StudyFolder:
-    """A study as far as it has come: without the experiments and searches that have not begun."""
+    """A study as far as it has come; experiments and searches that have not begun are absent."""
 
     folder: Path
     record: StudyRecord
     experiments: dict[str, Run] = field(default_factory=dict)
-    searches: dict[str, Search] = field(default_factory=dict)
+    searches: dict[str, Search] = field(default_factory=dict)  # by the section's title
 
     @property
     def study(self) -> Study:
-        """What was to be done."""
+        """The study that is carried out in this folder."""
         return self.record.asked.study
 
     def differences(self, name: str) -> list[Difference]:
-        """What a gradient check found, by parameter; empty where it wasn't made."""
+        """Return the result of a gradient check, a difference a parameter; empty if it was not made."""
         return [Difference(**values) for values in self.record.checks.get(name, [])]  # type: ignore[arg-type]
 
 
-def request_of(
-    loaded: LoadedStudy, repeats: int | None, overrides: list[str], trials: int | None
-) -> StudyRequest:
-    """What was typed."""
-    return StudyRequest(
-        name=loaded.name,
-        study=loaded.study,
-        repeats=repeats,
-        overrides=overrides,
-        trials=trials,
-        made_of=digest(loaded),
-    )
-
-
 def digest(loaded: LoadedStudy) -> str:
-    """SHA-256 of every config of a study, which are files that may change, and of the code."""
+    """Return the SHA-256 of the code and of every config of a study, whose files may change."""
     kinds = (loaded.experiments, loaded.checks, loaded.searches)
     texts = [f"{name}\n{to_yaml(config)}" for configs in kinds for name, config in configs.items()]
     return files.sha256("\0".join([environment.code_digest(), *texts]).encode())
 
 
-def find_study_folder(out: Path, wanted: StudyRequest) -> Path | None:
-    """The newest folder in which the same was asked for."""
-    for folder in files.folders(out, wanted.name):
+def find_study_folder(out: Path, request: StudyRequest) -> Path | None:
+    """Return the newest folder in `out` with an equal request, or None."""
+    for folder in files.folders(out, request.name):
         try:
-            if read_record(folder).asked == wanted:
+            if read_record(folder).asked == request:
                 return folder
         except RunFolderError:
             continue  # something else, or damaged
@@ -109,7 +111,7 @@ def find_study_folder(out: Path, wanted: StudyRequest) -> Path | None:
 
 
 def read_record(folder: Path) -> StudyRecord:
-    """study.json. Raises RunFolderError."""
+    """Read study.json. Raises RunFolderError if it is missing or damaged."""
     try:
         return StudyRecord.model_validate_json((folder / "study.json").read_bytes())
     except FileNotFoundError as error:
@@ -119,24 +121,24 @@ def read_record(folder: Path) -> StudyRecord:
 
 
 def write_record(folder: Path, record: StudyRecord) -> None:
-    """study.json. Raises RunFolderError."""
+    """Write study.json. Raises RunFolderError if that fails."""
     files.write_json(folder / "study.json", record.model_dump(mode="json"))
 
 
 def place_of(folder: Path, experiment: str) -> Path:
-    """Where an experiment's runs are."""
+    """Return the run folder of an experiment."""
     return folder / slug(experiment)
 
 
 def load_study_folder(folder: Path) -> StudyFolder:
-    """A study as it was left. Raises RunFolderError where the folder is none, or is damaged."""
+    """Load a study as it was left. Raises RunFolderError if the folder is not a study's, or is damaged."""
     state = StudyFolder(folder, read_record(folder))
     for section in state.study.sections:
         for experiment in section.experiments:
             place = place_of(folder, experiment.name)
             if (place / "config.yaml").is_file():
                 state.experiments[experiment.name] = load_run(place)
-        found = files.folders(folder, config_name(state.record.asked.name, section.title))
-        if section.search and found:
-            state.searches[section.title] = read_search(found[0])
+        searches = files.folders(folder, config_name(state.record.asked.name, section.title))
+        if section.search and searches:
+            state.searches[section.title] = read_search(searches[0])
     return state

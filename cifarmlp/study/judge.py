@@ -1,4 +1,4 @@
-"""Each number and each conclusion of a study next to what came of it, with a verdict."""
+"""Judge each number and each conclusion of a study by what our own runs came to."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,21 +12,20 @@ from cifarmlp.render.document import Verdict
 from cifarmlp.runs.folder import Run
 from cifarmlp.search.folder import Search
 from cifarmlp.search.ranking import NOISE, Trial, rank
-from cifarmlp.stats import chance_limit, format_mean_std, mean_interval
-from cifarmlp.stats import mean_and_std as statistics
+from cifarmlp.stats import chance_limit, format_mean_std, mean_and_std, mean_interval
 from cifarmlp.study import rules
 from cifarmlp.study.folder import StudyFolder
-from cifarmlp.study.schema import Claim, Experiment, Found, GradientCheck, StudySection
+from cifarmlp.study.schema import Claim, Experiment, GradientCheck, ReportedTrial, StudySection
 from cifarmlp.training.gradcheck import LIMIT
 from cifarmlp.training.outcome import PARTS, Outcome
 
-RIGHT = {"relative": 1e-5, "distance": 1e-3}
+RIGHT = {"relative": 1e-5, "distance": 1e-3}  # a published difference of a correct gradient is smaller
 NEAREST = 5
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A number, or a conclusion: of what, what was reported, what came of it, and the verdict."""
+    """A number or a conclusion: what it is of, as reported, as obtained by us, and the verdict."""
 
     of: str
     quantity: str
@@ -36,7 +35,7 @@ class Judgement:
 
 
 def judge_numbers(state: StudyFolder, section: StudySection) -> Iterator[Judgement]:
-    """The verdicts on a section's reported numbers, of what has ended."""
+    """Judge the reported numbers of a section, as far as it has been carried out."""
     for check in section.gradcheck:
         if check.mistake is None:
             yield from judge_gradients(check, state.differences(check.name))
@@ -48,71 +47,86 @@ def judge_numbers(state: StudyFolder, section: StudySection) -> Iterator[Judgeme
 
 
 def judge_gradients(check: GradientCheck, differences: Sequence[Difference]) -> Iterator[Judgement]:
-    """A row for each number that was published."""
+    """Judge each published difference of a gradient check."""
     ours = {difference.name: difference for difference in differences}
     for name, reported in check.reported.items() if ours else ():
-        if name not in ours:
-            words = Verdict("no such parameter here", "open")
-            yield Judgement(check.name, name, f"{reported:.2g}", "-", words)
-            continue
-        obtained = ours[name].relative if check.measure == "relative" else ours[name].distance
-        right = RIGHT[check.measure]
-        verdict = (
-            rules.of_mistake(reported, obtained, right)
-            if check.mistake
-            else rules.of_gradient(reported, ours[name].worst, right, LIMIT)
-        )
-        yield Judgement(check.name, name, f"{reported:.2g}", f"{obtained:.1e}", verdict)
+        if name in ours:
+            yield _judge_gradient(check, reported, ours[name])
+        else:
+            verdict = Verdict("no such parameter here", "open")
+            yield Judgement(check.name, name, f"{reported:.2g}", "-", verdict)
+
+
+def _judge_gradient(check: GradientCheck, reported: float, ours: Difference) -> Judgement:
+    obtained = ours.relative if check.measure == "relative" else ours.distance
+    right = RIGHT[check.measure]
+    if check.mistake:
+        verdict = rules.of_mistake(reported, obtained, right)
+    else:
+        verdict = rules.of_gradient(reported, ours.worst, right, LIMIT)
+    return Judgement(check.name, ours.name, f"{reported:.2g}", f"{obtained:.1e}", verdict)
 
 
 def judge_accuracies(state: StudyFolder, experiment: Experiment) -> Iterator[Judgement]:
-    """A row for each accuracy, each standard deviation, and whether the loss stayed finite."""
-    outcomes, reported = state.experiments[experiment.name].outcomes(), experiment.reported
-    if not outcomes:
+    """Judge each accuracy of an experiment, each standard deviation, and whether the loss stayed finite."""
+    run = state.experiments[experiment.name]
+    if not run.outcomes():
         return
-    for part, number, std in zip(PARTS, reported.accuracy, reported.std, strict=True):
-        ours = [outcome.metric(part, "accuracy") for outcome in outcomes]
+    for part, number, std in zip(PARTS, experiment.reported.accuracy, experiment.reported.std, strict=True):
         if number is not None:
-            told = f"{number:.4f}" if std is None else f"{number:.4f} ± {std:.4f} (n = {reported.n})"
-            verdict = _of_accuracy(state, experiment, part, outcomes)
-            yield Judgement(experiment.name, f"{part} accuracy", told, format_values_mean_std(ours), verdict)
+            yield _judge_accuracy(run, experiment, part, number, std)
         if std is not None:
-            verdict = rules.of_std(std, reported.n, ours)
-            obtained = f"{np.std(ours, ddof=1):.4f}" if len(ours) > 1 else "-"
-            yield Judgement(experiment.name, f"std of {part} accuracy", f"{std:.4f}", obtained, verdict)
-    if reported.status is not None:
-        statuses = [outcome.status for outcome in outcomes]
-        words = {"diverged": "the loss is NaN", "finished": "the loss is finite"}
-        verdict = rules.of_status(reported.status, statuses)
-        finite = sum(status == "finished" for status in statuses)
-        obtained = f"finite with {finite} of {len(statuses)} seeds"
-        yield Judgement(experiment.name, "loss", words[reported.status], obtained, verdict)
+            yield _judge_std(run, experiment, part, std)
+    if experiment.reported.status is not None:
+        yield _judge_status(run, experiment, experiment.reported.status)
 
 
-def _of_accuracy(state: StudyFolder, experiment: Experiment, part: str, outcomes: list[Outcome]) -> Verdict:
-    reported, place = experiment.reported, PARTS.index(part)
-    number, std = reported.accuracy[place], reported.std[place]
-    assert number is not None
+def _judge_accuracy(
+    run: Run, experiment: Experiment, part: str, number: float, std: float | None
+) -> Judgement:
+    n, outcomes = experiment.reported.n, run.outcomes()
+    ours = [outcome.metric(part, "accuracy") for outcome in outcomes]
+    verdict = _failure(run, part, number)
+    if verdict is None:
+        verdict = rules.of_one(number, ours) if std is None else rules.of_mean(number, std, n, ours)
+    reported = f"{number:.4f}" if std is None else f"{number:.4f} ± {std:.4f} (n = {n})"
+    return Judgement(experiment.name, f"{part} accuracy", reported, format_values_mean_std(ours), verdict)
+
+
+def _failure(run: Run, part: str, number: float) -> Verdict | None:
+    """Return the verdict if some of our seeds, or the report's run, did not train; else None."""
+    outcomes = run.outcomes()
     diverged = sum(outcome.status == "diverged" for outcome in outcomes)
     if diverged:
-        return Verdict(f"{diverged} of {len(outcomes)} seeds of ours diverged", "bad")
-    ours = [outcome.metric(part, "accuracy") for outcome in outcomes]
-    config = state.experiments[experiment.name].config
-    stuck = [is_stuck(outcome, config) for outcome in outcomes]
-    at_chance = rules.of_chance(stuck, number <= chance_level(part, config))
-    if at_chance:
-        return at_chance
-    return rules.of_one(number, ours) if std is None else rules.of_mean(number, std, reported.n, ours)
+        return Verdict(f"{diverged} of our {len(outcomes)} seeds diverged", "bad")
+    stuck = [is_stuck(outcome, run.config) for outcome in outcomes]
+    return rules.of_chance(stuck, number <= chance_level(part, run.config))
+
+
+def _judge_std(run: Run, experiment: Experiment, part: str, std: float) -> Judgement:
+    ours = [outcome.metric(part, "accuracy") for outcome in run.outcomes()]
+    obtained = f"{np.std(ours, ddof=1):.4f}" if len(ours) > 1 else "-"
+    verdict = rules.of_std(std, experiment.reported.n, ours)
+    return Judgement(experiment.name, f"std of {part} accuracy", f"{std:.4f}", obtained, verdict)
+
+
+def _judge_status(run: Run, experiment: Experiment, reported: str) -> Judgement:
+    statuses = [outcome.status for outcome in run.outcomes()]
+    words = {"diverged": "the loss is NaN", "finished": "the loss is finite"}
+    obtained = f"finite with {statuses.count('finished')} of {len(statuses)} seeds"
+    verdict = rules.of_status(reported, statuses)
+    return Judgement(experiment.name, "loss", words[reported], obtained, verdict)
 
 
 def is_stuck(outcome: Outcome, config: Config) -> bool:
-    """Whether a training stayed at chance level: never left it, or isn't above it on the test images."""
+    """Return whether a training never left chance level, or is not above it on the test images."""
     return outcome.at_chance or outcome.metric("test", "accuracy") <= chance_level("test", config)
 
 
 def chance_level(part: str, config: Config) -> float:
-    """The accuracy below which a part's isn't told from always naming one of ten classes: by three standard
-    errors, p + 3 sqrt(p (1 - p) / n), p = 0.1.
+    """Return the accuracy on the images of a part up to which a network is at chance level.
+
+    Three standard errors above p = 0.1, that of always naming one of ten classes; see `stats.chance_limit`.
     """
     images = (config.data.training_images, config.data.validation_images, 10_000)
     n = dict(zip(PARTS, images, strict=True))[part]
@@ -120,38 +134,54 @@ def chance_level(part: str, config: Config) -> float:
 
 
 def format_values_mean_std(values: Sequence[float]) -> str:
-    """Such as `0.5312 ± 0.0031 (n = 3)`."""
+    """Return mean, standard deviation and number of the finite values as text.
+
+    >>> format_values_mean_std([0.53, 0.54, math.nan])
+    '0.5350 ± 0.0071 (n = 2)'
+    """
     known = [value for value in values if math.isfinite(value)]
-    return f"{format_mean_std(statistics(known))} (n = {len(known)})" if known else "-"
+    return f"{format_mean_std(mean_and_std(known))} (n = {len(known)})" if known else "-"
 
 
 def judge_trials(state: StudyFolder, section: StudySection) -> Iterator[Judgement]:
-    """A row for each accuracy of a reported trial, judged by our trials near it, and for the best setting."""
+    """Judge each accuracy of a reported trial by our trials near it, and the reported best setting."""
     search, reported = state.searches[section.title], section.search.reported if section.search else None
     best_first = rank(search.trials())
     if not best_first or reported is None:
         return
-    for stage, found in [*(("coarse", f) for f in reported.coarse), *(("fine", f) for f in reported.fine)]:
-        yield from _trial(search, stage, found, best_first)
+    for stage, trials in (("coarse", reported.coarse), ("fine", reported.fine)):
+        for trial in trials:
+            yield from _judge_trial(search, stage, trial, best_first)
     if reported.best:
-        near = [trial.validation_accuracy for trial in nearest_trials(search, best_first, reported.best)]
-        noise = NOISE / math.sqrt(search.config.data.validation_images)
-        verdict = rules.of_setting(best_first[0].validation_accuracy, near, noise)
-        ours = format_values({key: float(value) for key, value in search.values(best_first[0].trial).items()})
-        yield Judgement("best setting", "values", format_values(reported.best), ours, verdict)
+        yield _judge_setting(search, reported.best, best_first)
 
 
-def _trial(search: Search, stage: str, found: Found, trials: Sequence[Trial]) -> Iterator[Judgement]:
-    near = nearest_trials(search, trials, found.values)
-    for part, number in (("train", found.train), ("validation", found.validation)):
+def _judge_trial(
+    search: Search, stage: str, reported: ReportedTrial, trials: Sequence[Trial]
+) -> Iterator[Judgement]:
+    near = nearest_trials(search, trials, reported.values)
+    name = f"{stage}: {format_values(reported.values)}"
+    for part, number in (("train", reported.train), ("validation", reported.validation)):
         if number is not None:
             ours = [getattr(trial, f"{part}_accuracy") for trial in near]
-            what, verdict = f"{stage}: {format_values(found.values)}", rules.of_one(number, ours)
-            yield Judgement(what, f"{part} accuracy", f"{number:.4f}", format_values_mean_std(ours), verdict)
+            obtained, verdict = format_values_mean_std(ours), rules.of_one(number, ours)
+            yield Judgement(name, f"{part} accuracy", f"{number:.4f}", obtained, verdict)
+
+
+def _judge_setting(search: Search, reported: dict[str, float], best_first: Sequence[Trial]) -> Judgement:
+    best = best_first[0]
+    near = [trial.validation_accuracy for trial in nearest_trials(search, best_first, reported)]
+    noise = NOISE / math.sqrt(search.config.data.validation_images)
+    verdict = rules.of_setting(best.validation_accuracy, near, noise)
+    obtained = format_values({key: float(value) for key, value in search.values(best.trial).items()})
+    return Judgement("best setting", "values", format_values(reported), obtained, verdict)
 
 
 def nearest_trials(search: Search, trials: Sequence[Trial], values: dict[str, float]) -> list[Trial]:
-    """The NEAREST trials to these values, by the distance of what was drawn: logarithms where it was so."""
+    """Return the NEAREST trials to these values, nearest first.
+
+    Euclidean distance over the searched fields, of logarithms for those drawn log-uniformly.
+    """
     section = search.config.search
     assert section is not None
 
@@ -167,45 +197,47 @@ def nearest_trials(search: Search, trials: Sequence[Trial], values: dict[str, fl
 
 
 def format_values(values: dict[str, float]) -> str:
-    """Such as `lambda 0.00355`."""
+    """Return values of config fields as text.
+
+    >>> format_values({"training.lambda": 0.003548, "training.schedule.eta_max": 0.1})
+    'lambda 0.00355, eta_max 0.1'
+    """
     return ", ".join(f"{key.rpartition('.')[2]} {value:.3g}" for key, value in values.items())
 
 
 def judge_conclusions(state: StudyFolder, section: StudySection) -> Iterator[Judgement]:
-    """The verdicts on a section's conclusions, of those whose experiments have ended."""
-    for comparison in section.comparisons:
-        runs = [state.experiments.get(name) for name in comparison.of]
-        if all(run and run.outcomes() for run in runs):
-            yield judge_conclusion(comparison, *(run for run in runs if run))
+    """Judge the conclusions of a section whose experiments both have outcomes."""
+    for claim in section.comparisons:
+        first, second = (state.experiments.get(name) for name in claim.of)
+        if first and second and first.outcomes() and second.outcomes():
+            judge = judge_training if claim.expected == "only the first trains" else judge_difference
+            yield judge(claim, first, second)
 
 
-def judge_conclusion(comparison: Claim, *runs: Run) -> Judgement:
-    """The first experiment's outcomes against the second one's."""
-    first, second = (run.outcomes() for run in runs)
-    short = [name.partition(":")[0] for name in comparison.of]
-    if comparison.expected == "only the first trains":
-        trained = [[_trains(outcome, run.config) for outcome in run.outcomes()] for run in runs]
-        told = (f"{sum(each)} of {len(each)}" for each in trained)
-        obtained = "{} seeds train, against {}".format(*told)
-        verdict = rules.of_training(*trained)
-        return Judgement(comparison.claim, " and ".join(short), comparison.expected, obtained, verdict)
-    part, _, quantity = comparison.quantity.partition(" ")
-    before = {outcome.seed: outcome.metric(part, quantity) for outcome in second}
-    pairs = [o.metric(part, quantity) - before[o.seed] for o in first if o.seed in before]
+def judge_training(claim: Claim, first: Run, second: Run) -> Judgement:
+    """Judge the conclusion that only the first of two experiments trains."""
+    ours, others = ([_trains(outcome, run.config) for outcome in run.outcomes()] for run in (first, second))
+    obtained = f"{sum(ours)} of {len(ours)} seeds train, against {sum(others)} of {len(others)}"
+    names = " and ".join(_short_names(claim))
+    return Judgement(claim.claim, names, claim.expected, obtained, rules.of_training(ours, others))
+
+
+def judge_difference(claim: Claim, first: Run, second: Run) -> Judgement:
+    """Judge a conclusion about first minus second, over the seeds that both have."""
+    part, _, quantity = claim.quantity.partition(" ")
+    values = {outcome.seed: outcome.metric(part, quantity) for outcome in second.outcomes()}
+    pairs = [o.metric(part, quantity) - values[o.seed] for o in first.outcomes() if o.seed in values]
     known = [difference for difference in pairs if math.isfinite(difference)]
     mean, low, high = mean_interval(known)
     interval = f" [{low:+.4f}, {high:+.4f}]" if len(known) > 1 else ""
     obtained = f"{mean:+.4f}{interval} (n = {len(known)})" if known else "-"
-    verdict = rules.of_difference(known, comparison.expected)
-    if not pairs:
-        verdict = Verdict("they have no seed in common", "open")
-    return Judgement(
-        comparison.claim,
-        f"{comparison.quantity}, {' minus '.join(short)}",
-        comparison.expected,
-        obtained,
-        verdict,
-    )
+    verdict = rules.of_difference(known, claim.expected) if pairs else Verdict("no seed in common", "open")
+    what = f"{claim.quantity}, {' minus '.join(_short_names(claim))}"
+    return Judgement(claim.claim, what, claim.expected, obtained, verdict)
+
+
+def _short_names(claim: Claim) -> list[str]:
+    return [name.partition(":")[0] for name in claim.of]
 
 
 def _trains(outcome: Outcome, config: Config) -> bool:

@@ -1,13 +1,13 @@
-"""Studies: YAML files that say what is to be trained, which numbers were reported, and what was concluded.
+"""Load studies: YAML files with what to train, which numbers were reported, and what was concluded.
 
-A study is a title and sections; a section is text and any of a table of experiments, gradient checks, a
-search, and comparisons of experiments. All faults are told at once, with their places, as in configs.
+A study has a title and sections; a section has text and any of experiments, gradient checks, a search and
+comparisons of experiments. All faults are reported at once, with their places, as in configs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,42 +25,55 @@ LONGEST_SLUG = 59  # so that a study's name of 40 letters and a slug make a conf
 
 @dataclass(frozen=True)
 class LoadedStudy:
-    """A study with the config of each thing that is trained, checked or searched, by its name."""
+    """A study, the overrides given to it, and the configs to train, check and search with, by name."""
 
     name: str
     study: Study
+    overrides: tuple[str, ...]
     experiments: dict[str, Config]
     checks: dict[str, Config]
     searches: dict[str, Config]  # by the section's title
 
 
 def load_study(path: Path, overrides: Sequence[str] = ()) -> LoadedStudy:
-    """The study in a file; `KEY=VALUE` overrides go over every config in it. Raises ConfigError."""
+    """Load a study; the overrides, `KEY=VALUE`, change every config in it. Raises ConfigError."""
     faults: list[Fault] = []
     tree = read_tree(path, faults)
     if tree is None:
         raise refusal(faults)
-    study, found = check(tree, Study)
-    if study is None or faults or found:
-        raise refusal(dict.fromkeys([*faults, *found]))
-    faults = list(_misfits(study, tree))
+    study, schema_faults = check(tree, Study)
+    if study is None or faults or schema_faults:
+        raise refusal(dict.fromkeys([*faults, *schema_faults]))
+    faults = list(_name_faults(study, tree))
     if faults:
         raise refusal(faults)
-    return _resolved(study, tree, path, overrides)
+    return _load_configs(study, tree, path, overrides)
 
 
 def slug(name: str) -> str:
-    """A name as part of a path: letters, digits and hyphens."""
+    """Return a name as part of a path: lower-case letters, digits and hyphens.
+
+    >>> slug("Figure 1: sigma = 1e-3")
+    'figure-1-sigma-1e-3'
+    """
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:LONGEST_SLUG]
 
 
 def config_name(study: str, title: str) -> str:
-    """The name of the config of an experiment or a search in a study."""
+    """Return the name of the config of an experiment or a search in a study.
+
+    >>> config_name("report-2", "figure 3: batch norm")
+    'report-2-figure-3-batch-norm'
+    """
     return f"{study[:40]}-{slug(title)}"
 
 
-def _misfits(study: Study, tree: Node) -> Iterator[Fault]:
-    """Names that are given twice, or that a comparison calls and nobody has."""
+def _name_faults(study: Study, tree: Node) -> Iterator[Fault]:
+    yield from _repeated_names(tree)
+    yield from _unknown_names(study, tree)
+
+
+def _repeated_names(tree: Node) -> Iterator[Fault]:
     for kind in ("title", "experiments", "gradcheck"):
         seen: set[str] = set()
         for name, place in _names(tree, kind):
@@ -68,6 +81,10 @@ def _misfits(study: Study, tree: Node) -> Iterator[Fault]:
                 words = f"the name {quote(name)} is given twice, as its letters and digits go: give another"
                 yield Fault(place, words)
             seen.add(slug(name))
+
+
+def _unknown_names(study: Study, tree: Node) -> Iterator[Fault]:
+    """Yield a fault for each comparison of an experiment with itself, or with one that there is not."""
     names = {experiment.name for section in study.sections for experiment in section.experiments}
     for node in _nodes(tree, "comparisons"):
         of = node.value["of"]
@@ -87,43 +104,43 @@ def _names(tree: Node, kind: str) -> Iterator[tuple[str, Place]]:
 
 
 def _nodes(tree: Node, kind: str) -> Iterator[Node]:
-    """The entries of all sections' lists of this kind."""
+    """Yield the entries of all sections' lists of this kind."""
     for section in tree.value["sections"].value:
         if kind in section.value:
             yield from section.value[kind].value
 
 
-def _resolved(study: Study, tree: Node, path: Path, overrides: Sequence[str]) -> LoadedStudy:
+def _load_configs(study: Study, tree: Node, path: Path, overrides: Sequence[str]) -> LoadedStudy:
+    """Load every config of a study. Raises ConfigError with the faults of all of them."""
     name, faults = slug(path.stem) or "study", list[str]()
-
-    def configs(nodes: Iterable[tuple[str, Node]]) -> dict[str, Config]:
-        found = {}
-        for title, node in nodes:
+    nodes = {
+        "experiments": [(node.value["name"].value, node) for node in _nodes(tree, "experiments")],
+        "checks": [(node.value["name"].value, node) for node in _nodes(tree, "gradcheck")],
+        "searches": list(_searches(tree)),
+    }
+    configs: dict[str, dict[str, Config]] = {kind: {} for kind in nodes}
+    for kind, entries in nodes.items():
+        for title, node in entries:
             try:
                 config = _config(node, tree, path, overrides)
-                found[title] = config.model_copy(update={"name": config_name(name, title)})
+                configs[kind][title] = config.model_copy(update={"name": config_name(name, title)})
             except ConfigError as error:
                 faults.append(str(error))
-        return found
-
-    experiments = configs((node.value["name"].value, node) for node in _nodes(tree, "experiments"))
-    checks = configs((node.value["name"].value, node) for node in _nodes(tree, "gradcheck"))
-    searches = configs(_searches(tree))
-    faults += map(str, _not_searched(tree, searches))
+    faults += _search_faults(tree, configs["searches"])
     if faults:
         raise ConfigError("\n".join(dict.fromkeys("\n".join(faults).splitlines())))
-    return LoadedStudy(name, study, experiments, checks, searches)
+    return LoadedStudy(name, study, tuple(overrides), **configs)
 
 
 def _searches(tree: Node) -> Iterator[tuple[str, Node]]:
     for section in tree.value["sections"].value:
-        search = _given(section, "search")
+        search = _value(section, "search")
         if search is not None:
             yield section.value["title"].value, search
 
 
-def _not_searched(tree: Node, searches: dict[str, Config]) -> Iterator[str]:
-    """The searches whose config has none, and the reported values that it does not draw."""
+def _search_faults(tree: Node, searches: dict[str, Config]) -> Iterator[str]:
+    """Yield the faults of searches whose config has none, and of reported values that it does not draw."""
     for title, node in _searches(tree):
         config = searches.get(title)
         if config is None:
@@ -132,16 +149,16 @@ def _not_searched(tree: Node, searches: dict[str, Config]) -> Iterator[str]:
             yield f"{node.value['config'].place}: this config has no section `search`: name one that has"
             continue
         for key, value in _reported_values(node):
-            told = _why_never_drawn(key, value.value, config.search.coarse.space)
-            if told:
-                yield f"{value.key}: {told}"
+            reason = _why_never_drawn(key, value.value, config.search.coarse.space)
+            if reason:
+                yield f"{value.key}: {reason}"
 
 
 def _reported_values(search: Node) -> Iterator[tuple[str, Node]]:
     reported = search.value["reported"].value if "reported" in search.value else {}
     for stage in ("coarse", "fine"):
-        for found in reported[stage].value if stage in reported else ():
-            yield from found.value["values"].value.items()
+        for trial in reported[stage].value if stage in reported else ():
+            yield from trial.value["values"].value.items()
     if "best" in reported:
         yield from reported["best"].value.items()
 
@@ -155,34 +172,30 @@ def _why_never_drawn(key: str, value: float, space: Mapping[str, Draw]) -> str |
 
 
 def _config(node: Node, tree: Node, path: Path, overrides: Sequence[str]) -> Config:
-    named = _given(node, "config") or _given(tree, "base")
-    if named is None:
+    source = _value(node, "config") or _value(tree, "base")
+    if source is None:
         raise ConfigError(f"{node.place}: which config? Name one here, as config, or the study's base")
     changes = node.value["set"].value if "set" in node.value else {}
     try:
-        found = find_beside(named.value, path)
+        file = find_beside(source.value, path)
     except ConfigError as error:
-        raise ConfigError(f"{named.place}: {error}") from error
-    return load_config(found, overrides, changes.items())
+        raise ConfigError(f"{source.place}: {error}") from error
+    return load_config(file, overrides, changes.items())
 
 
-def _given(node: Node, key: str) -> Node | None:
-    """What a mapping says of a key, unless it is null."""
-    found: Node | None = node.value.get(key)
-    return None if found is None or found.value is None else found
+def _value(node: Node, key: str) -> Node | None:
+    """Return the value of a key in a mapping, or None if it is absent or null."""
+    value: Node | None = node.value.get(key)
+    return None if value is None or value.value is None else value
 
 
 def checks_of_the_reports() -> list[NetworkCheck]:
-    """Both reports' networks, with and without batch norm, and the differences that they printed."""
-    studies = [load_study(path) for path in shipped_studies().values()]
-    return [check for study in studies for check in _checks_of(study)]
-
-
-def _checks_of(loaded: LoadedStudy) -> Iterator[NetworkCheck]:
-    measures = {"relative": "relative", "distance": "||a - n||"}
-    for section in loaded.study.sections:
-        for each in section.gradcheck:
+    """Return the gradient checks of the shipped studies, with the differences that the reports printed."""
+    measures, checks = {"relative": "relative", "distance": "||a - n||"}, []
+    for study in map(load_study, shipped_studies().values()):
+        for each in (each for section in study.study.sections for each in section.gradcheck):
             if each.mistake is None:
-                measure = f"{loaded.name.replace('-', ' ')}, {measures[each.measure]}"
-                check = check_of(loaded.checks[each.name])
-                yield replace(check, measure=measure, reported=each.reported or None)
+                measure = f"{study.name.replace('-', ' ')}, {measures[each.measure]}"
+                check = check_of(study.checks[each.name])
+                checks.append(replace(check, measure=measure, reported=each.reported or None))
+    return checks

@@ -1,4 +1,4 @@
-"""Trainings and searches that were made before: found by what decides their numbers, and copied."""
+"""Reuse of finished trainings and searches: find them by what decides their numbers, and copy them."""
 
 import json
 import os
@@ -19,26 +19,25 @@ NOT_COPIED = (".lock", ".owner.json", ".*.tmp")
 
 
 def key_of(config: Config, dataset: Dataset, searched: bool = False) -> Key:
-    """What decides the numbers of a training, or a search: the config but for its name, the code, the images.
+    """Return what decides the numbers of a training or a search: its config, the code and the images.
 
-    A training is the same one whatever its config says of a search.
+    The name in the config is left out, and for a training the section `search`.
     """
     return _text(config, searched), environment.code_digest(), dataset.checksum
 
 
 def finished_runs(out: Path) -> dict[Key, Path]:
-    """The trainings and searches that ended in folders below `out`, by what decides their numbers."""
+    """Return the folders below `out` with a finished training or search, by what decides their numbers."""
     folders = {path.parent for name in ("result.json", "search.json") for path in out.rglob(name)}
-    there = sorted(folder for folder in folders if not _is_half(folder.relative_to(out)))
-    return {key: folder for folder in there for key in _key_in(folder) if _is_whole(folder)}
-
-
-def _is_half(folder: Path) -> bool:
-    return any(part.startswith(".") for part in folder.parts)
+    whole = [path for path in folders if not any(part[0] == "." for part in path.relative_to(out).parts)]
+    return {key: folder for folder in sorted(whole) for key in _key_in(folder) if _is_whole(folder)}
 
 
 def copy_run(source: Path, target: Path, config: Config) -> None:
-    """The folder `source` as `target`, whole or not at all, with this `config`. Raises RunFolderError."""
+    """Copy the folder `source` to `target`, whole or not at all, with another `config`.
+
+    Raises RunFolderError if that fails.
+    """
     half = target.with_name(f".{target.name}.copy")
     with files.disk_errors(target):
         shutil.rmtree(half, ignore_errors=True)
@@ -54,9 +53,9 @@ def _text(config: Config, searched: bool) -> str:
 
 def _key_in(folder: Path) -> Iterator[Key]:
     try:
-        made = json.loads((folder / "environment.json").read_bytes())
+        origin = json.loads((folder / "environment.json").read_bytes())
         text = _text(load_config(folder / "config.yaml"), (folder / "search.json").exists())
-        yield text, made["code"], made["data"]["sha256"]
+        yield text, origin["code"], origin["data"]["sha256"]
     except (OSError, ValueError, KeyError, TypeError, CifarmlpError):
         return  # of an older version, or damaged
 
@@ -65,9 +64,9 @@ def _is_whole(folder: Path) -> bool:
     if not (folder / "search.json").exists():
         return read_ended(folder) is not None
     try:
-        found = read_search(folder)
+        search = read_search(folder)
     except CifarmlpError:
         return False
-    section, plan = found.config.search, found.plan
+    section, plan = search.config.search, search.plan
     stages = ["coarse", "fine"] if section and section.fine else ["coarse"]
     return plan.status == "finished" and plan.seeds == 1 and plan.stages == stages

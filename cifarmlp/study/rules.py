@@ -1,7 +1,7 @@
-"""Whether a published number holds: rules that compare it with the seeds of our own runs.
+"""Rules of the verdicts: compare published numbers and conclusions with the seeds of our own runs.
 
-A number is inside the spread of seeds where one more run of ours would be expected to come as far from our
-mean as it did, or a mean of theirs as far from a mean of ours, 95 times in 100.
+A number is inside the spread of seeds if one more run of ours would be expected to come as far from our mean,
+or a mean of theirs as far from a mean of ours, 95 times in 100.
 """
 
 import math
@@ -17,7 +17,7 @@ RULES = (
     "interval for one more run, mean ± t s √(1 + 1/n), with t of Student's distribution with n − 1 degrees "
     "of freedom. With three seeds that is wide, five times their standard deviation to each side.",
     "A reported mean over several runs is inside if the 95 % interval of the difference of both means "
-    "(Welch) holds zero; a reported standard deviation if that of the ratio of both (F) holds one.",
+    "(Welch) contains zero; a reported standard deviation if that of the ratio of both (F) contains one.",
     "Where all our seeds stay at chance level (no better, by three standard errors, than always naming one "
     "class) and the report's run does not, the verdict says that instead; so it does where ours diverge.",
     "A trial of a search is judged by the five trials of ours nearest to its values, as one more run; the "
@@ -25,23 +25,40 @@ RULES = (
     "A gradient is right where analytic and numeric ones differ by less than 1e-5, relative (ours: 1e-7), or "
     "by less than 1e-3 where only a distance was printed.",
     "A conclusion holds if the 95 % interval of the paired difference, seed by seed, lies on its side of "
-    "zero.",
+    "zero. If the interval contains zero, the difference is not significant and the conclusion not decided.",
     "Of numbers that do hold, about one in twenty falls outside by chance.",
 )
+INSIDE = Verdict("inside the spread", "good")
+TOO_FEW = Verdict("too few seeds for an interval", "open")
 
 
 def of_one(reported: float, obtained: Sequence[float]) -> Verdict:
-    """A published number of one run against our runs."""
+    """Judge a published number of one run: is it in the prediction interval of ours?
+
+    >>> of_one(0.61, [0.59, 0.60, 0.61]).words
+    'inside the spread'
+    >>> of_one(0.70, [0.59, 0.60, 0.61]).words
+    'outside the spread: above ours'
+    >>> of_one(0.70, [0.60]).words
+    'too few seeds for an interval'
+    """
     return _inside(reported - float(np.mean(obtained)), prediction_half_width(obtained))
 
 
 def of_mean(reported: float, std: float, n: int, obtained: Sequence[float]) -> Verdict:
-    """A published mean of n runs against our runs: Welch 1947, 'The generalization of Student's problem'."""
+    """Judge a published mean of n runs by Welch's t test.
+
+    Welch 1947, 'The generalization of Student's problem when several different population variances are
+    involved'.
+
+    >>> of_mean(0.61, 0.01, 20, [0.59, 0.60, 0.61]).words
+    'inside the spread'
+    """
     from scipy.special import stdtrit
 
     m = len(obtained)
     if m < 2:
-        return _inside(0.0, math.nan)
+        return TOO_FEW
     a, b = std**2 / n, float(np.var(obtained, ddof=1)) / m
     if a + b == 0:
         return _inside(reported - float(np.mean(obtained)), 0.0)
@@ -51,29 +68,37 @@ def of_mean(reported: float, std: float, n: int, obtained: Sequence[float]) -> V
 
 
 def of_std(reported: float, n: int, obtained: Sequence[float]) -> Verdict:
-    """A published standard deviation of n runs against our runs: the F test of two variances."""
+    """Judge a published standard deviation of n runs by the F test of two variances.
+
+    >>> of_std(0.02, 20, [0.59, 0.60, 0.61]).words
+    'inside the spread'
+    """
     from scipy.special import fdtri
 
     m = len(obtained)
     ours = float(np.std(obtained, ddof=1)) if m > 1 else math.nan
     if math.isnan(ours):
-        return _inside(0.0, math.nan)
+        return TOO_FEW
     tail = (1 - CONFIDENCE) / 2
     low, high = (float(fdtri(n - 1, m - 1, p)) for p in (tail, 1 - tail))
-    inside = low * ours**2 <= reported**2 <= high * ours**2
-    return Verdict("inside the spread", "good") if inside else Verdict("outside the spread", "bad")
+    is_inside = low * ours**2 <= reported**2 <= high * ours**2
+    return INSIDE if is_inside else Verdict("outside the spread", "bad")
 
 
 def _inside(difference: float, half: float) -> Verdict:
     if math.isnan(half):
-        return Verdict("one seed can't tell", "open")
+        return TOO_FEW
     if abs(difference) <= half + 1e-12:
-        return Verdict("inside the spread", "good")
+        return INSIDE
     return Verdict(f"outside the spread: {'above' if difference > 0 else 'below'} ours", "bad")
 
 
 def of_status(reported: str, obtained: Sequence[str]) -> Verdict:
-    """Whether the loss became NaN, as it was published, in all of our runs."""
+    """Judge whether all our runs diverged, or stayed finite, as published.
+
+    >>> of_status("diverged", ["diverged", "finished"]).words
+    'diverged with 1 of 2 seeds'
+    """
     same = sum(status == reported for status in obtained)
     words = "diverged" if reported == "diverged" else "stayed finite"
     if same == len(obtained):
@@ -82,37 +107,54 @@ def of_status(reported: str, obtained: Sequence[str]) -> Verdict:
 
 
 def of_difference(differences: Sequence[float], expected: str) -> Verdict:
-    """A conclusion about first minus second, over the same seeds, by the 95 % interval of the mean."""
-    mean, low, high = mean_interval(differences)
+    """Judge a conclusion about first minus second, seed by seed, by the 95 % interval of the mean.
+
+    expected: `higher`, `lower` or `not higher`.
+
+    >>> of_difference([0.010, 0.012, 0.011], "higher").words
+    'holds'
+    >>> of_difference([0.010, -0.004, 0.002], "higher").words
+    'not significant (95 % interval contains 0)'
+    >>> of_difference([0.010, -0.004, 0.002], "not higher").words
+    'holds: no significant gain'
+    """
+    _, low, high = mean_interval(differences)
     if math.isnan(low):
-        return Verdict("too few seeds to tell", "open")
+        return TOO_FEW
     if expected == "not higher":
-        return Verdict("does not hold", "bad") if low > 0 else Verdict(_not_higher(high), "good")
-    towards, away = (low > 0, high < 0) if expected == "higher" else (high < 0, low > 0)
-    if towards:
+        gain = "holds: lower" if high < 0 else "holds: no significant gain"
+        return Verdict("does not hold", "bad") if low > 0 else Verdict(gain, "good")
+    if expected == "lower":
+        low, high = -high, -low
+    if low > 0:
         return Verdict("holds", "good")
-    if away:
+    if high < 0:
         return Verdict("the contrary holds", "bad")
-    if mean == 0:
-        return Verdict("can't be told", "open")
-    right = (mean > 0) == (expected == "higher")
-    return Verdict(f"can't be told: {'in that direction' if right else 'in the other direction'}", "open")
-
-
-def _not_higher(high: float) -> str:
-    return "holds: it is lower" if high < 0 else "holds: no gain that could be told"
+    return Verdict("not significant (95 % interval contains 0)", "open")
 
 
 def of_training(first: Sequence[bool], second: Sequence[bool]) -> Verdict:
-    """The conclusion that only the first trains; for each seed, whether it did: finite and above chance."""
+    """Judge the conclusion that only the first trains.
+
+    first, second: for each seed, whether it ended finite and above chance level.
+
+    >>> of_training([True, True], [False, True]).words
+    'the first trains with 2 of 2 seeds, the second with 1 of 2'
+    """
     if all(first) and not any(second):
         return Verdict("holds with every seed", "good")
-    counts = (f"{sum(trained)} of {len(trained)}" for trained in (first, second))
-    return Verdict("the first trains with {} seeds, the second with {}".format(*counts), "bad")
+    counts = f"{sum(first)} of {len(first)} seeds, the second with {sum(second)} of {len(second)}"
+    return Verdict(f"the first trains with {counts}", "bad")
 
 
 def of_gradient(reported: float, obtained: float, right: float, limit: float) -> Verdict:
-    """A published difference of gradients; right: what that of a correct one stays below; limit: ours."""
+    """Judge a published difference between analytic and numeric gradient.
+
+    A published one is right below `right`, ours below `limit`.
+
+    >>> of_gradient(0.4, 1e-9, 1e-5, 1e-7).words
+    'theirs is wrong, ours is right'
+    """
     if not obtained < limit:
         return Verdict("ours is wrong", "bad")
     if reported < right:
@@ -121,30 +163,41 @@ def of_gradient(reported: float, obtained: float, right: float, limit: float) ->
 
 
 def of_mistake(reported: float, obtained: float, right: float) -> Verdict:
-    """Whether a mistake that was made on purpose is seen in the same parameter as the reported one."""
-    wrong = "right" if obtained < right else "wrong"
-    if (reported < right) == (obtained < right):
-        return Verdict(f"the same: {wrong}", "good")
-    return Verdict(f"not the same: {wrong} with this mistake", "bad")
+    """Judge whether a mistake made on purpose shows in a parameter as the reported one does.
+
+    >>> of_mistake(0.4, 1e-9, 1e-5).words
+    'reported wrong, right with this mistake'
+    """
+    theirs, ours = ("right" if number < right else "wrong" for number in (reported, obtained))
+    if theirs == ours:
+        return Verdict(f"both are {ours}", "good")
+    return Verdict(f"reported {theirs}, {ours} with this mistake", "bad")
 
 
 def of_setting(best: float, nearby: Sequence[float], noise: float) -> Verdict:
-    """A published best setting: the accuracies of our trials near it against our best trial's.
+    """Judge a published best setting: our trials near it against our best trial, by accuracy.
 
-    noise: standard deviation of a trial's accuracy.
+    noise: standard deviation of the accuracy of a trial.
+
+    >>> of_setting(0.52, [0.50, 0.51], noise=0.01).words
+    'within two standard errors of our best'
     """
     worse = best - float(np.mean(nearby))
     if worse <= 2 * noise * math.sqrt(1 + 1 / len(nearby)):
-        return Verdict("can't be told from our best", "good")
+        return Verdict("within two standard errors of our best", "good")
     return Verdict(f"worse than our best by {worse:.4f}", "bad")
 
 
 def of_chance(ours: Sequence[bool], theirs: bool) -> Verdict | None:
-    """What there is to say where our seeds, or the report's run, are at chance level; None where none is."""
+    """Judge which of our seeds, and whether the report's run, are at chance level; None if no seed is.
+
+    >>> of_chance([True, False, True], theirs=False).words
+    '2 of our 3 seeds at chance level'
+    """
     if theirs:
         return Verdict("holds: at chance level", "good") if all(ours) else None
     if all(ours):
         return Verdict("ours stays at chance level", "bad")
     if any(ours):
-        return Verdict(f"{sum(ours)} of {len(ours)} seeds of ours at chance level", "bad")
+        return Verdict(f"{sum(ours)} of our {len(ours)} seeds at chance level", "bad")
     return None

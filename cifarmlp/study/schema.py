@@ -1,4 +1,4 @@
-"""What a study may say: its sections, experiments, checks, search, comparisons, and what was reported."""
+"""Schema of a study: its sections, experiments, gradient checks, search and claims, and reported numbers."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ Quantity = Literal["train loss", "validation loss", "test loss",
                    "train accuracy", "validation accuracy", "test accuracy"]  # fmt: skip
 
 
-class Reported(StrictModel):
-    """What somebody published of an experiment: accuracies of train, validation, test; their std over n runs.
+class ReportedOutcome(StrictModel):
+    """Published result of an experiment: accuracies of train, validation and test, and their std over n runs.
 
-    status: whether its loss stayed finite.
+    status: `diverged` if the loss became NaN.
     """
 
     accuracy: Annotated[tuple[Accuracy | None, ...], Field(strict=False, min_length=3, max_length=3)] = Field(
@@ -59,33 +59,34 @@ class Reported(StrictModel):
     status: Literal["finished", "diverged"] | None = None
 
     @model_validator(mode="after")
-    def _a_std_is_of_several(self) -> Reported:
+    def _a_std_is_of_several(self) -> ReportedOutcome:
         if any(std is not None for std in self.std) and self.n < 2:
             raise conflict("a std is of at least 2 runs: say n, how many they were")
         return self
 
 
-class Varied(StrictModel):
+class Variation(StrictModel):
     """A config with some of its fields changed."""
 
     config: str | None = None
     set: dict[str, Any] = Field({}, description="a mapping of dotted keys to values")
 
 
-class Experiment(Varied):
-    """A config that is trained with several seeds. note: what a reader should know of it."""
+class Experiment(Variation):
+    """A config to train with several seeds. note: a remark for the reader of the page."""
 
     name: Name
     repeats: Annotated[int, Field(ge=1, le=10_000)] | None = None
     note: Words = ""
-    reported: Reported = Reported()
+    reported: ReportedOutcome = ReportedOutcome()
 
 
-class GradientCheck(Varied):
-    """A network whose gradients are checked, and differences that were published, by parameter (W1, b1, …).
+class GradientCheck(Variation):
+    """A network whose gradients to check, and published differences, by parameter (W1, b1, …).
 
-    measure: of those; relative is ||a - n|| / (||a|| + ||n||), distance is ||a - n||. mistake: to be made on
-    purpose, to see which parameters it shows in.
+    measure: of the published differences between analytic (a) and numeric (n) gradients; `relative` is
+    ||a - n|| / (||a|| + ||n||), `distance` is ||a - n||. mistake: to make on purpose, to see in which
+    parameters it shows.
     """
 
     name: Name
@@ -94,33 +95,33 @@ class GradientCheck(Varied):
     reported: dict[Line, NotNegative] = Field({}, description="a mapping of parameters to numbers")
 
 
-class Found(StrictModel):
-    """A trial that was published: the values of the searched fields, its accuracies."""
+class ReportedTrial(StrictModel):
+    """A published trial of a search: the values of the searched fields, and its accuracies."""
 
     values: dict[str, float] = Field(description="a mapping of searched fields to numbers", min_length=1)
     train: Accuracy | None = None
     validation: Accuracy | None = None
 
 
-class Best(StrictModel):
-    """What a published search found: its best trials of either stage, and the best of all."""
+class ReportedTrials(StrictModel):
+    """Published result of a search: the best trials of each stage, and the values of the best of all."""
 
-    coarse: Annotated[tuple[Found, ...], Field(strict=False)] = ()
-    fine: Annotated[tuple[Found, ...], Field(strict=False)] = ()
+    coarse: Annotated[tuple[ReportedTrial, ...], Field(strict=False)] = ()
+    fine: Annotated[tuple[ReportedTrial, ...], Field(strict=False)] = ()
     best: dict[str, float] = Field({}, description="a mapping of searched fields to numbers")
 
 
-class SearchOf(Varied):
-    """A search by a config's section `search`."""
+class StudySearch(Variation):
+    """A search, as the section `search` of a config describes it."""
 
     config: str
-    reported: Best = Best()
+    reported: ReportedTrials = ReportedTrials()
 
 
 class Claim(StrictModel):
-    """Two experiments over the same seeds: what somebody concluded, and which of the two is which.
+    """A published conclusion about two experiments, which are trained with the same seeds.
 
-    expected: how the first one's quantity is to be against the second one's, or that it alone trains.
+    expected: how the quantity of the first compares with that of the second, or that the first alone trains.
     """
 
     claim: Line
@@ -132,19 +133,19 @@ class Claim(StrictModel):
 
 
 class StudySection(StrictModel):
-    """A heading and what belongs under it. curves: whether each experiment's curves are shown."""
+    """A heading and the work under it. curves: whether to draw the curves of each experiment."""
 
     title: Name
     text: Words = ""
     experiments: Annotated[tuple[Experiment, ...], Field(strict=False)] = ()
     curves: bool = True
     gradcheck: Annotated[tuple[GradientCheck, ...], Field(strict=False)] = ()
-    search: SearchOf | None = None
+    search: StudySearch | None = None
     comparisons: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
 
 
 class Study(StrictModel):
-    """A whole study. base: the config that experiments change where they name none themselves."""
+    """A whole study. base: the config of experiments that name none. repeats: seeds of each experiment."""
 
     title: Name
     text: Words = ""

@@ -8,11 +8,10 @@ import os
 from cifarmlp.cli.main import main
 from cifarmlp.search import run as search_run
 from cifarmlp.study import plan as study_plan
-from cifarmlp.study import run as study_run
 from cifarmlp.training import run, seeds
 from helpers import tiny
 
-for module in (seeds, search_run, study_plan, study_run):
+for module in (seeds, search_run, study_plan):
     module.load = tiny.dataset  # type: ignore[attr-defined]
 run._draw = lambda *_: None  # type: ignore[assignment]
 if "HOLD" in os.environ:

@@ -8,7 +8,14 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from cifarmlp.render.curves import COLOURS, MEAN_COLUMNS, MeanCurve, draw_overlay, draw_training
+from cifarmlp.render.curves import (
+    COLOURS,
+    MEAN_COLUMNS,
+    MeanCurve,
+    draw_overlay,
+    draw_training,
+    mean_and_std_by_step,
+)
 
 STEPS = (0, 10, 20)
 
@@ -107,3 +114,13 @@ def test_a_legend_shows_names_as_they_are(name: str) -> None:
     box = figure.legends[0].get_window_extent()
     assert figure.bbox.x0 <= box.x0
     assert box.x1 <= figure.bbox.x1
+
+
+def test_the_band_is_the_standard_deviation_over_the_seeds_that_got_there() -> None:
+    one = [{"step": 0.0, "x": 1.0}, {"step": 10.0, "x": 2.0}]
+    two = [{"step": 0.0, "x": 3.0}]
+    steps, mean, std = mean_and_std_by_step([one, two], "x")
+    assert [*steps] == [0, 10]
+    assert [*mean] == [2, 2]
+    assert std[0] == pytest.approx(2**0.5)
+    assert std[1] != std[1]

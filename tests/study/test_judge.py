@@ -1,46 +1,22 @@
 """Numbers and conclusions of a study next to outcomes made by hand: the rows, and their verdicts."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from helpers import tiny
+import pytest
+from helpers.studies import ETA, LAMBDA, good_outcomes, outcome, run_of, search_of, state_of
+from scipy import stats
 
+from cifarmlp.config import find_config, load_config
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.render.document import Verdict
-from cifarmlp.runs.folder import Run, Seed
-from cifarmlp.search.folder import Search, SearchPlan
-from cifarmlp.search.ranking import Result
 from cifarmlp.study import judge
-from cifarmlp.study.folder import StudyFolder, StudyRecord, StudyRequest
+from cifarmlp.study.folder import StudyRecord
 from cifarmlp.study.judge import Judgement
-from cifarmlp.study.schema import Study
 from cifarmlp.training.outcome import Outcome
 
-SPACE = (
-    "{training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}, training.schedule.eta_max: {uniform: [0.01, 0.5]}}"
-)
-LAMBDA, ETA = "training.lambda", "training.schedule.eta_max"
 INSIDE = Verdict("inside the spread", "good")
-
-
-def state_of(section: dict[str, Any]) -> StudyFolder:
-    study = Study.model_validate({"title": "t", "sections": [{"title": "s", **section}]})
-    return StudyFolder(Path("nowhere"), StudyRecord(asked=StudyRequest(name="s", study=study)))
-
-
-def ended(accuracy: tuple[float, float, float], seed: int = 1, loss: float = 1.0, **more: Any) -> Outcome:
-    parts = zip(("train", "validation", "test"), accuracy, strict=True)
-    metrics = {part: {"cost": loss, "loss": loss, "accuracy": value} for part, value in parts}
-    return Outcome(
-        **{"status": "finished", **more}, steps=10, epochs=1.0, seconds=2.0, metrics=metrics, seed=seed
-    )
-
-
-def run_of(*outcomes: Outcome) -> Run:
-    config = tiny.config("data.validation=1000")
-    return Run(Path("x"), config, tuple(Seed(Path("x"), config, outcome) for outcome in outcomes))
 
 
 def numbers(reported: dict[str, Any], *outcomes: Outcome) -> list[Judgement]:
@@ -49,78 +25,87 @@ def numbers(reported: dict[str, Any], *outcomes: Outcome) -> list[Judgement]:
     return list(judge.judge_numbers(state, state.study.sections[0]))
 
 
-def good_runs() -> list[Outcome]:
-    return [ended((0.60 + d, 0.50 - d, 0.51 + 2 * d), seed) for seed, d in enumerate((0.0, 0.01, -0.01), 1)]
-
-
 # Accuracies
 
 
 def test_a_row_for_each_number_that_was_reported() -> None:
-    rows = numbers({"accuracy": [0.61, None, 0.60]}, *good_runs())
+    rows = numbers({"accuracy": [0.61, None, 0.60]}, *good_outcomes())
     assert rows == [
         Judgement("one", "train accuracy", "0.6100", "0.6000 ± 0.0100 (n = 3)", INSIDE),
         Judgement("one", "test accuracy", "0.6000", "0.5100 ± 0.0200 (n = 3)", INSIDE),
     ]
     (high,) = numbers(
-        {"accuracy": [0.66, None, None]}, *good_runs()
+        {"accuracy": [0.66, None, None]}, *good_outcomes()
     )  # 0.60 ± 4.303 x 0.01 x sqrt(4/3) = 0.05
     assert high.verdict == Verdict("outside the spread: above ours", "bad")
 
 
 def test_a_mean_and_its_deviation_are_two_rows() -> None:
-    rows = numbers({"accuracy": [0.601, None, None], "std": [0.009, None, None], "n": 20}, *good_runs())
+    rows = numbers({"accuracy": [0.601, None, None], "std": [0.009, None, None], "n": 20}, *good_outcomes())
     assert [(row.quantity, row.reported, row.obtained) for row in rows] == [
         ("train accuracy", "0.6010 ± 0.0090 (n = 20)", "0.6000 ± 0.0100 (n = 3)"),
         ("std of train accuracy", "0.0090", "0.0100"),
     ]
     assert {row.verdict.words for row in rows} == {"inside the spread"}
-    (_, narrow) = numbers({"accuracy": [0.6, None, None], "std": [0.0001, None, None], "n": 20}, *good_runs())
-    assert narrow.verdict.tone == "bad"
+    narrow = {"accuracy": [0.6, None, None], "std": [0.0001, None, None], "n": 20}
+    assert numbers(narrow, *good_outcomes())[1].verdict.tone == "bad"
 
 
 def test_a_mean_is_judged_as_a_mean_and_one_run_as_one() -> None:
     at = {"accuracy": [0.63, None, None]}  # inside for one more run, outside for a mean of 20
-    (one,) = numbers(at, *good_runs())
-    (mean, _) = numbers({**at, "std": [0.001, None, None], "n": 20}, *good_runs())
+    (one,) = numbers(at, *good_outcomes())
+    (mean, _) = numbers({**at, "std": [0.001, None, None], "n": 20}, *good_outcomes())
     assert (one.verdict.tone, mean.verdict.tone) == ("good", "bad")
 
 
 def test_one_seed_cannot_tell() -> None:
-    (row,) = numbers({"accuracy": [0.6, None, None]}, good_runs()[0])
+    (row,) = numbers({"accuracy": [0.6, None, None]}, good_outcomes()[0])
     assert row.obtained == "0.6000 (n = 1)"
-    assert row.verdict == Verdict("one seed can't tell", "open")
+    assert row.verdict == Verdict("too few seeds for an interval", "open")
 
 
 def test_seeds_that_diverged_or_stay_at_chance_are_told() -> None:
-    lost = ended((0.1, 0.1, 0.1), 4, status="diverged")
-    (row,) = numbers({"accuracy": [0.6, None, None]}, *good_runs(), lost)
-    assert row.verdict == Verdict("1 of 4 seeds of ours diverged", "bad")
-    stuck = [ended((0.099, 0.1, 0.1), seed, at_chance=True) for seed in (1, 2)]
+    lost = outcome((0.1, 0.1, 0.1), 4, status="diverged")
+    (row,) = numbers({"accuracy": [0.6, None, None]}, *good_outcomes(), lost)
+    assert row.verdict == Verdict("1 of our 4 seeds diverged", "bad")
+    stuck = [outcome((0.099, 0.1, 0.1), seed, at_chance=True) for seed in (1, 2)]
     told = [row.verdict.words for row in numbers({"accuracy": [0.1, 0.1, 0.6]}, *stuck)]
     assert told == ["holds: at chance level"] * 2 + ["ours stays at chance level"]
-    (row,) = numbers({"accuracy": [0.1, None, None]}, *good_runs())
+    (row,) = numbers({"accuracy": [0.1, None, None]}, *good_outcomes())
     assert row.verdict == Verdict("outside the spread: below ours", "bad")
 
 
 def test_chance_level_depends_on_the_number_of_images() -> None:
     # of 1,000 validation images up to 0.1285, of 10,000 test images up to 0.109
-    near = [ended((0.5, 0.12, 0.105), seed) for seed in (1, 2)]
+    near = [outcome((0.5, 0.12, 0.105), seed) for seed in (1, 2)]
     told = {row.quantity: row.verdict.words for row in numbers({"accuracy": [None, 0.12, 0.12]}, *near)}
     stays = "ours stays at chance level"
     assert told == {"validation accuracy": "holds: at chance level", "test accuracy": stays}
 
 
+@pytest.mark.parametrize(("part", "images"), [("train", 20_000), ("validation", 10_000), ("test", 10_000)])
+def test_the_level_is_three_standard_errors_above_a_tenth(part: str, images: int) -> None:
+    batches = "data={train_batches: [1, 3], validation_batches: [2]}"
+    level = judge.chance_level(part, load_config(find_config("quickstart"), [batches]))
+    assert level == pytest.approx(0.1 + 3 * stats.binom.std(images, 0.1) / images)
+
+
+def test_the_level_of_a_split_by_number() -> None:
+    config = load_config(find_config("quickstart"), ["data.validation=900"])
+    assert judge.chance_level("validation", config) == pytest.approx(0.1 + 3 * 0.3 / 30)
+    assert judge.chance_level("train", config) == pytest.approx(0.1 + 3 * 0.3 / math.sqrt(49_100))
+
+
 def test_whether_the_loss_stayed_finite() -> None:
-    lost = ended((0.1, 0.1, 0.1), status="diverged")
-    (row,) = numbers({"status": "diverged"}, lost, good_runs()[1])
+    lost = outcome((0.1, 0.1, 0.1), status="diverged")
+    (row,) = numbers({"status": "diverged"}, lost, good_outcomes()[1])
     assert (row.quantity, row.reported, row.obtained) == (
         "loss",
         "the loss is NaN",
         "finite with 1 of 2 seeds",
     )
     assert row.verdict == Verdict("diverged with 1 of 2 seeds", "bad")
-    (row,) = numbers({"status": "finished"}, *good_runs())
+    (row,) = numbers({"status": "finished"}, *good_outcomes())
     assert row.verdict.tone == "good"
 
 
@@ -150,7 +135,7 @@ def conclusion(
 
 
 def seeds(*numbers: float, of: int = 1, loss: float = 1.0) -> list[Outcome]:
-    return [ended((0.5, 0.5, number), seed, loss) for seed, number in enumerate(numbers, of)]
+    return [outcome((0.5, 0.5, number), seed, loss) for seed, number in enumerate(numbers, of)]
 
 
 def test_a_conclusion_is_tested_seed_by_seed() -> None:
@@ -173,7 +158,7 @@ def test_only_seeds_that_both_have_are_compared() -> None:
 def test_one_pair_has_no_interval() -> None:
     found = conclusion(seeds(0.9), seeds(0.5, 0.5))
     assert found.obtained == "+0.4000 (n = 1)"
-    assert found.verdict == Verdict("too few seeds to tell", "open")
+    assert found.verdict == Verdict("too few seeds for an interval", "open")
 
 
 def test_other_quantities_and_directions() -> None:
@@ -182,7 +167,7 @@ def test_other_quantities_and_directions() -> None:
     assert found.quantity == "validation loss, a minus b"
     assert found.verdict == Verdict("holds", "good")
     assert conclusion(high, low, "lower", "train loss").verdict.words == "the contrary holds"
-    assert conclusion(low, high, "not higher", "train loss").verdict.words == "holds: it is lower"
+    assert conclusion(low, high, "not higher", "train loss").verdict.words == "holds: lower"
 
 
 def test_a_seed_without_a_number_is_left_out() -> None:
@@ -191,18 +176,18 @@ def test_a_seed_without_a_number_is_left_out() -> None:
 
 
 def test_only_the_first_trains() -> None:
-    lost = [ended((0.1, 0.1, 0.1), 1, status="diverged"), ended((0.1, 0.1, 0.1), 2, at_chance=True)]
-    found = conclusion(good_runs(), lost, "only the first trains")
+    lost = [outcome((0.1, 0.1, 0.1), 1, status="diverged"), outcome((0.1, 0.1, 0.1), 2, at_chance=True)]
+    found = conclusion(good_outcomes(), lost, "only the first trains")
     assert found.obtained == "3 of 3 seeds train, against 0 of 2"
     assert found.verdict == Verdict("holds with every seed", "good")
-    assert conclusion(good_runs(), [*lost, good_runs()[2]], "only the first trains").verdict.tone == "bad"
-    assert conclusion(lost, good_runs(), "only the first trains").verdict.tone == "bad"
+    for first, second in ((good_outcomes(), [*lost, good_outcomes()[2]]), (lost, good_outcomes())):
+        assert conclusion(first, second, "only the first trains").verdict.tone == "bad"
 
 
 def test_a_conclusion_waits_for_both() -> None:
     pair = {"claim": "c", "of": ["a", "b"]}
     state = state_of({"experiments": [{"name": "a"}, {"name": "b"}], "comparisons": [pair]})
-    state.experiments = {"a": run_of(*good_runs())}
+    state.experiments = {"a": run_of(*good_outcomes())}
     assert list(judge.judge_conclusions(state, state.study.sections[0])) == []
     state.experiments["b"] = run_of()
     assert list(judge.judge_conclusions(state, state.study.sections[0])) == []
@@ -245,7 +230,7 @@ def test_a_mistake_is_judged_by_where_it_shows() -> None:
     check = {"mistake": "constant statistics", "reported": {"W1": 0.46, "W2": 0.04, "W3": 1e-6}}
     rows = gradient_rows(check, difference("W1", 0.3), difference("W2", 1e-9), difference("W3", 1e-9))
     assert [row.verdict.words for row in rows] == [
-        "the same: wrong", "not the same: right with this mistake", "the same: right",
+        "both are wrong", "reported wrong, right with this mistake", "both are right",
     ]  # fmt: skip
 
 
@@ -272,19 +257,6 @@ def test_a_check_that_was_not_made_has_no_rows() -> None:
 
 
 # Searches
-
-
-def search_of(trials: dict[tuple[float, float], float]) -> Search:
-    """A search whose trials have these values of lambda and eta_max, and validation accuracies."""
-    config = tiny.config(
-        f"search={{coarse: {{trials: {max(1, len(trials))}, space: {SPACE}}}}}", "data.validation=1000"
-    )
-    found = Search(Path("x"), config, SearchPlan(stages=["coarse"], cores=1, memory=1.0))
-    found.values = [{}, *({LAMBDA: lam, ETA: eta} for lam, eta in trials)].__getitem__  # from 1
-    for number, accuracy in enumerate(trials.values(), 1):
-        result = Result(number, 1, "finished", accuracy + 0.1, accuracy, 1.0, 3.0)
-        found.results[number, 1] = result
-    return found
 
 
 def test_the_nearest_trials_are_so_in_logarithms_where_they_were_drawn_so() -> None:
@@ -329,7 +301,7 @@ def test_the_best_setting_is_judged_by_our_best_and_those_near_it() -> None:
     (near,) = search_rows({**SPREAD, **FAR}, {"best": {LAMBDA: 1e-3, ETA: 0.1}})
     assert near == Judgement(
         "best setting", "values", "lambda 0.001, eta_max 0.1", "lambda 0.00104, eta_max 0.1",
-        Verdict("can't be told from our best", "good"),
+        Verdict("within two standard errors of our best", "good"),
     )  # fmt: skip
     # our best 0.54; a standard error on 1,000 images 0.0101, of a difference from a mean of five 0.0111
     (far,) = search_rows({**SPREAD, **FAR}, {"best": {LAMBDA: 5e-5}})

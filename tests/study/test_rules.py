@@ -7,17 +7,15 @@ import pytest
 from scipy import stats
 
 from cifarmlp import stats as stats_
-from cifarmlp.config import find_config, load_config
 from cifarmlp.render.document import Verdict
 from cifarmlp.study import rules
-from cifarmlp.study.judge import chance_level
 
 OURS = [0.531, 0.528, 0.536, 0.530]
 SAME = [0.5, 0.5, 0.5]
 INSIDE = Verdict("inside the spread", "good")
 ABOVE = Verdict("outside the spread: above ours", "bad")
 BELOW = Verdict("outside the spread: below ours", "bad")
-OPEN = Verdict("one seed can't tell", "open")
+OPEN = Verdict("too few seeds for an interval", "open")
 
 
 def moved(to: float, values: list[float]) -> list[float]:
@@ -104,6 +102,7 @@ def test_deviations_of_zero() -> None:
 
 # Conclusions
 
+NOT_SIGNIFICANT = "not significant (95 % interval contains 0)"
 UP, DOWN = [0.010, 0.012, 0.011], [-0.010, -0.012, -0.011]
 RATHER_UP, RATHER_DOWN = [0.010, -0.004, 0.002], [-0.010, 0.004, -0.002]
 
@@ -113,28 +112,26 @@ RATHER_UP, RATHER_DOWN = [0.010, -0.004, 0.002], [-0.010, 0.004, -0.002]
     [
         ("higher", UP, "holds", "good"),
         ("higher", DOWN, "the contrary holds", "bad"),
-        ("higher", RATHER_UP, "can't be told: in that direction", "open"),
-        ("higher", RATHER_DOWN, "can't be told: in the other direction", "open"),
+        ("higher", RATHER_UP, NOT_SIGNIFICANT, "open"),
+        ("higher", RATHER_DOWN, NOT_SIGNIFICANT, "open"),
         ("lower", DOWN, "holds", "good"),
         ("lower", UP, "the contrary holds", "bad"),
-        ("lower", RATHER_DOWN, "can't be told: in that direction", "open"),
-        ("lower", RATHER_UP, "can't be told: in the other direction", "open"),
+        ("lower", RATHER_DOWN, NOT_SIGNIFICANT, "open"),
+        ("lower", RATHER_UP, NOT_SIGNIFICANT, "open"),
         ("not higher", UP, "does not hold", "bad"),
-        ("not higher", DOWN, "holds: it is lower", "good"),
-        ("not higher", RATHER_UP, "holds: no gain that could be told", "good"),
-        ("not higher", RATHER_DOWN, "holds: no gain that could be told", "good"),
-        ("higher", [0.1], "too few seeds to tell", "open"),
-        ("not higher", [], "too few seeds to tell", "open"),
+        ("not higher", DOWN, "holds: lower", "good"),
+        ("not higher", RATHER_UP, "holds: no significant gain", "good"),
+        ("not higher", RATHER_DOWN, "holds: no significant gain", "good"),
+        ("higher", [0.1], "too few seeds for an interval", "open"),
+        ("not higher", [], "too few seeds for an interval", "open"),
         ("lower", [-0.1, -0.1, -0.1], "holds", "good"),
-        ("higher", [0.0, 0.0, 0.0], "can't be told", "open"),
+        ("higher", [0.0, 0.0, 0.0], NOT_SIGNIFICANT, "open"),
     ],
 )
 def test_a_conclusion_in_each_direction(
     expected: str, differences: list[float], words: str, tone: str
 ) -> None:
-    found = rules.of_difference(differences, expected)
-    assert found.tone == tone
-    assert found.words.startswith(words)
+    assert rules.of_difference(differences, expected) == Verdict(words, tone)  # type: ignore[arg-type]
 
 
 def test_a_conclusion_holds_where_a_t_test_rejects_the_contrary() -> None:
@@ -173,21 +170,8 @@ def test_chance_level() -> None:
     assert rules.of_chance([True, False], True) is None
     assert rules.of_chance([True, True], False) == Verdict("ours stays at chance level", "bad")
     some = rules.of_chance([True, False, True], False)
-    assert some == Verdict("2 of 3 seeds of ours at chance level", "bad")
+    assert some == Verdict("2 of our 3 seeds at chance level", "bad")
     assert rules.of_chance([False, False], False) is None
-
-
-@pytest.mark.parametrize(("part", "images"), [("train", 20_000), ("validation", 10_000), ("test", 10_000)])
-def test_the_level_is_three_standard_errors_above_a_tenth(part: str, images: int) -> None:
-    batches = "data={train_batches: [1, 3], validation_batches: [2]}"
-    level = chance_level(part, load_config(find_config("quickstart"), [batches]))
-    assert level == pytest.approx(0.1 + 3 * stats.binom.std(images, 0.1) / images)
-
-
-def test_the_level_of_a_split_by_number() -> None:
-    config = load_config(find_config("quickstart"), ["data.validation=900"])
-    assert chance_level("validation", config) == pytest.approx(0.1 + 3 * 0.3 / 30)
-    assert chance_level("train", config) == pytest.approx(0.1 + 3 * 0.3 / math.sqrt(49_100))
 
 
 # Gradients
@@ -210,12 +194,12 @@ def test_gradients(reported: float, obtained: float, words: str, tone: str) -> N
 @pytest.mark.parametrize(
     ("reported", "obtained", "words", "tone"),
     [
-        (0.4, 0.2, "the same: wrong", "good"),
-        (1e-6, 1e-9, "the same: right", "good"),
-        (0.4, 1e-9, "not the same: right with this mistake", "bad"),
-        (1e-6, 0.2, "not the same: wrong with this mistake", "bad"),
-        (0.4, math.nan, "the same: wrong", "good"),
-        (1e-6, math.nan, "not the same: wrong with this mistake", "bad"),
+        (0.4, 0.2, "both are wrong", "good"),
+        (1e-6, 1e-9, "both are right", "good"),
+        (0.4, 1e-9, "reported wrong, right with this mistake", "bad"),
+        (1e-6, 0.2, "reported right, wrong with this mistake", "bad"),
+        (0.4, math.nan, "both are wrong", "good"),
+        (1e-6, math.nan, "reported right, wrong with this mistake", "bad"),
     ],
 )
 def test_mistakes(reported: float, obtained: float, words: str, tone: str) -> None:
@@ -227,7 +211,7 @@ def test_mistakes(reported: float, obtained: float, words: str, tone: str) -> No
 
 def test_the_best_setting_is_told_from_our_best_by_two_standard_errors() -> None:
     nearby, noise = [0.50, 0.51, 0.52, 0.49, 0.48], 0.01  # mean 0.50, standard error of a difference 0.01095
-    as_good = Verdict("can't be told from our best", "good")
+    as_good = Verdict("within two standard errors of our best", "good")
     assert rules.of_setting(0.50 + 2 * 0.01095, nearby, noise) == as_good
     assert rules.of_setting(0.49, nearby, noise) == as_good
     assert rules.of_setting(0.5225, nearby, noise) == Verdict("worse than our best by 0.0225", "bad")
@@ -236,15 +220,6 @@ def test_the_best_setting_is_told_from_our_best_by_two_standard_errors() -> None
 
 
 def test_each_rule_is_told() -> None:
-    told = " ".join(rules.RULES)
-    for word in (
-        "prediction interval",
-        "Welch",
-        "(F)",
-        "chance level",
-        "five trials",
-        "1e-5",
-        "1e-3",
-        "paired",
-    ):
-        assert word in told
+    text = " ".join(rules.RULES)
+    words = ("prediction interval", "Welch", "(F)", "chance level", "five trials", "1e-5", "1e-3", "paired")
+    assert [word for word in words if word not in text] == []

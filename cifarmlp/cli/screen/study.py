@@ -1,4 +1,4 @@
-"""What people see of a study: what it will do, its progress on stderr, the verdicts."""
+"""Output of the command `study`: its plan, its progress on stderr, the verdicts."""
 
 import json
 import shlex
@@ -14,43 +14,44 @@ from tqdm import tqdm
 
 from cifarmlp.cli.screen.search import SearchProgress
 from cifarmlp.config.files import shipped_studies
-from cifarmlp.search.ranking import Trial
-from cifarmlp.search.run import StageProgress
+from cifarmlp.errors import DataError
 from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.judge import Judgement, judge_conclusions, judge_numbers
 from cifarmlp.study.load import load_study
 from cifarmlp.study.plan import (
     StudyPlan,
-    copies_if_images_there,
+    copies_for,
+    load_images,
+    search_seconds,
     searches_left,
-    seconds_left,
-    total_steps,
+    training_seconds,
     trainings_left,
 )
 from cifarmlp.study.run import StudyEvents
 from cifarmlp.text import duration
+from cifarmlp.training.cost import steps_of
 from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.seeds import SeedTask
 
 
 class TrainingsProgress:
-    """Trainings done and left: a bar on a terminal, a line a training elsewhere, nothing when quiet."""
+    """Number of trainings done and left: a bar on a terminal, else a line a training; nothing if quiet."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self.done = self.total = 0
         self.bar: Any = None
 
-    def begun(self, plan: StudyPlan, tasks: Sequence[SeedTask]) -> None:
-        """What is left to train is known."""
+    def start(self, plan: StudyPlan, tasks: Sequence[SeedTask]) -> None:
+        """Begin with the trainings that are left."""
         self.done, self.total = 0, len(tasks)
         if not self.quiet and plan.record.copied:
-            click.echo(f"{plan.asked.name}: {plan.record.copied} runs were there from before", err=True)
+            click.echo(f"{plan.loaded.name}: {plan.record.copied} runs were there from before", err=True)
         if tasks and not self.quiet and sys.stderr.isatty():
-            self.bar = tqdm(total=self.total, desc=plan.asked.name, unit="training", dynamic_ncols=True)
+            self.bar = tqdm(total=self.total, desc=plan.loaded.name, unit="training", dynamic_ncols=True)
 
-    def trained(self, task: SeedTask, outcome: Outcome) -> None:
-        """A training has ended."""
+    def add(self, task: SeedTask, outcome: Outcome) -> None:
+        """Count a training that has ended."""
         self.done += outcome.status != "interrupted"
         if self.bar is not None:
             self.bar.update(self.done - self.bar.n)
@@ -58,24 +59,19 @@ class TrainingsProgress:
                 self.bar.close()
         elif not self.quiet:
             accuracy = outcome.metric("test", "accuracy")
-            known = f"test accuracy {accuracy:.4f}, " if accuracy == accuracy else ""
-            told = f"{known}{outcome.seconds:.1f} s"
-            who = f"{task.config.name}, seed {outcome.seed}: {outcome.status}"
-            click.echo(f"{who}, {told}; {self.done} of {self.total} done", err=True)
+            known = f", test accuracy {accuracy:.4f}" if accuracy == accuracy else ""
+            result = f"{task.config.name}, seed {outcome.seed}: {outcome.status}{known}"
+            click.echo(f"{result}, {outcome.seconds:.1f} s; {self.done} of {self.total} done", err=True)
 
 
 def study_events(quiet: bool) -> StudyEvents:
-    """What shows a study's progress."""
-    trainings, searched = TrainingsProgress(quiet), SearchProgress(quiet)
-
-    def search(course: StageProgress, ended: list[Trial]) -> None:
-        searched(course, ended)
-
-    return StudyEvents(trainings.begun, trainings.trained, search)
+    """Return the functions that show a study's progress."""
+    trainings = TrainingsProgress(quiet)
+    return StudyEvents(trainings.start, trainings.add, SearchProgress(quiet))
 
 
 def print_studies() -> None:
-    """The shipped studies, and how to run them."""
+    """Print the shipped studies, and how to run them."""
     shipped = shipped_studies()
     for name, path in shipped.items():
         click.echo(f"{name:<12}{load_study(path).study.title}")
@@ -83,20 +79,26 @@ def print_studies() -> None:
 
 
 def print_plan(plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, cores: int) -> None:
-    """What a study would do, and what that would take."""
-    tasks = trainings_left(plan)
-    before = copies_if_images_there(plan, out, data_dir)
-    tasks = [task for task in tasks if task.folder not in before]
-    searches = [c for c in searches_left(plan) if plan.folder / f"{c.name}-001" not in before]
-    trained, searched = seconds_left(plan, tasks, searches, jobs, cores)
-    wanted = sum(each.seeds for each in plan.experiments())
-    steps = total_steps([task.config for task in tasks])
-    click.echo(f"{plan.asked.name}: {plan.loaded.study.title}")
+    """Print what a study would do, and how long that would take."""
+    copies = _places_to_copy_to(plan, out, data_dir)
+    tasks = [task for task in trainings_left(plan) if task.folder not in copies]
+    searches = [c for c in searches_left(plan) if plan.folder / f"{c.name}-001" not in copies]
+    first, then = training_seconds(tasks, jobs), search_seconds(plan, searches, cores)
+    steps, total = sum(steps_of(task.config) for task in tasks), len(plan.trainings)
+    click.echo(f"{plan.loaded.name}: {plan.loaded.study.title}")
     click.echo(f"  sections:  {', '.join(plan.only)}")
-    click.echo(f"  trainings: {len(tasks)} of {wanted} are left, {steps:,} steps, {_about(trained)}")
-    if plan.searches():
-        click.echo(f"  searches:  {len(searches)} of {len(plan.searches())} are left, {_about(searched)}")
-    click.echo(f"  in all:    {_about(trained + searched)}, {jobs} trainings at a time")
+    click.echo(f"  trainings: {len(tasks)} of {total} are left, {steps:,} steps, {_about(first)}")
+    if plan.searches:
+        click.echo(f"  searches:  {len(searches)} of {len(plan.searches)} are left, {_about(then)}")
+    click.echo(f"  in all:    {_about(first + then)}, {jobs} trainings at a time")
+
+
+def _places_to_copy_to(plan: StudyPlan, out: Path, data_dir: Path | None) -> set[Path]:
+    """Return where a finished run would be copied to; nowhere without images, which decide that too."""
+    try:
+        return {each.place for each, _ in copies_for(plan, out, load_images(plan, data_dir))}
+    except DataError:
+        return set()
 
 
 def _about(seconds: float) -> str:
@@ -104,7 +106,7 @@ def _about(seconds: float) -> str:
 
 
 def print_verdicts(states: Sequence[StudyFolder], page: Path, as_json: bool) -> None:
-    """Every verdict, where the page is, and what to do next."""
+    """Print every verdict, and where the page is."""
     if as_json:
         click.echo(json.dumps([_as_json(state, page) for state in states], indent=2))
         return
@@ -128,7 +130,7 @@ def _table(rows: Iterable[Judgement]) -> str:
         cells.append([name, each.quantity, each.reported, each.obtained, each.verdict.words])
         above = each.of
     headers = ["of", "quantity", "reported", "obtained", "verdict"]
-    return tabulate(cells, headers=headers, disable_numparse=True, maxcolwidths=[36, 30, 24, 40, 36])
+    return tabulate(cells, headers=headers, disable_numparse=True, maxcolwidths=[36, 30, 24, 40, 42])
 
 
 def _as_json(state: StudyFolder, page: Path) -> dict[str, Any]:
@@ -150,5 +152,5 @@ def _as_json(state: StudyFolder, page: Path) -> dict[str, Any]:
 
 
 def print_interrupted(command: Sequence[str]) -> None:
-    """How to go on."""
+    """Print how to go on."""
     click.echo(f"interrupted; the same command goes on from here: {shlex.join(command)}", err=True)

@@ -1,0 +1,67 @@
+"""The command `report`: where the page goes, and what is refused in a line."""
+
+from pathlib import Path
+
+import pytest
+from helpers import tiny
+from helpers.command import Done, cifarmlp
+from helpers.reports import LOST, trained
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    trained(out, "plain")
+    trained(out, "lost", LOST)
+    return out
+
+
+@pytest.fixture(autouse=True)
+def _drawn_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("report.training.draw_seeds", "report.comparison.draw_overlay"):
+        monkeypatch.setattr(f"cifarmlp.{name}", lambda *_: tiny.Figure())
+    monkeypatch.setattr("cifarmlp.render.svg.draw", lambda figure, form: b"a picture")
+    monkeypatch.setattr("cifarmlp.render.svg.inline", lambda figure, prefix, alt: "<svg></svg>")
+
+
+def report(*words: object, cwd: Path) -> Done:
+    return cifarmlp("report", *words, cwd=cwd)
+
+
+def test_the_page_of_one_run_goes_to_its_folder(place: Path) -> None:
+    done = report("plain-001", "--tables", "md", "--figures", cwd=place)
+    assert done.code == 0, done.err
+    paths = [place / line for line in done.out.splitlines()]
+    assert paths[0] == place / "plain-001" / "report.html"
+    assert {path.suffix for path in paths} == {".html", ".md", ".svg", ".pdf"}
+    assert all(path.is_file() for path in paths)
+    before = paths[0].read_bytes()
+    assert report("plain-001", cwd=place).out.split() == ["plain-001/report.html"]
+    assert paths[0].read_bytes() == before
+
+
+def test_the_page_of_several_goes_to_the_current_folder(place: Path) -> None:
+    assert report("plain-001", "lost-001", cwd=place).out.split() == ["report.html"]
+    assert report("plain-001", "lost-001", "--output", "other.html", cwd=place).out.split() == ["other.html"]
+    assert "plain-001" in (place / "other.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "fault"),
+    [
+        (["."], 4, "no config.yaml"),
+        (["nowhere"], 4, "no config.yaml"),
+        (["plain-001", "--output", "lost-001"], 2, "--output lost-001: a folder; give the name of a file"),
+        (["plain-001", "--output", "no/x.html"], 4, "No such file or directory"),
+        (["plain-001", "--output", "plain-001/config.yaml"], 2, "is no report"),
+    ],
+)
+def test_what_cannot_be_reported_is_told_in_a_line(
+    words: list[str], code: int, fault: str, place: Path
+) -> None:
+    config = (place / "plain-001" / "config.yaml").read_bytes()
+    done = report(*words, cwd=place)
+    assert (done.code, done.out) == (code, "")
+    (line,) = done.err.splitlines()
+    assert fault in line
+    assert (place / "plain-001" / "config.yaml").read_bytes() == config

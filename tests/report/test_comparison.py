@@ -1,0 +1,31 @@
+"""The section that compares trainings: settings that differ, results, differences seed by seed."""
+
+from pathlib import Path
+
+import pytest
+from helpers.reports import table, trained, words
+
+from cifarmlp.render.document import Verdict
+from cifarmlp.report.build import build_page
+
+
+def test_several_runs_are_compared_with_the_first(place: Path) -> None:
+    page = build_page([place / "plain-001", place / "bare-001"], place)
+    assert table(page, "comparison-settings").header == ("run", "network")
+    results = table(page, "comparison").rows
+    assert [row[2] for row in results] == [
+        Verdict("finished", "good"), Verdict("1 of 2 did not learn", "bad"),
+    ]  # fmt: skip
+    differences = table(page, "comparison-differences").rows
+    assert [row[:2] for row in differences] == [
+        ("bare-001", "train"), ("bare-001", "validation"), ("bare-001", "test"),
+    ]  # fmt: skip
+    plain, bare = (float(str(row[4]).split()[0]) for row in results)
+    assert float(str(differences[1][2])) == pytest.approx(bare - plain, abs=1.1e-4)
+    assert {row[5].words for row in differences} <= {"higher", "lower", "not significant"}  # type: ignore[union-attr]
+
+
+def test_runs_without_a_seed_in_common_have_no_differences(place: Path, tmp_path: Path) -> None:
+    other = trained(tmp_path, "other", "seed=9", "training.steps=10")
+    page = build_page([place / "plain-001", other], place)
+    assert "No two of them have a seed in common" in words(page)

@@ -1,0 +1,43 @@
+"""The section of a search: its best trials, and what is said of one with nothing trained."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers import tiny
+from helpers.reports import pictures, table, words
+
+from cifarmlp.report.build import build_page
+from cifarmlp.search import folder as folder_
+from cifarmlp.search import plan
+from cifarmlp.search.ranking import Result
+
+COARSE = "search={coarse: {trials: 3, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}}"
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("search")
+    search = plan.prepare_search(tiny.config("name=wide", COARSE), ["coarse"], 1, 2, out)
+    folder_.claim_search(search, out, tiny.dataset())
+    search.results = {(i, 1): Result(i, 1, "finished", 0.5, 0.4 + 0.01 * i, 1.0, 2.0) for i in (1, 2, 3)}
+    folder_.write_results(search)
+    folder_.write_plan(search, "finished")
+    return search.folder
+
+
+def test_a_search_is_shown_with_its_best_trials(searched: Path) -> None:
+    page = build_page([searched], searched)
+    assert [row[0] for row in table(page, "coarse").rows] == ["3", "2", "1"]
+    assert "number 3" in page.summary[0].words  # type: ignore[union-attr]
+    assert "2 other trials are not significantly worse than the best one" in words(page, "note")
+    assert "not ended" not in words(page, "note")
+    assert len(pictures(page)) == 1
+    assert dict(table(page, "settings").rows)["time of all trials, one after the other"] == "6.0 s"
+
+
+def test_a_search_with_nothing_trained_is_shown_too(searched: Path, tmp_path: Path) -> None:
+    shutil.copytree(searched, tmp_path / "wide-001")
+    (tmp_path / "wide-001" / "seeds.csv").unlink()
+    page = build_page([tmp_path / "wide-001"], tmp_path)
+    assert "no trial has finished" in page.summary[0].words  # type: ignore[union-attr]

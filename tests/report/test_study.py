@@ -1,0 +1,72 @@
+"""The page of a study made by hand: how many verdicts of each tone, its notes, where the time went."""
+
+from pathlib import Path
+
+import pytest
+from helpers.reports import table, words
+from helpers.studies import LAMBDA, good_outcomes, run_of, search_of, state_of
+
+from cifarmlp.report.study import study_page
+from cifarmlp.study.folder import StudyFolder
+
+REPORTED = {"accuracy": [0.61, 0.9, None]}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StudyFolder:
+    """Of three experiments one was trained with three seeds, one with one; a search has two trials."""
+    names = ("a", "b", "c")
+    state = state_of(
+        {
+            "experiments": [{"name": name, "reported": REPORTED} for name in names],
+            "comparisons": [{"claim": "it helps", "of": ["a", "b"]}],
+            "search": {"config": "x", "reported": {"best": {LAMBDA: 1e-3}}},
+        }
+    )
+    state.experiments = {"a": run_of(*good_outcomes()), "b": run_of(good_outcomes()[0], folder=tmp_path)}
+    state.searches = {"s": search_of({(1e-3, 0.1): 0.5, (1e-2, 0.1): 0.49}, folder=tmp_path)}
+    return state
+
+
+def test_the_summary_counts_the_verdicts_of_each_tone(state: StudyFolder) -> None:
+    summary = table(study_page([state], Path()), "summary")
+    assert summary.header == ("study", "of", "hold", "do not hold", "not decided", "time")
+    assert summary.rows == (
+        ("S", "5 reported numbers", "2", "1", "2", "0.0 s"),
+        ("S", "1 conclusions", "0", "0", "1", ""),
+    )
+
+
+def test_the_time_is_that_of_trainings_and_trials(state: StudyFolder) -> None:
+    assert table(study_page([state], Path()), "s-time").rows == (("s", "6", "40", "14.0 s"),)
+    state.experiments.clear()
+    assert table(study_page([state], Path()), "s-time").rows == (("s", "2", "-", "6.0 s"),)
+    state.searches.clear()
+    assert table(study_page([state], Path()), "s-time").rows == ()
+
+
+def test_a_study_that_has_not_ended_or_was_changed_says_so(state: StudyFolder) -> None:
+    assert "A study has not ended" in words(study_page([state], Path()), "note")
+    changes = {"overrides": ["seed=2"], "trials": 3}
+    state.record.asked = state.record.asked.model_copy(update=changes)
+    state.record.status = "finished"
+    notes = words(study_page([state], Path()), "note")
+    assert "A study has not ended" not in notes
+    assert "Every config was changed, with --set seed=2, --trials 3: " in notes
+
+
+@pytest.mark.parametrize(
+    ("images", "is_noted"),
+    [
+        ('{"source": "cifar10", "official": false}', True),
+        ('{"source": "cifar10", "official": true}', False),
+        ('{"source": "synthetic"}', False),
+        ("[]", False),
+    ],
+)
+def test_images_that_are_not_the_official_ones_are_noted(
+    images: str, is_noted: bool, state: StudyFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "environment.json").write_text(f'{{"data": {images}}}')
+    notes = words(study_page([state], Path()), "note")
+    assert ("official CIFAR-10's checksum" in notes) == is_noted
