@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cifarmlp import files
-from cifarmlp.config import Config, differences, override_with
+from cifarmlp.config import Config, differences, override_with, refuse_other_config
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.search import ranking, sampling
 from cifarmlp.search.folder import NOWHERE, Search, SearchPlan, Stage, read_search
@@ -179,7 +179,8 @@ def search_to_resume(
     """
     search = read_search(folder)
     if config is not None:
-        _check(search, config, ("search.coarse.trials",) if search.plan.coarse_from else ())
+        free = ("search.coarse.trials",) if search.plan.coarse_from else ()
+        refuse_other_config(folder, search.config, config, "search", free)
     if stages and [*stages] != search.plan.stages:
         raise ConfigError(f"{folder} has the stages {' and '.join(search.plan.stages)}; leave out the others")
     if seeds not in (None, search.plan.seeds):
@@ -194,7 +195,7 @@ def search_to_refine(config: Config, out: Path, told: Path | None) -> Search:
     """
     if told is not None:
         search = read_search(told)
-        _check(search, config, FREE)
+        refuse_other_config(told, search.config, config, "search", FREE)
         if search.plan.coarse_from:
             raise ConfigError(f"{told} refines another search itself: give --from {search.plan.coarse_from}")
         if not _has_coarse(search):
@@ -215,9 +216,3 @@ def search_to_refine(config: Config, out: Path, told: Path | None) -> Search:
 def _has_coarse(search: Search) -> bool:
     """Whether its own coarse stage came to its end, whatever became of the fine one."""
     return "coarse" in search.plan.stages and (search.plan.status == "finished" or bool(search.plan.centres))
-
-
-def _check(search: Search, config: Config, free: tuple[str, ...]) -> None:
-    different = differences(search.config, config, free)
-    if different:
-        raise ConfigError(f"{search.folder} is the search of another config: {'; '.join(different[:3])}")

@@ -211,7 +211,7 @@ def test_what_was_saved_is_loaded_and_the_one_before_it_kept(tmp_path: Path) -> 
 def test_of_a_training_that_ended_the_last_checkpoint_is_kept(tmp_path: Path) -> None:
     for number in (1, 2):
         checkpoint.save(tmp_path, saved(number))
-    checkpoint.forget(tmp_path)
+    checkpoint.drop_previous(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [NOW]
     assert_is(loaded(tmp_path), 2)
 
@@ -363,10 +363,10 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(
         checkpoint.save(tmp_path, saved(number))
     spoil(tmp_path / NOW, damage)
     with pytest.warns(CifarmlpWarning, match=f"{NOW}: .*going back to the checkpoint before it"):
-        assert_is(Keeper(tmp_path, "name: a\n", HERE).take_up(), 1)
+        assert_is(Keeper(tmp_path, "name: a\n", HERE).load_to_resume(), 1)
     spoil(tmp_path / PREVIOUS, damage)
     with pytest.warns(CifarmlpWarning) as told:
-        assert Keeper(tmp_path, "name: a\n", HERE).take_up() is None
+        assert Keeper(tmp_path, "name: a\n", HERE).load_to_resume() is None
     assert len(told) == 2
     assert not (tmp_path / "ran").exists()
 
@@ -507,7 +507,7 @@ def test_saving_keeps_to_its_share_of_the_time(tmp_path: Path, monkeypatch: pyte
 def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, saved(1))
     with pytest.raises(ConfigError, match="another config: name: a there, name: b here"):
-        Keeper(tmp_path, "name: b\n", HERE).take_up()
+        Keeper(tmp_path, "name: b\n", HERE).load_to_resume()
 
 
 @pytest.mark.parametrize(("name", "value"), [("numpy", "1.26"), ("threads", 2), ("cpu", "another")])
@@ -518,14 +518,14 @@ def test_another_environment_is_told_or_where_strict_refused(
     keeper = Keeper(tmp_path, "name: a\n", {**HERE, name: value})
     difference = f"{name} was {HERE.get(name)}, is {value}"
     with pytest.warns(CifarmlpWarning, match=f"last digits may differ: {difference}$"):
-        assert_is(keeper.take_up(), 1)
+        assert_is(keeper.load_to_resume(), 1)
     with pytest.raises(RunFolderError, match=difference):
-        keeper.take_up(strict=True)
+        keeper.load_to_resume(strict=True)
 
 
 def test_the_same_environment_is_nothing_to_tell(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, saved(1))
-    assert_is(Keeper(tmp_path, "name: a\n", HERE).take_up(strict=True), 1)
+    assert_is(Keeper(tmp_path, "name: a\n", HERE).load_to_resume(strict=True), 1)
 
 
 def test_the_names_are_in_the_order_of_age() -> None:
