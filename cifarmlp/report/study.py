@@ -14,7 +14,6 @@ from cifarmlp.report.training import (
     format_number,
     has_curves,
     origin_blocks,
-    read_json,
 )
 from cifarmlp.runs.folder import Run
 from cifarmlp.search.folder import Search
@@ -33,6 +32,7 @@ from cifarmlp.study.judge import (
 )
 from cifarmlp.study.schema import Experiment, GradientCheck, StudySection
 from cifarmlp.text import duration
+from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import summarise
 
 HEADER = ("of", "quantity", "reported", "obtained", "verdict")
@@ -73,8 +73,9 @@ def _summary(studies: Sequence[StudyFolder]) -> Iterator[Block]:
             f"Every config was changed, with {', '.join(changed)}: what was reported is of other settings.",
             "note",
         )
-    images = [read_json(path).get("data", {}) for s in studies for path in _environments(s)]
-    if any(each.get("source") == "cifar10" and not each.get("official") for each in images):
+    environments = [read_environment(folder) for state in studies for folder in _folders(state)]
+    images = [each.data for each in environments if each]
+    if any(each.source == "cifar10" and not each.official for each in images):
         yield Text(
             "The images that this was trained on do not have the official CIFAR-10's checksum: the "
             "accuracies are those of this copy.",
@@ -297,16 +298,16 @@ def _made(studies: Sequence[StudyFolder], beside: Path) -> Iterator[Section]:
         blocks += [_time(state, beside)]
         if record.command:
             blocks += [Text("The command:"), Text(shlex.join(record.command), "command")]
-        described = next((read_json(path) for path in _environments(state)), {})
-        blocks += [b for b in origin_blocks(described, name) if isinstance(b, Table)]
+        environment = next(map(read_environment, _folders(state)), None)
+        blocks += [b for b in origin_blocks(environment, name) if isinstance(b, Table)]
     yield Section("How it was made", tuple(blocks))
 
 
-def _environments(state: StudyFolder) -> Iterator[Path]:
+def _folders(state: StudyFolder) -> Iterator[Path]:
     for run in state.experiments.values():
-        yield from (seed.folder / "environment.json" for seed in run.seeds if seed.outcome)
+        yield from (seed.folder for seed in run.seeds if seed.outcome)
     for search in state.searches.values():
-        yield search.folder / "environment.json"
+        yield search.folder
 
 
 def _time(state: StudyFolder, beside: Path) -> Table:

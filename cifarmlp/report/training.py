@@ -1,11 +1,9 @@
 """A training, of one seed or several, as a section of a report."""
 
-import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +15,8 @@ from cifarmlp.runs.folder import Run, Seed
 from cifarmlp.stats import format_mean_std
 from cifarmlp.text import duration
 from cifarmlp.training.build import build_schedule
-from cifarmlp.training.outcome import PARTS, Outcome, summarise
+from cifarmlp.training.environment import Environment, read_environment
+from cifarmlp.training.outcome import PARTS, Outcome, read_planned, summarise
 
 COLUMNS = tuple((part, quantity) for quantity in ("accuracy", "loss") for part in PARTS)
 
@@ -48,7 +47,7 @@ def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
         yield curves_picture(run, title, title)
     yield _settings(run, title, target)
     places = [seed.folder for seed in run.seeds] or [run.folder]
-    yield from origin_blocks(read_json(places[0] / "environment.json"), title)
+    yield from origin_blocks(read_environment(places[0]), title)
     yield Listing("config.yaml, every default written out", to_yaml(run.config))
 
 
@@ -63,12 +62,19 @@ def rows_of(seed: Seed) -> list[dict[str, float]]:
 
 
 def _unfinished(run: Run) -> Iterator[Block]:
-    planned = read_json(run.folder / "summary.json").get("planned", 1)
+    planned = _planned(run.folder)
     ended = len(run.outcomes())
     if ended < max(planned, len(run.seeds)):
         what = f"{ended} of {planned} seeds have ended" if planned > 1 else "The training has not ended"
         yield Text(f"{what}, or the files of a seed are damaged. To go on with it:", "note")
         yield Text(f"cifarmlp train --resume {shlex.quote(str(run.folder))}", "command")
+
+
+def _planned(folder: Path) -> int:
+    try:
+        return read_planned(folder)
+    except (OSError, ValueError):
+        return 1
 
 
 def _advice(run: Run) -> Iterator[Block]:
@@ -157,42 +163,26 @@ def _settings(run: Run, title: str, target: str) -> Table:
     return Table(f"{title}-settings", f"{title}: what was trained.", ("setting", "value"), tuple(rows))
 
 
-def origin_blocks(described: Mapping[str, Any], title: str) -> Iterator[Block]:
-    """The command that was typed, and the machine and versions that it ran on: of environment.json."""
-    command = described.get("command")
-    if isinstance(command, list) and len(command) > 1:
+def origin_blocks(environment: Environment | None, title: str) -> Iterator[Block]:
+    """The command that was typed, and the machine and versions that it ran on."""
+    if environment is None:
+        return
+    if len(environment.command) > 1:
         yield Text("The command:")
-        yield Text(f"cifarmlp {shlex.join(map(str, command[1:]))}", "command")
-    rows = tuple(_environment(described))
-    if rows:
-        yield Table(f"{title}-environment", f"{title}: where it ran.", ("what", "value"), rows)
+        yield Text(f"cifarmlp {shlex.join(map(str, environment.command[1:]))}", "command")
+    rows = tuple(_environment(environment))
+    yield Table(f"{title}-environment", f"{title}: where it ran.", ("what", "value"), rows)
 
 
-def _environment(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _environment(environment: Environment) -> Iterator[tuple[str, str]]:
     for name in ("cifarmlp", "git_commit", "python", "cpu", "platform", "blas_threads"):
-        if described.get(name) is not None:
-            yield name.replace("_", " "), str(described[name])
-    if isinstance(described.get("blas"), list):
-        yield "blas", ", ".join(map(str, described["blas"]))
-    libraries = _mapping(described.get("libraries"))
-    if libraries:
-        yield "libraries", ", ".join(f"{name} {version}" for name, version in libraries.items())
-    images = _mapping(described.get("data"))
-    if images:
-        official = {True: "the official ones", False: "not the official ones"}.get(images.get("official"), "")  # type: ignore[arg-type]
-        yield "images", f"{images.get('source')}, {official}, SHA-256 {images.get('sha256')}"
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """What a file holds; nothing where it is none or damaged."""
-    try:
-        return _mapping(json.loads(path.read_bytes()))
-    except (OSError, ValueError):
-        return {}
+        if getattr(environment, name) is not None:
+            yield name.replace("_", " "), str(getattr(environment, name))
+    yield "blas", ", ".join(environment.blas)
+    yield "libraries", ", ".join(f"{name} {version}" for name, version in environment.libraries.items())
+    images = environment.data
+    official = "the official ones" if images.official else "not the official ones"
+    yield "images", f"{images.source}, {official}, SHA-256 {images.sha256}"
 
 
 PULLS = (

@@ -1,6 +1,5 @@
 """A saved model evaluated anew: read with suspicion, run through the engine, looked at class by class."""
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape
 from cifarmlp.training.build import split_images, training_from_model
 from cifarmlp.training.cost import check_memory
+from cifarmlp.training.environment import read_environment
 from cifarmlp.training.loop import Training, predictions
 from cifarmlp.training.outcome import MODEL, QUANTITIES
 
@@ -155,11 +155,8 @@ def _logits(training: Training, images: Images) -> Float:
 
 
 def _warn_of_other_images(folder: Path, dataset: Dataset) -> None:
-    try:
-        trained_on = json.loads((folder / "environment.json").read_bytes())["data"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return
-    if trained_on != dataset.checksum:
+    environment = read_environment(folder)
+    if environment and environment.data.sha256 != dataset.checksum:
         told = f"{escape(str(folder))}: trained on other images than those here, by their checksum"
         warnings.warn(told, CifarmlpWarning, stacklevel=2)
 

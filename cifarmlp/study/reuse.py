@@ -1,9 +1,9 @@
 """Trainings and searches that were made before: found by what decides their numbers, and copied."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cifarmlp import files
@@ -53,12 +53,11 @@ def _text(config: Config, searched: bool) -> str:
 
 
 def _key_in(folder: Path) -> Iterator[Key]:
-    try:
-        made = json.loads((folder / "environment.json").read_bytes())
-        text = _text(load_config(folder / "config.yaml"), (folder / "search.json").exists())
-        yield text, made["code"], made["data"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, CifarmlpError):
-        return  # of an older version, or damaged
+    there = environment.read_environment(folder)
+    if there and there.code:
+        with suppress(CifarmlpError):
+            text = _text(load_config(folder / "config.yaml"), (folder / "search.json").exists())
+            yield text, there.code, there.data.sha256
 
 
 def _is_whole(folder: Path) -> bool:
