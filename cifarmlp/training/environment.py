@@ -34,7 +34,7 @@ NAME = "environment.json"
 class ImageOrigin(BaseModel):
     """Images of a run. official: every bit is as published."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
 
     source: str
     sha256: str
@@ -44,7 +44,7 @@ class ImageOrigin(BaseModel):
 class Environment(BaseModel):
     """Contents of environment.json. code: see `code_digest`. config: digest of a training's config."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
 
     cifarmlp: str
     git_commit: str | None

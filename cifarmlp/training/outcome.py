@@ -52,7 +52,7 @@ class Outcome:
 class ResultFile(BaseModel):
     """Contents of result.json, of which null is read as nan where a number is meant."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     status: Status
     steps: int
@@ -72,7 +72,7 @@ class ResultFile(BaseModel):
 class SummaryFile(BaseModel):
     """Contents of summary.json, as far as they cannot be worked out again: the number of seeds to train."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     planned: int = Field(ge=1)
 
