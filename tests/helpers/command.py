@@ -40,7 +40,10 @@ class Done:
 def cifarmlp(
     *words: object, cwd: Path | None = None, err: io.StringIO | None = None, on_tiny_images: bool = False
 ) -> Done:
-    """Run a command in this process, and leave its signals and warnings as they were."""
+    """Run a command in this process, and leave its signals and warnings as they were.
+
+    Fails if it shows a traceback. err: where its stderr goes, for a look while it runs.
+    """
     out, err = io.StringIO(), err or io.StringIO()
     code: Any = 0
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -61,6 +64,7 @@ def cifarmlp(
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    assert "Traceback" not in err.getvalue(), err.getvalue()
     return Done(code or 0, out.getvalue(), err.getvalue())
 
 
