@@ -96,15 +96,15 @@ class Session:
         self.rows.append(row_of(record))
         self.write_rows()
         if self.keeper.is_due() and not self.training.all_diverged:
-            self.save(self.seconds)
+            self.save()
 
     def write_rows(self) -> None:
         """Write metrics.csv. Raises RunFolderError."""
         files.write_rows(self.folder / "metrics.csv", self.rows)
 
-    def save(self, seconds: float) -> None:
+    def save(self) -> None:
         """Save a checkpoint. Raises RunFolderError."""
-        self.keeper.save(self.training.state(), self.rows, seconds)
+        self.keeper.save(self.training.state(), self.rows, self.seconds)
 
 
 def _begin(folder: Path, config: Config, dataset: Dataset, threads: int | None, strict: bool) -> Session:
@@ -144,7 +144,7 @@ def _finish(session: Session) -> Outcome:
     """Evaluate the test images, explain a failure, and write model, curves and result."""
     training, seconds = session.training, session.seconds
     if not training.over and not training.all_diverged:
-        session.save(seconds)  # before anything folds the weights
+        session.save()  # before anything folds the weights
     outcome = _outcome(session.config, training, session.rows[-1] if session.rows else {}, seconds)
     if outcome.status != "interrupted":
         _evaluate_test(session, outcome)

@@ -1,6 +1,8 @@
 """A config trained with one or several seeds.
 
-config, seeds -> Repeats -> a folder a seed -> `train_into`, here or in worker processes -> summary.json
+    config, seeds -> Repeats -> a folder a seed -> `train_into`, here or in worker processes -> summary.json
+
+The folder of each seed is a run folder, see `cifarmlp.training.run`.
 """
 
 from collections.abc import Callable
@@ -139,8 +141,9 @@ def train_seeds(
     if the worker of a seed died twice or ran out of memory twice.
     """
     with files.lock(repeats.folder) if repeats.seeds > 1 else nullcontext():
-        outcomes = {place: outcome for place in repeats.places() if (outcome := read_ended(place))}
-        todo = {place: config for place, config in repeats.places().items() if place not in outcomes}
+        places = repeats.places()
+        outcomes = {place: outcome for place in places if (outcome := read_ended(place))}
+        todo = {place: config for place, config in places.items() if place not in outcomes}
         jobs = min(jobs, max(1, len(todo)))
         threads = threads or (None if jobs == 1 else 1)
         tasks = [SeedTask(config, place, data_dir, threads, strict) for place, config in todo.items()]

@@ -135,6 +135,7 @@ def test_after_a_kill_the_training_goes_on_to_the_same_bits(at: str, tmp_path: P
     assert tiny.results(tmp_path / RUN) == tiny.results(through)
 
 
+@pytest.mark.slow  # four processes that begin; one kill is tested above
 def test_killed_again_and_again_it_comes_to_the_same_bits(place: Path, through: Path) -> None:
     for step in (151, 160, 250):
         with held(place, f"step {step}", "train", "--resume", str(RUN)) as process:
