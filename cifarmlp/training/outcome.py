@@ -38,7 +38,12 @@ class Outcome:
     advice: list[str] = field(default_factory=list)
 
     def metric(self, part: str, quantity: str) -> float:
-        """Return a metric such as the accuracy of the test images; nan if it was not measured."""
+        """Return a metric such as the accuracy of the test images; nan if it was not measured.
+
+        >>> outcome = Outcome("interrupted", 300, 0.6, 2.5, {"train": {"loss": 1.5}}, seed=1)
+        >>> outcome.metric("train", "loss"), outcome.metric("test", "loss")
+        (1.5, nan)
+        """
         return self.metrics.get(part, {}).get(quantity, float("nan"))
 
     def as_dict(self) -> dict[str, Any]:

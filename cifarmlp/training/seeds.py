@@ -46,7 +46,11 @@ class Repeats:
     seeds: int
 
     def places(self) -> dict[Path, Config]:
-        """Return the folder of each seed with its config: `folder`, or seed-N in it if several."""
+        """Return the folder of each seed with its config: `folder`, or seed-N in it if several.
+
+        >>> [str(place) for place in Repeats(Path("runs/quickstart-001"), Config(), 2).places()]
+        ['runs/quickstart-001/seed-1', 'runs/quickstart-001/seed-2']
+        """
         seeded = [override_with(self.config, {"seed": self.config.seed + i}) for i in range(self.seeds)]
         if self.seeds == 1:
             return {self.folder: self.config}
