@@ -94,13 +94,9 @@ class Session:
     def keep(self, record: Record) -> None:
         """Write the record to metrics.csv, and a checkpoint if one is due. Raises RunFolderError."""
         self.rows.append(row_of(record))
-        self.write_rows()
+        files.write_rows(self.folder / "metrics.csv", self.rows)
         if self.keeper.is_due() and not self.training.all_diverged:
             self.save()
-
-    def write_rows(self) -> None:
-        """Write metrics.csv. Raises RunFolderError."""
-        files.write_rows(self.folder / "metrics.csv", self.rows)
 
     def save(self) -> None:
         """Save a checkpoint. Raises RunFolderError."""
@@ -118,12 +114,10 @@ def _begin(folder: Path, config: Config, dataset: Dataset, threads: int | None, 
     rows, seconds = _restore(training, keeper, strict)
     files.write_text(folder / "config.yaml", keeper.config)
     environment.write_environment(folder, here.model_copy(update={"config": digest(config)}))
-    session = Session(
-        folder, config, training, images.test, blas, keeper, rows, time.perf_counter() - seconds
-    )
     if rows:
-        session.write_rows()  # the file may have later rows, or a torn one
-    return session
+        files.write_rows(folder / "metrics.csv", rows)  # there may be later rows, or a torn one
+    start = time.perf_counter() - seconds
+    return Session(folder, config, training, images.test, blas, keeper, rows, start)
 
 
 def _restore(training: Training, keeper: Keeper, strict: bool) -> tuple[list[dict[str, float]], float]:
