@@ -24,7 +24,7 @@ from cifarmlp.config.sections import (
     SGDConfig,
     TrainingConfig,
 )
-from cifarmlp.config.write import differences, digest, dotted, json_schema, to_yaml
+from cifarmlp.config.write import differences, digest, dotted, json_schema, refuse_other_config, to_yaml
 
 __all__ = [
     "Around",
@@ -51,6 +51,7 @@ __all__ = [
     "json_schema",
     "load_config",
     "override_with",
+    "refuse_other_config",
     "shipped_configs",
     "to_yaml",
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cifarmlp.config.schema import Config
 from cifarmlp.config.search_section import numeric_fields
+from cifarmlp.errors import ConfigError
 from cifarmlp.text import yaml_line
 
 
@@ -21,6 +23,18 @@ def differences(there: Config, here: Config, free: Sequence[str] = ()) -> list[s
     keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{name}.") for name in free)]
     changed = [key for key in keys if old.get(key) != new.get(key)]
     return [f"{k} is {yaml_line(old.get(k))} there, {yaml_line(new.get(k))} here" for k in changed]
+
+
+def refuse_other_config(
+    folder: Path, there: Config, here: Config, kind: str, free: Sequence[str] = ()
+) -> None:
+    """Raise ConfigError if the config in a folder and the one here differ.
+
+    kind: what the folder holds, such as a training. free: keys that may differ, with all below them.
+    """
+    changes = differences(there, here, free)
+    if changes:
+        raise ConfigError(f"{folder} is the {kind} of another config: {'; '.join(changes[:3])}")
 
 
 def dotted(config: Config) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any
 from cifarmlp.config import override_with, to_yaml, words
 from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text
 from cifarmlp.render.trials import draw_trials
-from cifarmlp.report.origin import origin_blocks, read_json
+from cifarmlp.report.origin import origin_blocks
 from cifarmlp.search.folder import Search
 from cifarmlp.search.summary import points_by_stage, summarise_search
 from cifarmlp.text import duration, short_number
+from cifarmlp.training.environment import read_environment
 
 TOP = 10
 
@@ -41,7 +42,7 @@ def _blocks(search: Search, title: str, target: str) -> Iterator[Block]:
     for table in summary["tables"]:
         yield _table(search, title, table)
     yield _settings(search, title, target)
-    yield from origin_blocks(read_json(search.folder / "environment.json"), title)
+    yield from origin_blocks(read_environment(search.folder), title)
     if summary["best"] is not None:
         best = override_with(search.config, search.values(summary["best"]["trial"]))
         yield Listing("the config of the best trial", to_yaml(best.model_copy(update={"search": None})))

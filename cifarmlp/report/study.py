@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cifarmlp.render.document import Block, Cell, Link, Page, Section, Table, Text, Verdict
-from cifarmlp.report.origin import mapping_at, origin_blocks, read_json, relative_path
+from cifarmlp.report.origin import origin_blocks, relative_path
 from cifarmlp.report.search import search_section
 from cifarmlp.report.training import curves_picture, failure_blocks, format_number, has_curves
 from cifarmlp.report.verdicts import (
@@ -26,6 +26,7 @@ from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.judge import format_values, judge_accuracies, judge_conclusions, judge_trials
 from cifarmlp.study.schema import Experiment, StudySection
 from cifarmlp.text import duration
+from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import summarise
 
 SHOWN = (("train", "loss"), ("validation", "loss"), ("test", "accuracy"))
@@ -69,8 +70,9 @@ def _change_note(studies: Sequence[StudyFolder]) -> str:
 
 
 def _image_note(studies: Sequence[StudyFolder]) -> str:
-    images = [mapping_at(read_json(path), "data") for state in studies for path in _environments(state)]
-    if all(each.get("source") != "cifar10" or each.get("official") for each in images):
+    environments = [read_environment(folder) for state in studies for folder in _folders(state)]
+    images = [each.data for each in environments if each]
+    if all(each.source != "cifar10" or each.official for each in images):
         return ""
     return (
         "The images that this was trained on do not have the official CIFAR-10's checksum: the "
@@ -211,15 +213,15 @@ def _origin(state: StudyFolder) -> Iterator[Block]:
     if state.record.command:
         yield Text("The command:")
         yield Text(shlex.join(state.record.command), "command")
-    environment = next((read_json(path) for path in _environments(state)), {})
+    environment = next(map(read_environment, _folders(state)), None)
     yield from (b for b in origin_blocks(environment, state.record.asked.name) if isinstance(b, Table))
 
 
-def _environments(state: StudyFolder) -> Iterator[Path]:
+def _folders(state: StudyFolder) -> Iterator[Path]:
     for run in state.experiments.values():
-        yield from (seed.folder / "environment.json" for seed in run.seeds if seed.outcome)
+        yield from (seed.folder for seed in run.seeds if seed.outcome)
     for search in state.searches.values():
-        yield search.folder / "environment.json"
+        yield search.folder
 
 
 def _time_table(state: StudyFolder) -> Table:

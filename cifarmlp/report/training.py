@@ -3,18 +3,20 @@
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from cifarmlp.config import to_yaml, words
 from cifarmlp.render.curves import draw_seeds
 from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text, Verdict
-from cifarmlp.report.origin import origin_blocks, read_json
+from cifarmlp.report.origin import origin_blocks
 from cifarmlp.runs.folder import Run, Seed
 from cifarmlp.stats import format_mean_std
 from cifarmlp.text import duration
 from cifarmlp.training import build
-from cifarmlp.training.outcome import PARTS, Outcome, summarise
+from cifarmlp.training.environment import read_environment
+from cifarmlp.training.outcome import PARTS, Outcome, read_planned, summarise
 
 COLUMNS = tuple((part, quantity) for quantity in ("accuracy", "loss") for part in PARTS)
 
@@ -45,7 +47,7 @@ def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
         yield curves_picture(run, title, title)
     yield _settings(run, title, target)
     places = [seed.folder for seed in run.seeds] or [run.folder]
-    yield from origin_blocks(read_json(places[0] / "environment.json"), title)
+    yield from origin_blocks(read_environment(places[0]), title)
     yield Listing("config.yaml, every default written out", to_yaml(run.config))
 
 
@@ -60,12 +62,19 @@ def rows_of(seed: Seed) -> list[dict[str, float]]:
 
 
 def _unfinished(run: Run) -> Iterator[Block]:
-    planned = read_json(run.folder / "summary.json").get("planned", 1)
+    planned = _planned(run.folder)
     ended = len(run.outcomes())
     if ended < max(planned, len(run.seeds)):
         what = f"{ended} of {planned} seeds have ended" if planned > 1 else "The training has not ended"
         yield Text(f"{what}, or the files of a seed are damaged. To go on with it:", "note")
         yield Text(f"cifarmlp train --resume {shlex.quote(str(run.folder))}", "command")
+
+
+def _planned(folder: Path) -> int:
+    try:
+        return read_planned(folder)
+    except (OSError, ValueError):
+        return 1
 
 
 def _advice(run: Run) -> Iterator[Block]:

@@ -1,6 +1,5 @@
 """Evaluation of saved models, class by class: model.npz -> probabilities -> confusion, mistakes."""
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape
 from cifarmlp.training.build import split_images
 from cifarmlp.training.cost import check_memory
+from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import MODEL, QUANTITIES
 
 CLASSES = 10
@@ -148,11 +148,8 @@ def _evaluate(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
 
 
 def _warn_of_other_images(folder: Path, dataset: Dataset) -> None:
-    try:
-        trained_on = json.loads((folder / "environment.json").read_bytes())["data"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return
-    if trained_on != dataset.checksum:
+    environment = read_environment(folder)
+    if environment and environment.data.sha256 != dataset.checksum:
         message = f"{escape(str(folder))}: trained on other images than those here, by their checksum"
         warnings.warn(message, CifarmlpWarning, stacklevel=2)
 

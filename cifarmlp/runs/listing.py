@@ -16,7 +16,7 @@ from cifarmlp.runs.folder import folder_kind, status_of
 from cifarmlp.search.folder import read_search
 from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape, natural_key
-from cifarmlp.training.outcome import Outcome, read_recorded
+from cifarmlp.training.outcome import Outcome, read_planned, read_recorded
 
 KINDS = ("training", "repeated", "search", "study")
 STATUS = ("finished", "diverged", "interrupted", "running", "unfinished", "damaged")
@@ -96,9 +96,7 @@ def _training(folder: Path) -> Entry:
 
 
 def _repeated(folder: Path, config: Config) -> Entry:
-    planned = _json(folder / "summary.json").get("planned")
-    if not isinstance(planned, int):
-        raise RunFolderError("summary.json is damaged")
+    planned = read_planned(folder)
     places = [path for path in folder.glob("seed-*") if path.name.removeprefix("seed-").isdecimal()]
     outcomes = [outcome for path in places for outcome in _outcomes(path)]
     return _of_seeds(folder, "repeated", config, files.is_locked(folder), outcomes, planned)

@@ -113,7 +113,7 @@ def claim_search(search: Search, out: Path, dataset: Dataset) -> None:
     """Give a search a new folder out/NAME-001, ... Raises RunFolderError if it cannot be written."""
     search.folder = files.claim(out, search.config.name)
     files.write_text(search.folder / "config.yaml", to_yaml(search.config))
-    files.write_json(search.folder / "environment.json", environment.describe(dataset, 1))
+    environment.write_environment(search.folder, environment.describe(dataset, 1))
 
 
 def read_search(folder: Path) -> Search:

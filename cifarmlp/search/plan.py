@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cifarmlp import files, parallel
-from cifarmlp.config import Config, differences, override_with
+from cifarmlp.config import Config, differences, override_with, refuse_other_config
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.search import ranking
 from cifarmlp.search.folder import NOWHERE, Search, SearchPlan, Stage, read_search, section_of
@@ -92,7 +92,8 @@ def resume_search(
     """
     search = read_search(folder)
     if config is not None:
-        _check_config(search, config, ("search.coarse.trials",) if search.plan.coarse_from else ())
+        free = ("search.coarse.trials",) if search.plan.coarse_from else ()
+        refuse_other_config(folder, search.config, config, "search", free)
     if stages and [*stages] != search.plan.stages:
         raise ConfigError(f"{folder} has the stages {' and '.join(search.plan.stages)}; leave out the others")
     if seeds not in (None, search.plan.seeds):
@@ -107,7 +108,7 @@ def search_to_refine(config: Config, out: Path, coarse_from: Path | None) -> Sea
     """
     if coarse_from is not None:
         search = read_search(coarse_from)
-        _check_config(search, config, MAY_DIFFER)
+        refuse_other_config(coarse_from, search.config, config, "search", MAY_DIFFER)
         if search.plan.coarse_from:
             hint = f"give --from {search.plan.coarse_from}"
             raise ConfigError(f"{coarse_from} refines another search itself: {hint}")
@@ -130,12 +131,6 @@ def search_to_refine(config: Config, out: Path, coarse_from: Path | None) -> Sea
 def _has_coarse(search: Search) -> bool:
     """Return whether the search finished a coarse stage of its own, whatever became of the fine one."""
     return "coarse" in search.plan.stages and (search.plan.status == "finished" or bool(search.plan.centres))
-
-
-def _check_config(search: Search, config: Config, may_differ: tuple[str, ...]) -> None:
-    different = differences(search.config, config, may_differ)
-    if different:
-        raise ConfigError(f"{search.folder} is the search of another config: {'; '.join(different[:3])}")
 
 
 def members_of(search: Search, stage: Stage) -> list[Member]:

@@ -1,9 +1,9 @@
 """Reuse of finished trainings and searches: find them by what decides their numbers, and copy them."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cifarmlp import files
@@ -52,12 +52,11 @@ def _text(config: Config, searched: bool) -> str:
 
 
 def _key_in(folder: Path) -> Iterator[Key]:
-    try:
-        origin = json.loads((folder / "environment.json").read_bytes())
-        text = _text(load_config(folder / "config.yaml"), (folder / "search.json").exists())
-        yield text, origin["code"], origin["data"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, CifarmlpError):
-        return  # of an older version, or damaged
+    there = environment.read_environment(folder)
+    if there and there.code:
+        with suppress(CifarmlpError):
+            text = _text(load_config(folder / "config.yaml"), (folder / "search.json").exists())
+            yield text, there.code, there.data.sha256
 
 
 def _is_whole(folder: Path) -> bool:

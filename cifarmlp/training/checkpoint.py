@@ -1,7 +1,7 @@
-"""What resuming a training needs, on disk so that a crash at any moment leaves a whole one.
+"""Checkpoints, replaced atomically: after a crash there is always a complete one.
 
-checkpoint.npz is an .npz of plain arrays followed by the SHA-256 of all its bytes, so that nothing of a
-truncated or altered file is ever looked at. The one before it is kept as checkpoint.previous.npz.
+checkpoint.npz is an .npz of plain arrays followed by the SHA-256 of all its bytes, so that a truncated or
+altered file is refused before any of it is parsed. The one before it is kept as checkpoint.previous.npz.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 
 NEXT, NOW, PREVIOUS = NAMES = ("checkpoint.next.npz", "checkpoint.npz", "checkpoint.previous.npz")
 TRAILER = b"sha256:"
-MOST_OF_TIME = 0.02  # of a training that may go into saving it
+MOST_OF_TIME = 0.02  # share of a training's time that may go into saving it
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training on its way. arrays: `Training.state`. rows: of metrics.csv. seconds: trained so far.
+    """A training that is not over. arrays: `Training.state`. rows: of metrics.csv. seconds: trained so far.
 
-    config: the resolved config as YAML. environment: what decides the bits, by name.
+    config: the resolved config as YAML. environment: see `environment.fingerprint`.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -41,29 +41,34 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint in the place of the last, which becomes the previous one. Raises RunFolderError."""
-    coming, now, previous = (folder / name for name in NAMES)
+    """Replace the last checkpoint, which becomes the previous one. Raises RunFolderError."""
+    upcoming, now, previous = (folder / name for name in NAMES)
+    files.write(upcoming, lambda file: file.write(_signed(checkpoint)))
+    with files.disk_errors(now):
+        if now.exists():
+            os.replace(now, previous)
+        os.replace(upcoming, now)
+        files.sync_folder(folder)
+
+
+def _signed(checkpoint: Checkpoint) -> bytes:
+    """Return the bytes of checkpoint.npz, with their checksum at the end."""
     about = {name: value for name, value in vars(checkpoint).items() if name != "arrays"}
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, about=text, **checkpoint.arrays)
     data = buffer.getvalue()
-    files.write(coming, lambda file: file.write(data + TRAILER + hashlib.sha256(data).digest()))
-    with files.disk_errors(now):
-        if now.exists():
-            os.replace(now, previous)
-        os.replace(coming, now)
-        files.sync_folder(folder)
+    return data + TRAILER + hashlib.sha256(data).digest()
 
 
-def forget(folder: Path) -> None:
-    """Keep the last checkpoint only, as a training has ended."""
+def drop_previous(folder: Path) -> None:
+    """Keep the last checkpoint only. Raises RunFolderError."""
     with files.disk_errors(folder):
         (folder / PREVIOUS).unlink(missing_ok=True)
 
 
 def load(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint of a run folder, or None; and what was wrong with newer ones."""
+    """Return the newest complete checkpoint of a run folder or None, and the faults of newer ones."""
     faults: list[str] = []
     for name in NAMES:
         try:
@@ -82,15 +87,18 @@ def _read(data: bytes) -> Checkpoint:
         raise ValueError("damaged: its checksum is wrong")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            read = dict(arrays)
-        return Checkpoint(read, **json.loads(read.pop("about").tobytes()))
-    except Exception as error:  # whole, but written by something else
+            state = dict(arrays)
+        return Checkpoint(state, **json.loads(state.pop("about").tobytes()))
+    except Exception as error:  # complete, but written by something else
         raise ValueError("not a checkpoint") from error
 
 
 @dataclass
 class Keeper:
-    """Saves checkpoints into a folder, as often as `MOST_OF_TIME` permits."""
+    """Checkpoints of one training in its folder, saved as often as `MOST_OF_TIME` permits.
+
+    cost: seconds that the last save took. last: time of its end, by `perf_counter`.
+    """
 
     folder: Path
     config: str
@@ -98,40 +106,50 @@ class Keeper:
     cost: float = 0.0
     last: float = field(default_factory=time.perf_counter)
 
-    def take_up(self, strict: bool = False) -> Checkpoint | None:
-        """The folder's last whole checkpoint, if there is one; warns where it is not quite what one expects.
+    def load_to_resume(self, strict: bool = False) -> Checkpoint | None:
+        """Return the last complete checkpoint of the folder, or None if there is none.
 
-        Raises ConfigError where it is of another config, RunFolderError where, if `strict`, it was made where
-        other bits may come out.
+        Warn if it is damaged, missing or from another environment. Raises ConfigError if it is of another
+        config, RunFolderError if, with `strict`, it is from another environment.
         """
         checkpoint, faults = load(self.folder)
         if not checkpoint and not faults and (self.folder / "metrics.csv").exists():
             faults = [f"{self.folder}: there is no checkpoint"]
-        then = "going back to the checkpoint before it" if checkpoint else "the training begins anew"
+        remedy = "going back to the checkpoint before it" if checkpoint else "the training begins anew"
         for fault in faults:
-            warnings.warn(f"{fault}; {then}", CifarmlpWarning, stacklevel=2)
-        if checkpoint is None:
-            return None
-        lines = zip(checkpoint.config.splitlines(), self.config.splitlines(), strict=False)
-        changed = [f"{old.strip()} there, {new.strip()} here" for old, new in lines if old != new]
-        if checkpoint.config != self.config:
-            raise ConfigError(f"{self.folder}: its checkpoint is of another config: {'; '.join(changed[:3])}")
-        past, here = checkpoint.environment, self.environment
-        other = [f"{k} was {past.get(k)}, is {here[k]}" for k in here if past.get(k) != here[k]]
-        if other and strict:
-            raise RunFolderError(f"{self.folder}: its checkpoint was made elsewhere: {'; '.join(other)}")
-        if other:
-            told = f"{self.folder}: goes on in another environment, the last digits may differ: "
-            warnings.warn(told + "; ".join(other), CifarmlpWarning, stacklevel=2)
+            _warn(f"{fault}; {remedy}")
+        if checkpoint:
+            self._check_config(checkpoint.config)
+            self._check_environment(checkpoint.environment, strict)
         return checkpoint
 
+    def _check_config(self, there: str) -> None:
+        if there == self.config:
+            return
+        pairs = zip(there.splitlines(), self.config.splitlines(), strict=False)
+        changes = [f"{old.strip()} there, {new.strip()} here" for old, new in pairs if old != new]
+        raise ConfigError(f"{self.folder}: its checkpoint is of another config: {'; '.join(changes[:3])}")
+
+    def _check_environment(self, there: Mapping[str, Any], strict: bool) -> None:
+        here = self.environment
+        changes = [f"{k} was {there.get(k)}, is {here[k]}" for k in here if there.get(k) != here[k]]
+        if changes and strict:
+            raise RunFolderError(f"{self.folder}: its checkpoint was made elsewhere: {'; '.join(changes)}")
+        if changes:
+            message = "goes on in another environment, the last digits may differ"
+            _warn(f"{self.folder}: {message}: {'; '.join(changes)}")
+
     def save(self, arrays: Mapping[str, NDArray[Any]], rows: list[dict[str, float]], seconds: float) -> None:
-        """Save now. Raises RunFolderError."""
+        """Save a checkpoint now. Raises RunFolderError."""
         started = time.perf_counter()
         save(self.folder, Checkpoint(arrays, rows, seconds, self.config, self.environment))
         self.last = time.perf_counter()
         self.cost = self.last - started
 
     def is_due(self) -> bool:
-        """Whether enough time has passed since the last one, by what that one took."""
+        """Return whether another save as long as the last one would keep to `MOST_OF_TIME`."""
         return (time.perf_counter() - self.last) * MOST_OF_TIME >= self.cost
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CifarmlpWarning, stacklevel=3)

@@ -1,6 +1,7 @@
-"""Where a run was made: what one needs to know to get its numbers again."""
+"""environment.json: versions, machine, command and images that a run was made with."""
 
 import hashlib
+import json
 import platform
 import subprocess
 import sys
@@ -9,13 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 import cifarmlp
-from cifarmlp import __version__
+from cifarmlp import __version__, files
 from cifarmlp.data import Dataset
 
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
 PACKAGE = Path(cifarmlp.__file__).parent
-DECISIVE = (
+DECISIVE = (  # modules that decide the numbers of a training
     "nn/*.py",
     "data/batches.py",
     "data/dataset.py",
@@ -25,38 +28,77 @@ DECISIVE = (
     "training/loop.py",
     "training/run.py",
 )
+NAME = "environment.json"
 
 
-def describe(dataset: Dataset, threads: int) -> dict[str, Any]:
-    """Versions, git commit, processor, BLAS and its threads, command line, and which images."""
-    return {
-        "cifarmlp": __version__,
-        "git_commit": _git_commit(),
-        "code": code_digest(),
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "platform": platform.platform(),
-        "cpu": processor(),
-        "blas": _blas(),
-        "blas_threads": threads,
-        "command": sys.argv,
-        "data": {
-            "source": dataset.source,
-            "sha256": dataset.checksum,
-            "official": dataset.official,
-        },
-    }
+class ImageOrigin(BaseModel):
+    """Images of a run. official: every bit is as published."""
+
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
+
+    source: str
+    sha256: str
+    official: bool
+
+
+class Environment(BaseModel):
+    """Contents of environment.json. code: see `code_digest`. config: digest of a training's config."""
+
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
+
+    cifarmlp: str
+    git_commit: str | None
+    code: str | None
+    python: str
+    libraries: dict[str, str]
+    platform: str
+    cpu: str
+    blas: list[str]
+    blas_threads: int
+    command: list[Any]  # not str: an argument may have bytes that are not UTF-8
+    data: ImageOrigin
+    config: str | None = None
+
+
+def describe(dataset: Dataset, threads: int) -> Environment:
+    """Return the environment of this process, with so many BLAS threads."""
+    return Environment(
+        cifarmlp=__version__,
+        git_commit=_git_commit(),
+        code=code_digest(),
+        python=platform.python_version(),
+        libraries={name: version(name) for name in LIBRARIES},
+        platform=platform.platform(),
+        cpu=processor(),
+        blas=_blas(),
+        blas_threads=threads,
+        command=sys.argv,
+        data=ImageOrigin(source=dataset.source, sha256=dataset.checksum, official=dataset.official),
+    )
+
+
+def write_environment(folder: Path, environment: Environment) -> None:
+    """Write environment.json. Raises RunFolderError."""
+    files.write_json(folder / NAME, environment.model_dump(exclude_unset=True))
+
+
+def read_environment(folder: Path) -> Environment | None:
+    """Return what environment.json says; None if it is missing or damaged."""
+    try:
+        return Environment.model_validate(json.loads((folder / NAME).read_bytes()))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 @cache
 def code_digest() -> str:
-    """SHA-256 of the modules that decide what a training comes to; the others may change without a trace."""
+    """Return the SHA-256 of the modules in DECISIVE: runs of equal code, config and images are the same."""
     paths = [path for pattern in DECISIVE for path in sorted(PACKAGE.glob(pattern))]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def _blas() -> list[str]:
-    """NumPy's: SciPy brings one of its own, which no training uses, and which is loaded at times only."""
+    """Return name and version of NumPy's BLAS; SciPy may load another, which no training uses."""
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
@@ -64,16 +106,15 @@ def _blas() -> list[str]:
     return sorted({f"{pool['internal_api']} {pool.get('version')}" for pool in numpys})
 
 
-def fingerprint(described: dict[str, Any], threads: int | None) -> dict[str, Any]:
-    """What of a description decides the bits of a result; threads: None where their number does not."""
-    alone = ("cifarmlp", "git_commit", "python", "platform", "cpu", "blas")
-    found = {name: described[name] for name in alone}
-    numpy, images = described["libraries"]["numpy"], described["data"]["sha256"]
-    return {**found, "numpy": numpy, "images": images, "threads": threads}
+def fingerprint(environment: Environment, threads: int | None) -> dict[str, Any]:
+    """Return what decides the bits of a result, by name. threads: None if their number does not."""
+    decisive = environment.model_dump(include={"cifarmlp", "git_commit", "python", "platform", "cpu", "blas"})
+    numpy, images = environment.libraries["numpy"], environment.data.sha256
+    return {**decisive, "numpy": numpy, "images": images, "threads": threads}
 
 
 def _git_commit() -> str | None:
-    """Commit of the checkout that this code runs from, with `+` where it has been changed since."""
+    """Return the commit of this code's checkout, with `+` if files differ from it; None outside of one."""
     folder = PACKAGE.parent
     if not (folder / ".git").exists():
         return None
@@ -91,7 +132,7 @@ def _output(*command: str) -> str | None:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,10 +1,11 @@
-"""How a training went: what result.json holds, and the summary over seeds."""
+"""result.json: the outcome of one training; summary.json: mean and std over several seeds."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cifarmlp.files import sha256
 from cifarmlp.stats import mean_and_std
@@ -12,18 +13,20 @@ from cifarmlp.stats import mean_and_std
 PARTS = ("train", "validation", "test")
 QUANTITIES = ("cost", "loss", "accuracy")
 MODEL = "model.npz"
-STATUS = ("finished", "diverged", "interrupted")
+Status = Literal["finished", "diverged", "interrupted"]
+Number = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
 
 
 @dataclass
 class Outcome:
-    """How a training went; `as_dict` is result.json.
+    """Outcome of a training, see `as_dict` and result.json.
 
-    status: finished, diverged or interrupted. metrics: {train, validation, test} -> {cost, loss, accuracy}.
-    advice: for a run that diverged or never left chance level, what was seen, line by line.
+    metrics: {train, validation, test} -> {cost, loss, accuracy}; test is missing if interrupted. diverged_at:
+    step. layers: health of each layer of a training that never left chance level. advice: for that and for
+    one that diverged, what was seen, line by line.
     """
 
-    status: str
+    status: Status
     steps: int
     epochs: float
     seconds: float
@@ -35,54 +38,102 @@ class Outcome:
     advice: list[str] = field(default_factory=list)
 
     def metric(self, part: str, quantity: str) -> float:
-        """Return a metric such as the accuracy of the test images; nan if it was not measured."""
+        """Return a metric such as the accuracy of the test images; nan if it was not measured.
+
+        >>> outcome = Outcome("interrupted", 300, 0.6, 2.5, {"train": {"loss": 1.5}}, seed=1)
+        >>> outcome.metric("train", "loss"), outcome.metric("test", "loss")
+        (1.5, nan)
+        """
         return self.metrics.get(part, {}).get(quantity, float("nan"))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what result.json holds."""
+        """Return what result.json holds, but for the checksum of the model."""
         values = asdict(self)
         metrics = values.pop("metrics")
         values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
         return {**values, **{part: metrics.get(part) for part in PARTS}}
 
 
+class ResultFile(BaseModel):
+    """Contents of result.json, of which null is read as nan where a number is meant."""
+
+    model_config = ConfigDict(strict=True, defer_build=True)
+
+    status: Status
+    steps: int
+    epochs: float
+    seconds: float
+    seed: int
+    at_chance: bool
+    diverged_at: int | None
+    layers: list[dict[str, int | Number]]
+    advice: list[str]
+    train: dict[str, Number] | None
+    validation: dict[str, Number] | None
+    test: dict[str, Number] | None
+    model_sha256: str
+
+
+class SummaryFile(BaseModel):
+    """Contents of summary.json, as far as they cannot be worked out again: the number of seeds to train."""
+
+    model_config = ConfigDict(strict=True, defer_build=True)
+
+    planned: int = Field(ge=1)
+
+
 def model_checksum(folder: Path) -> str:
-    """SHA-256 of model.npz."""
+    """Return the SHA-256 of model.npz."""
     return sha256((folder / MODEL).read_bytes())
 
 
 def read_ended(folder: Path) -> Outcome | None:
-    """The outcome of a training that ended in this folder; None where none did or its files are not whole."""
+    """Return the outcome of a training that has ended; None if it has not, or its files are damaged."""
     try:
-        found, checksum = read_recorded(folder)
-        return found if found.status != "interrupted" and checksum == model_checksum(folder) else None
+        outcome, checksum = read_recorded(folder)
+        is_whole = outcome.status != "interrupted" and checksum == model_checksum(folder)
+        return outcome if is_whole else None
     except (OSError, ValueError):
         return None
 
 
 def read_recorded(folder: Path) -> tuple[Outcome, str]:
-    """What result.json says, of an interrupted training too, and the SHA-256 that model.npz should have.
+    """Return the outcome in result.json, of an interrupted training too, and the SHA-256 of its model.npz.
 
-    Nothing else is looked at. Raises ValueError where it is not whole, OSError where it can't be read.
+    No other file is read. Raises ValueError if it is damaged, OSError if it cannot be read.
+    """
+    data = (folder / "result.json").read_bytes()
+    try:
+        values = ResultFile.model_validate_json(data).model_dump()
+    except ValidationError as error:
+        raise ValueError("result.json is damaged") from error
+    checksum = values.pop("model_sha256")
+    metrics = {part: numbers for part in PARTS if (numbers := values.pop(part))}
+    return Outcome(metrics=metrics, **values), checksum
+
+
+def read_planned(folder: Path) -> int:
+    """Return how many seeds are to be trained in a folder: those in summary.json, or one if it has none.
+
+    Raises ValueError if that file is damaged, OSError if it cannot be read.
     """
     try:
-        values = json.loads((folder / "result.json").read_bytes())
-        names = {f.name for f in fields(Outcome)} - {"metrics"}
-        metrics = {p: {q: _known(x) for q, x in values[p].items()} for p in PARTS if values[p]}
-        found = Outcome(metrics=metrics, **{name: values[name] for name in names})
-        if found.status not in STATUS or not isinstance(found.seconds, int | float):
-            raise ValueError(found.status)
-        return found, str(values["model_sha256"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError("result.json is damaged") from error
-
-
-def _known(number: float | None) -> float:
-    return float("nan") if number is None else float(number)
+        return SummaryFile.model_validate_json((folder / "summary.json").read_bytes()).planned
+    except FileNotFoundError:
+        return 1
+    except ValidationError as error:
+        raise ValueError("summary.json is damaged") from error
 
 
 def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Mean, standard deviation (n - 1) and n of each metric over the seeds: summary.json."""
+    """Return mean, standard deviation (n - 1) and n of each metric over the seeds, as in summary.json.
+
+    >>> metrics = [{"test": {"accuracy": accuracy}} for accuracy in (0.5, 0.52)]
+    >>> outcomes = [Outcome("finished", 980, 2.0, 1.5, each, seed) for seed, each in enumerate(metrics, 1)]
+    >>> summary = summarise(outcomes)
+    >>> summary["seeds"], summary["test"]["accuracy"]["mean"]
+    ([1, 2], 0.51)
+    """
     summary: dict[str, Any] = {"n": len(outcomes), "seeds": [outcome.seed for outcome in outcomes]}
     for part in PARTS:
         values = {q: [outcome.metric(part, q) for outcome in outcomes] for q in QUANTITIES}

@@ -1,6 +1,10 @@
-"""One config over one or several seeds: which folders, which processes, and the summary."""
+"""A config trained with one or several seeds.
 
-import json
+    config, seeds -> Repeats -> a folder a seed -> `train_into`, here or in worker processes -> summary.json
+
+The folder of each seed is a run folder, see `cifarmlp.training.run`.
+"""
+
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -8,14 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from cifarmlp import files
-from cifarmlp.config import Config, differences, digest, load_config, override_with, to_yaml
+from cifarmlp.config import Config, digest, load_config, override_with, refuse_other_config, to_yaml
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError, show_warnings_as_lines
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.training import checkpoint
+from cifarmlp.training.environment import read_environment
 from cifarmlp.training.loop import Record, Training
-from cifarmlp.training.outcome import Outcome, read_ended, summarise
+from cifarmlp.training.outcome import Outcome, read_ended, read_planned, summarise
 from cifarmlp.training.run import train_into
 
 Watch = Callable[[Training, Record], None]
@@ -23,7 +28,7 @@ Watch = Callable[[Training, Record], None]
 
 @dataclass(frozen=True)
 class SeedTask:
-    """One training, as a worker process gets it."""
+    """One training, as it is sent to a worker process. data_dir: where the images are looked for."""
 
     config: Config
     folder: Path
@@ -34,14 +39,18 @@ class SeedTask:
 
 @dataclass(frozen=True)
 class Repeats:
-    """A config to be trained with so many seeds, its own and those after it, and where."""
+    """A config to train with so many seeds, its own and those after it, in a folder."""
 
     folder: Path
     config: Config
     seeds: int
 
     def places(self) -> dict[Path, Config]:
-        """The folder of each seed, with its config: this one, or one below it for each of several."""
+        """Return the folder of each seed with its config: `folder`, or seed-N in it if several.
+
+        >>> [str(place) for place in Repeats(Path("runs/quickstart-001"), Config(), 2).places()]
+        ['runs/quickstart-001/seed-1', 'runs/quickstart-001/seed-2']
+        """
         seeded = [override_with(self.config, {"seed": self.config.seed + i}) for i in range(self.seeds)]
         if self.seeds == 1:
             return {self.folder: self.config}
@@ -49,59 +58,61 @@ class Repeats:
 
 
 def claim_repeats(config: Config, seeds: int, out: Path) -> Repeats:
-    """A new folder for them. Raises RunFolderError."""
+    """Claim a new folder in `out` and begin it. Raises RunFolderError."""
     repeats = Repeats(files.claim(out, config.name), config, seeds)
     begin_repeats(repeats)
     return repeats
 
 
 def begin_repeats(repeats: Repeats) -> None:
-    """Write to their folder what is to be trained. Raises RunFolderError."""
+    """Write config.yaml, and of several seeds summary.json. Raises RunFolderError."""
     if repeats.seeds > 1:
         write_summary(repeats, [])  # first: with config.yaml alone, it would be the training of one seed
     files.write_text(repeats.folder / "config.yaml", to_yaml(repeats.config))
 
 
 def repeats_to_resume(folder: Path, config: Config | None = None, seeds: int | None = None) -> Repeats:
-    """What was begun in a folder, to go on with, which must be what was asked for, as far as that was said.
+    """Return the repeats begun in `folder`; check config and number of seeds if given.
 
-    Raises RunFolderError where that can't be read, ConfigError where it is something else.
+    Raises RunFolderError if it cannot be read, ConfigError if it is of another config, was changed since it
+    was begun, has another number of seeds, or is a search's.
     """
     if folder.is_file():
         raise RunFolderError(f"{folder}: a file; give the run's folder, {folder.parent}")
-    planned = _planned(folder)
-    try:
-        there = load_config(folder / "config.yaml")
-    except CifarmlpError as error:
-        raise RunFolderError(
-            f"{folder}: not the folder of a training: {str(error).splitlines()[0]}"
-        ) from error
+    repeats = _load_repeats(folder)
     if (folder / "search.json").exists():
         raise ConfigError(f"{folder}: the folder of a search; cifarmlp search --resume {folder}")
-    _refuse_another(folder, there, config)
-    if seeds not in (None, planned):
-        raise ConfigError(f"{folder} has {planned} seed{'s' * (planned > 1)}; leave out --repeats")
-    repeats = Repeats(folder, there, planned)
-    for place, seeded in repeats.places().items():  # which somebody may have changed since they were begun
-        _refuse_another(place, _config_in(place), seeded)
-        _refuse_changed(place, seeded)
+    if config:
+        refuse_other_config(folder, repeats.config, config, "training")
+    if seeds not in (None, repeats.seeds):
+        there = f"{repeats.seeds} seed{'s' * (repeats.seeds > 1)}"
+        raise ConfigError(f"{folder} has {there}; leave out --repeats")
+    for place, seeded in repeats.places().items():
+        _refuse_changes(place, seeded)
     return repeats
 
 
-def _refuse_another(folder: Path, there: Config | None, here: Config | None) -> None:
-    other = differences(there, here) if there and here else []
-    if other:
-        raise ConfigError(f"{folder} is the training of another config: {'; '.join(other[:3])}")
-
-
-def _refuse_changed(folder: Path, config: Config) -> None:
-    if read_ended(folder) is None and checkpoint.load(folder)[0]:
-        return  # which knows the whole config, and tells the difference
+def _load_repeats(folder: Path) -> Repeats:
     try:
-        begun_with = json.loads((folder / "environment.json").read_bytes()).get("config")
-    except (OSError, ValueError, AttributeError):
-        return  # not begun, or damaged: nothing to compare it with
-    if begun_with not in (None, digest(config)):
+        seeds = read_planned(folder)
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{folder / 'summary.json'}: damaged; train the config anew") from error
+    try:
+        return Repeats(folder, load_config(folder / "config.yaml"), seeds)
+    except CifarmlpError as error:
+        reason = str(error).splitlines()[0]
+        raise RunFolderError(f"{folder}: not the folder of a training: {reason}") from error
+
+
+def _refuse_changes(folder: Path, config: Config) -> None:
+    """Raise ConfigError if the training begun in a seed's folder was not of this config."""
+    there = _config_in(folder)
+    if there:
+        refuse_other_config(folder, there, config, "training")
+    if read_ended(folder) is None and checkpoint.load(folder)[0]:
+        return  # its checkpoint has the whole config, and the error about it says what differs
+    environment = read_environment(folder)
+    if environment and environment.config not in (None, digest(config)):
         raise ConfigError(
             f"{folder}: its config.yaml has changed since it was begun; put it back, or train it as a new one"
         )
@@ -111,19 +122,7 @@ def _config_in(folder: Path) -> Config | None:
     try:
         return load_config(folder / "config.yaml")
     except CifarmlpError:
-        return None  # not begun, or to be written again
-
-
-def _planned(folder: Path) -> int:
-    try:
-        planned = int(json.loads((folder / "summary.json").read_bytes())["planned"])
-        if planned < 1:
-            raise ValueError(planned)
-        return planned
-    except FileNotFoundError:
-        return 1
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{folder / 'summary.json'}: damaged; train the config anew") from error
+        return None  # not begun yet, or damaged and to be written anew
 
 
 def train_seeds(
@@ -138,42 +137,48 @@ def train_seeds(
     ended: Callable[[Outcome], None] = lambda outcome: None,
     stop: Callable[[], int] = lambda: 0,
 ) -> list[Outcome]:
-    """Train the seeds whose training hasn't ended, each from its last checkpoint; summary.json of several.
+    """Train the seeds that have not ended, each from its last checkpoint. Return all outcomes, by seed.
 
-    `watch` sees the records of trainings in this process, that is with one job; `ended` sees every outcome.
-    Raises RunFolderError where a folder can't be used; see also `experiment.train_into`. CifarmlpError at the
-    end, where the worker of a seed died twice or had too little memory.
+    Of several seeds, summary.json is written. jobs: processes at a time. threads: of BLAS in each, see
+    `train_into`, as for strict. `watch` sees the records of trainings in this process, that is with one job;
+    `ended` sees each new outcome. Raises RunFolderError if a folder cannot be used; at the end CifarmlpError
+    if the worker of a seed died twice or ran out of memory twice.
     """
     with files.lock(repeats.folder) if repeats.seeds > 1 else nullcontext():
-        known = {place: read_ended(place) for place in repeats.places()}
-        outcomes = [found for found in known.values() if found]
-        todo = {place: config for place, config in repeats.places().items() if known[place] is None}
+        places = repeats.places()
+        outcomes = {place: outcome for place in places if (outcome := read_ended(place))}
+        todo = {place: config for place, config in places.items() if place not in outcomes}
         jobs = min(jobs, max(1, len(todo)))
         threads = threads or (None if jobs == 1 else 1)
         tasks = [SeedTask(config, place, data_dir, threads, strict) for place, config in todo.items()]
-        alone = partial(_train, dataset=dataset, watch=watch, stop=stop)
-        lost: dict[int, Lost] = {}
-        for task, result in map_unordered(train_seed if jobs > 1 else alone, tasks, jobs, stop=stop):
+        work = train_seed if jobs > 1 else partial(_train, dataset=dataset, watch=watch, stop=stop)
+        lost = {}
+        for task, result in map_unordered(work, tasks, jobs, stop=stop):
             if isinstance(result, Lost):
                 lost[task.config.seed] = result
             else:
                 ended(result)
-                outcomes.append(result)
-        outcomes.sort(key=lambda outcome: outcome.seed)
-        if repeats.seeds > 1:
-            write_summary(repeats, [each for each in outcomes if each.status != "interrupted"])
-        if lost:
-            raise _given_up(lost, repeats.folder, jobs)
-        return outcomes
+                outcomes[task.folder] = result
+        return _conclude(repeats, list(outcomes.values()), lost, jobs)
+
+
+def _conclude(repeats: Repeats, outcomes: list[Outcome], lost: dict[int, Lost], jobs: int) -> list[Outcome]:
+    """Write the summary and return the outcomes by seed. Raises CifarmlpError if seeds were lost."""
+    outcomes = sorted(outcomes, key=lambda outcome: outcome.seed)
+    if repeats.seeds > 1:
+        write_summary(repeats, [outcome for outcome in outcomes if outcome.status != "interrupted"])
+    if lost:
+        raise _lost_error(lost, repeats.folder, jobs)
+    return outcomes
 
 
 def write_summary(repeats: Repeats, outcomes: list[Outcome]) -> None:
-    """summary.json of several seeds: of those that have ended, and how many are planned."""
+    """Write summary.json over the seeds that have ended, and the number to train. Raises RunFolderError."""
     files.write_json(repeats.folder / "summary.json", {**summarise(outcomes), "planned": repeats.seeds})
 
 
 def train_seed(task: SeedTask) -> Outcome:
-    """A worker's whole job."""
+    """Train one seed in a worker process."""
     show_warnings_as_lines()
     dataset = load(task.config.data.source, task.data_dir)
     return _train(task, dataset, lambda training, record: None, watch_signals())
@@ -184,7 +189,7 @@ def _train(task: SeedTask, dataset: Dataset, watch: Watch, stop: Callable[[], in
     return train_into(folder, task.config, dataset, task.threads, watch, lambda: bool(stop()), task.strict)
 
 
-def _given_up(lost: dict[int, Lost], folder: Path, jobs: int) -> CifarmlpError:
+def _lost_error(lost: dict[int, Lost], folder: Path, jobs: int) -> CifarmlpError:
     seeds = " and ".join(map(str, sorted(lost)))
     reasons = ", ".join(sorted({each.reason for each in lost.values()}))
     remedy = "fewer --jobs" if jobs > 1 else "a smaller network.hidden or training.batch_size"

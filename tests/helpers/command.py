@@ -1,4 +1,4 @@
-"""The command line as tests run it: in this process, in one of its own, or held there at some place."""
+"""Run the command line: in this process, in a process of its own, or in one held at some place."""
 
 import io
 import json
@@ -24,7 +24,7 @@ HELD, SMALL = (Path(__file__).with_name(name) for name in ("held.py", "small.py"
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended, and what it printed."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -32,7 +32,7 @@ class Done:
 
     @property
     def json(self) -> Any:
-        """Its results, of a command with --json that ended well."""
+        """Results of a command that was run with --json and succeeded."""
         assert self.code == 0, self.err
         return json.loads(self.out)
 
@@ -40,7 +40,10 @@ class Done:
 def cifarmlp(
     *words: object, cwd: Path | None = None, err: io.StringIO | None = None, on_tiny_images: bool = False
 ) -> Done:
-    """Run a command in this process, and leave its signals and warnings as they were."""
+    """Run a command in this process, and leave its signals and warnings as they were.
+
+    Fails if it shows a traceback. err: where its stderr goes, for a look while it runs.
+    """
     out, err = io.StringIO(), err or io.StringIO()
     code: Any = 0
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -61,6 +64,7 @@ def cifarmlp(
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    assert "Traceback" not in err.getvalue(), err.getvalue()
     return Done(code or 0, out.getvalue(), err.getvalue())
 
 
@@ -72,7 +76,7 @@ def cifarmlp_process(*words: object, cwd: Path, **options: Any) -> Done:
 
 
 def with_helpers(**variables: str) -> dict[str, str]:
-    """The environment of a process that can import these helpers."""
+    """Return environment variables with which a process can import these helpers."""
     return {**os.environ, "PYTHONPATH": str(TESTS), **variables}
 
 
@@ -80,9 +84,9 @@ def with_helpers(**variables: str) -> dict[str, str]:
 def held(
     place: Path, at: str, *args: str, processes: int = 1, script: Path = HELD
 ) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own that waits `at` some place, see held.py; killed in the end.
+    """Run a command in a process of its own, held `at` a place, see held.py; kill it in the end.
 
-    script: what the process runs, if not held.py itself.
+    processes: how many must be held before the test goes on. script: held.py, or one that imports it.
     """
     for path in [*place.glob("held-*"), *place.glob("heard-*"), *place.glob("go")]:
         path.unlink()
@@ -99,7 +103,7 @@ def held(
 
 
 def until(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait until `what()`; fails where the process ends before, or after two minutes."""
+    """Wait until `what()` is true. Fails if the process ends before, or after two minutes."""
     deadline = time.monotonic() + 120
     while not what():
         assert process.poll() is None, process.communicate()

@@ -1,8 +1,8 @@
-"""The command line, but that each of its processes waits at some place until there is a file `go`.
+"""The command line, with each of its processes held at some place until there is a file `go`.
 
-So a test can send a signal to a training that is at work, however fast or slow the machine is. $HOLD is
-`step N` (before that update) or `evaluation N` (within the N-th that the process makes). A process that waits
-leaves a file `held-PID`; one that has heard a first signal, `heard-PID`.
+A test can thus send a signal to a training at work, on a machine of any speed. $HOLD is `step N` (before that
+update) or `evaluation N` (half-way through the N-th of the process). A process writes a file `held-PID` when
+it begins to wait, and `heard-PID` when it has received a first signal there.
 """
 
 import itertools
@@ -22,7 +22,7 @@ evaluations = itertools.count(1)
 
 
 def wait() -> None:
-    """Until there is a file `go`."""
+    """Wait until there is a file `go`."""
     Path(f"held-{os.getpid()}").touch()
     while not Path("go").exists():
         if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:  # the next one ends it at once
@@ -31,14 +31,14 @@ def wait() -> None:
 
 
 def held_update(self: loop.Training, *args: Any) -> Any:
-    """An update, waited with where it is the one."""
+    """Update, after a wait if $HOLD names this step."""
     if (KIND, self.step) == ("step", int(NUMBER)):
         wait()
     return update(self, *args)
 
 
 def held_predictions(*args: Any) -> Iterator[Any]:
-    """An evaluation, waited with half-way where it is the one."""
+    """Evaluate, with a wait after the first chunk if $HOLD names this evaluation."""
     number = next(evaluations)
     for chunk, part in enumerate(predictions(*args)):
         if (KIND, number, chunk) == ("evaluation", int(NUMBER), 1):
@@ -49,5 +49,5 @@ def held_predictions(*args: Any) -> Iterator[Any]:
 loop.Training.update = held_update  # type: ignore[method-assign]
 loop.predictions = held_predictions
 
-if __name__ == "__main__":  # its workers import this too, and wait as well
+if __name__ == "__main__":  # workers import this module, and are held as well
     main()

@@ -1,18 +1,18 @@
-"""The command line in a process of its own, on the tiny images; held at some place where $HOLD says so.
+"""The command line in a process of its own, on the tiny images; held at some place if $HOLD is set.
 
-A worker of it imports this too, and so trains on those images as well. See tiny.py and held.py.
+Its workers import this too, and so train on those images as well. See tiny.py and held.py.
 """
 
 import os
 
-from cifarmlp.cli.main import main
-from cifarmlp.search import run as search_run
-from cifarmlp.study import plan as study_plan
-from cifarmlp.training import run, seeds
+import cifarmlp.data
 from helpers import tiny
 
-for module in (seeds, search_run, study_plan):
-    module.load = tiny.dataset  # type: ignore[attr-defined]
+cifarmlp.data.load = tiny.dataset  # before any module imports it by name
+
+from cifarmlp.cli.main import main  # noqa: E402
+from cifarmlp.training import run  # noqa: E402
+
 run._draw = lambda *_: None  # type: ignore[assignment]
 if "HOLD" in os.environ:
     from helpers import held  # noqa: F401

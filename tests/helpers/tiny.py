@@ -1,4 +1,4 @@
-"""A training of a second or less that leaves whole run folders, and what two of them have to agree in."""
+"""Trainings of a second or less that leave complete run folders, and their results."""
 
 import io
 import json
@@ -10,7 +10,6 @@ import numpy as np
 
 from cifarmlp.config import Config, find_config, load_config
 from cifarmlp.data import Dataset, Images
-from cifarmlp.training import seeds as seeds_
 
 SETTINGS = [
     "network.hidden=[8, 6]",
@@ -24,7 +23,7 @@ TIMES = ("seconds", "steps_per_second")
 
 
 def images(n: int, seed: int) -> Images:
-    """Brighter and darker images of ten levels, and noise."""
+    """Noise, and ten levels of brightness as classes."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, n).astype(np.uint8)
     noise = rng.integers(0, 40, (n, 3072))
@@ -32,33 +31,38 @@ def images(n: int, seed: int) -> Images:
 
 
 def dataset(*_: object, **__: object) -> Dataset:
-    """400 training and 100 test images; can stand in for `data.load`."""
+    """Return 400 training and 100 test images; a stand-in for `data.load`."""
     names = tuple("abcdefghij")
     return Dataset(images(400, 1), images(100, 2), names, "synthetic", "of 400", False, "", "none")
 
 
 def config(*settings: str) -> Config:
-    """80 steps of a small network, 15 an epoch, but for what is set otherwise."""
+    """Return a config of a small network, by default 80 steps, 15 an epoch."""
     return load_config(find_config("quickstart"), [*SETTINGS, *settings])
 
 
 class Figure:
-    """Stands for the curves, which take longer to draw than a tiny training takes; about as large."""
+    """A stand-in for curves, which take longer to draw than to train for; its file is about as large."""
 
     def savefig(self, file: io.BytesIO, **_: object) -> None:
         file.write(b"a picture" * 8000)
 
 
 def results(folder: Path) -> dict[str, Any]:
-    """What two trainings must have in common, to the bit."""
+    """Return what must be the same of two runs that are the same, to the bit: all results but times."""
     result = json.loads((folder / "result.json").read_text())
     alike = {name: value for name, value in result.items() if name not in TIMES}
     return {"result": alike, **{name: (folder / name).read_bytes() for name in ("model.npz", "metrics.csv")}}
 
 
 def trained(out: Path, name: str, *settings: str, seeds: int = 1) -> Path:
-    """The folder of a training, or of one repeated, but for the picture of its curves."""
-    begun = seeds_.claim_repeats(config(f"name={name}", *settings), seeds, out)
+    """Train one seed or several, and return the folder; curves are not drawn."""
+    from cifarmlp.training.seeds import (  # after `small` has changed what they import
+        claim_repeats,
+        train_seeds,
+    )
+
+    repeats = claim_repeats(config(f"name={name}", *settings), seeds, out)
     with mock.patch("cifarmlp.training.run._draw"):
-        seeds_.train_seeds(begun, dataset(), None, threads=1)
-    return begun.folder
+        train_seeds(repeats, dataset(), None, threads=1)
+    return repeats.folder

@@ -1,29 +1,26 @@
 """Checkpoints: with one a training goes on to the same bits, and a damaged one is never used."""
 
+import hashlib
 import io
-import json
+import itertools
 import os
 import pickle
 import random
-import shutil
+import stat
 import time
-import warnings
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import tiny
 
-from cifarmlp import files as files_
-from cifarmlp.config import Config, override_with
+from cifarmlp.config import override_with
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 from cifarmlp.training import checkpoint
 from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.checkpoint import NAMES, NEXT, NOW, PREVIOUS, Checkpoint, Keeper
 from cifarmlp.training.loop import Record, Training
-from cifarmlp.training.run import train_into
 
 DATASET = tiny.dataset()
 NORM, PLAIN = (), ("network.batch_norm=false",)
@@ -100,11 +97,10 @@ def test_a_last_evaluation_that_was_cut_short_is_made_again_to_the_same_bits(
     settings = (*kind, f"training.steps={steps}")  # the ends of epochs and others
     through, part, rest = (training(*settings) for _ in range(3))
     *_, last = through.records()
-    asked: list[int] = []
+    chunks = itertools.count(1)
 
     def stop() -> bool:
-        asked.extend([1] if part.step == steps else [])
-        return len(asked) == chunk
+        return part.step == steps and next(chunks) == chunk
 
     part.stop = stop
     list(part.records())
@@ -123,7 +119,7 @@ def test_the_scale_of_a_state_is_as_it_was_folded_or_not() -> None:
     run.stop = lambda: bool(scales.append(float(run.state()["scale1"].min())))  # type: ignore[func-returns-value]
     list(run.records())
     assert min(scales) < 1
-    assert sum(b > a for a, b in pairwise(scales)) >= 3  # folded on the way
+    assert sum(b > a for a, b in itertools.pairwise(scales)) >= 3  # folded on the way
 
 
 LAYERS = {"W1", "scale1", "W2", "W3", "b3"}
@@ -177,47 +173,47 @@ def test_the_state_of_more_members_is_refused() -> None:
 # ------------------------------------------------------------------------------------------------ save, load
 
 
-def saved(number: int) -> Checkpoint:
+def numbered(number: int) -> Checkpoint:
     state = {"W1": np.full((2, 3), number, np.float32), "step": np.array(number)}
     return Checkpoint(state, [{"step": number, "loss": 0.1 * number}], number / 3, "name: a\n", HERE)
 
 
 def assert_is(found: Checkpoint | None, number: int) -> None:
     assert found is not None
-    assert_same(dict(found.arrays), dict(saved(number).arrays))
-    assert {**vars(found), "arrays": 0} == {**vars(saved(number)), "arrays": 0}
+    assert_same(dict(found.arrays), dict(numbered(number).arrays))
+    assert {**vars(found), "arrays": 0} == {**vars(numbered(number)), "arrays": 0}
 
 
-def loaded(folder: Path) -> Checkpoint | None:
-    """What is there, where all of it is whole."""
+def load_whole(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint of a folder in which nothing is damaged."""
     found, faults = checkpoint.load(folder)
     assert faults == []
     return found
 
 
 def test_what_was_saved_is_loaded_and_the_one_before_it_kept(tmp_path: Path) -> None:
-    assert loaded(tmp_path) is None
-    checkpoint.save(tmp_path, saved(1))
-    assert_is(loaded(tmp_path), 1)
+    assert load_whole(tmp_path) is None
+    checkpoint.save(tmp_path, numbered(1))
+    assert_is(load_whole(tmp_path), 1)
     assert [path.name for path in tmp_path.iterdir()] == [NOW]
-    checkpoint.save(tmp_path, saved(2))
-    assert_is(loaded(tmp_path), 2)
+    checkpoint.save(tmp_path, numbered(2))
+    assert_is(load_whole(tmp_path), 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == [NOW, PREVIOUS]
     os.replace(tmp_path / PREVIOUS, tmp_path / NOW)
-    assert_is(loaded(tmp_path), 1)
+    assert_is(load_whole(tmp_path), 1)
 
 
 def test_of_a_training_that_ended_the_last_checkpoint_is_kept(tmp_path: Path) -> None:
     for number in (1, 2):
-        checkpoint.save(tmp_path, saved(number))
-    checkpoint.forget(tmp_path)
+        checkpoint.save(tmp_path, numbered(number))
+    checkpoint.drop_previous(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [NOW]
-    assert_is(loaded(tmp_path), 2)
+    assert_is(load_whole(tmp_path), 2)
 
 
 def test_rows_with_nan_come_back(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, Checkpoint({}, [{"loss": float("nan")}], 0.0, "", {}))
-    found = loaded(tmp_path)
+    found = load_whole(tmp_path)
     assert found is not None
     assert np.isnan(found.rows[0]["loss"])
 
@@ -238,73 +234,56 @@ CRASHES: dict[str, tuple[dict[str, int], int]] = {
 def test_after_a_crash_within_a_save_the_newest_whole_checkpoint_is_found(crash: str, tmp_path: Path) -> None:
     files, newest = CRASHES[crash]
     for name, number in files.items():
-        checkpoint.save(tmp_path / "made", saved(number)) if (tmp_path / "made").mkdir() is None else None
-        (tmp_path / "made" / NOW).rename(tmp_path / name)
-        shutil.rmtree(tmp_path / "made")
-    assert_is(loaded(tmp_path), newest)
-    checkpoint.save(tmp_path, saved(9))
-    assert_is(loaded(tmp_path), 9)
+        folder = tmp_path / f"of-{number}"
+        folder.mkdir()
+        checkpoint.save(folder, numbered(number))
+        (folder / NOW).rename(tmp_path / name)
+    assert_is(load_whole(tmp_path), newest)
+    checkpoint.save(tmp_path, numbered(9))
+    assert_is(load_whole(tmp_path), 9)
     assert not (tmp_path / NEXT).exists()
     (tmp_path / NOW).unlink()
     before, _ = checkpoint.load(tmp_path)
     assert before is not None or newest == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="folders can be synced on POSIX only")
+def test_the_folder_is_synced_after_the_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is synced before its rename, the renames by the sync of the folder: none outlasts a loss of
+    power otherwise.
+    """
+    checkpoint.save(tmp_path, numbered(1))
+    calls: list[str] = []
+    replace, fsync = os.replace, os.fsync
+
+    def note_replace(source: Path, target: Path) -> None:
+        replace(source, target)
+        calls.append(f"rename to {Path(target).name}")
+
+    def note_fsync(handle: int) -> None:
+        fsync(handle)
+        status = os.fstat(handle)
+        assert not stat.S_ISDIR(status.st_mode) or os.path.samestat(status, os.stat(tmp_path))
+        calls.append("sync folder" if stat.S_ISDIR(status.st_mode) else "sync file")
+
+    monkeypatch.setattr(os, "replace", note_replace)
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    checkpoint.save(tmp_path, numbered(2))
+    assert calls == ["sync file", *(f"rename to {name}" for name in (NEXT, PREVIOUS, NOW)), "sync folder"]
+
+
 def test_a_save_that_fails_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint.save(tmp_path, saved(1))
+    checkpoint.save(tmp_path, numbered(1))
     for name in ("fsync", "replace", "chmod"):
         with monkeypatch.context() as patch:
             patch.setattr(os, name, lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
             with pytest.raises(RunFolderError, match="No space left on device"):
-                checkpoint.save(tmp_path, saved(2))
-        assert_is(loaded(tmp_path), 1)
+                checkpoint.save(tmp_path, numbered(2))
+        assert_is(load_whole(tmp_path), 1)
         assert not list(tmp_path.glob(".*"))
 
 
 # ---------------------------------------------------------------------------------------------------- damage
-
-
-def torn(data: bytes) -> bytes:
-    return data[: len(data) // 2]
-
-
-def short_by_one(data: bytes) -> bytes:
-    return data[:-1]
-
-
-def flipped(data: bytes) -> bytes:
-    place = len(data) // 3
-    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
-
-
-def flipped_at_the_end(data: bytes) -> bytes:
-    return data[:-1] + bytes([data[-1] ^ 128])
-
-
-def emptied(data: bytes) -> bytes:
-    return b""
-
-
-def garbage(data: bytes) -> bytes:
-    return random.Random(1).randbytes(len(data))
-
-
-def appended(data: bytes) -> bytes:
-    return data + b"\0"
-
-
-def without_checksum(data: bytes) -> bytes:
-    return data[: -len(checkpoint.TRAILER) - 32]
-
-
-def text(data: bytes) -> bytes:
-    return b"not a checkpoint"
-
-
-def signed(content: bytes) -> bytes:
-    import hashlib
-
-    return content + checkpoint.TRAILER + hashlib.sha256(content).digest()
 
 
 class _Runs:
@@ -314,175 +293,86 @@ class _Runs:
         return os.mkdir, ("ran",)
 
 
-def pickled(data: bytes) -> bytes:
-    return pickle.dumps(_Runs())
+def signed(content: bytes) -> bytes:
+    return content + checkpoint.TRAILER + hashlib.sha256(content).digest()
 
 
-def pickled_with_checksum(data: bytes) -> bytes:
-    return signed(pickle.dumps(_Runs()))
-
-
-def objects_with_checksum(data: bytes) -> bytes:
+def archive(**arrays: np.ndarray) -> bytes:
     file = io.BytesIO()
-    np.savez(file, about=np.array([_Runs()], object), W1=np.array([_Runs()], object))
-    return signed(file.getvalue())
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
-def one_array_with_checksum(data: bytes) -> bytes:
+def one_array() -> bytes:
     file = io.BytesIO()
     np.save(file, np.zeros(3))
-    return signed(file.getvalue())
+    return file.getvalue()
 
 
-def nothing_with_checksum(data: bytes) -> bytes:
-    return signed(b"")
+def flip(data: bytes, place: int, mask: int = 1) -> bytes:
+    """One bit is another one."""
+    changed = bytearray(data)
+    changed[place] ^= mask
+    return bytes(changed)
 
 
-def another_archive_with_checksum(data: bytes) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, about=np.frombuffer(b'{"a": 1}', np.uint8))
-    return signed(file.getvalue())
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "torn": lambda data: data[: len(data) // 2],
+    "short by one": lambda data: data[:-1],
+    "a bit flipped": lambda data: flip(data, len(data) // 3),
+    "a bit of the checksum flipped": lambda data: flip(data, -1, 128),
+    "emptied": lambda _: b"",
+    "garbage": lambda data: random.Random(1).randbytes(len(data)),
+    "a byte appended": lambda data: data + b"\0",
+    "without checksum": lambda data: data[: -len(checkpoint.TRAILER) - 32],
+    "text": lambda _: b"not a checkpoint",
+    "pickled": lambda _: pickle.dumps(_Runs()),
+    "pickled, with checksum": lambda _: signed(pickle.dumps(_Runs())),
+    "objects, with checksum": lambda _: signed(
+        archive(about=np.array([_Runs()], object), W1=np.array([_Runs()], object))
+    ),
+    "one array, with checksum": lambda _: signed(one_array()),
+    "nothing, with checksum": lambda _: signed(b""),
+    "another archive, with checksum": lambda _: signed(archive(about=np.frombuffer(b'{"a": 1}', np.uint8))),
+}
 
 
-DAMAGE = [torn, short_by_one, flipped, flipped_at_the_end, emptied, garbage, appended, without_checksum, text]
-DAMAGE += [pickled, pickled_with_checksum, objects_with_checksum, one_array_with_checksum]
-DAMAGE += [nothing_with_checksum, another_archive_with_checksum]
-
-
-def spoil(path: Path, damage: Callable[[bytes], bytes]) -> None:
-    path.write_bytes(damage(path.read_bytes()))
+def spoil(path: Path, damage: str) -> None:
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(
-    damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for number in (1, 2):
-        checkpoint.save(tmp_path, saved(number))
+        checkpoint.save(tmp_path, numbered(number))
     spoil(tmp_path / NOW, damage)
     with pytest.warns(CifarmlpWarning, match=f"{NOW}: .*going back to the checkpoint before it"):
-        assert_is(Keeper(tmp_path, "name: a\n", HERE).take_up(), 1)
+        assert_is(Keeper(tmp_path, "name: a\n", HERE).load_to_resume(), 1)
     spoil(tmp_path / PREVIOUS, damage)
-    with pytest.warns(CifarmlpWarning) as told:
-        assert Keeper(tmp_path, "name: a\n", HERE).take_up() is None
-    assert len(told) == 2
+    with pytest.warns(CifarmlpWarning, match="the training begins anew") as warned:
+        assert Keeper(tmp_path, "name: a\n", HERE).load_to_resume() is None
+    assert len(warned) == 2
     assert not (tmp_path / "ran").exists()
 
 
 def test_pickles_of_these_tests_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the test above would prove nothing."""
     monkeypatch.chdir(tmp_path)
-    pickle.loads(pickled(b""))
+    pickle.loads(DAMAGE["pickled"](b""))
     assert (tmp_path / "ran").exists()
 
 
 def test_a_checkpoint_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, saved(1))
+    checkpoint.save(tmp_path, numbered(1))
     (tmp_path / NOW).rename(tmp_path / PREVIOUS)
     (tmp_path / NOW).mkdir()
     found, faults = checkpoint.load(tmp_path)
     assert_is(found, 1)
     assert len(faults) == 1
     assert "Is a directory" in faults[0]
-
-
-# ------------------------------------------------------------------------------------------- whole trainings
-
-
-def trained(folder: Path, config: Config, stop: Callable[[Training], bool] = lambda run: False) -> str:
-    """Train into a folder; `stop` sees the training at each record. Returns the status."""
-    asked: list[bool] = []
-    folder.mkdir(exist_ok=True)
-    outcome = train_into(
-        folder,
-        config,
-        DATASET,
-        threads=1,
-        watch=lambda run, record: asked.extend([True] if stop(run) else []),
-        stop=lambda: bool(asked),
-    )
-    return outcome.status
-
-
-@pytest.fixture(scope="module")
-def through(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("through")
-    assert trained(folder, tiny.config()) == "finished"
-    return folder
-
-
-def interrupted(folder: Path) -> Path:
-    """With a checkpoint and the one before it."""
-    assert trained(folder, tiny.config(), lambda run: run.step >= 3 * tiny.EPOCH) == "interrupted"
-    assert (folder / PREVIOUS).exists()
-    return folder
-
-
-@pytest.mark.usefixtures("at_every_record")
-@pytest.mark.parametrize("damaged", [[], [NOW], [PREVIOUS], [NOW, PREVIOUS]])
-def test_a_training_with_damaged_checkpoints_comes_to_the_same_bits(
-    damaged: list[str], tmp_path: Path, through: Path
-) -> None:
-    folder = interrupted(tmp_path / "run")
-    for name in damaged:
-        spoil(folder / name, flipped)
-    first: list[int] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CifarmlpWarning)
-        status = trained(folder, tiny.config(), lambda run: bool(first.append(run.step)))  # type: ignore[func-returns-value]
-    assert status == "finished"
-    assert first[0] == (0 if len(damaged) == 2 else 4 * tiny.EPOCH)
-    assert tiny.results(folder) == tiny.results(through)
-
-
-@pytest.mark.usefixtures("at_every_record")
-def test_later_or_torn_rows_and_stray_files_do_not_outlast_a_resume(tmp_path: Path, through: Path) -> None:
-    folder = interrupted(tmp_path / "run")
-    with (folder / "metrics.csv").open("a") as file:
-        file.write("60,4.0,0.1,1.2")
-    (folder / ".model.npz.abc.tmp").write_bytes(b"half")
-    assert trained(folder, tiny.config()) == "finished"
-    assert tiny.results(folder) == tiny.results(through)
-    assert not list(folder.glob(".*.tmp"))
-
-
-@pytest.mark.usefixtures("at_every_record")
-def test_a_training_whose_last_record_was_saved_makes_its_files_whole(tmp_path: Path, through: Path) -> None:
-    folder = tmp_path / "run"
-    assert trained(folder, tiny.config()) == "finished"
-    found = loaded(folder)
-    assert found is not None
-    assert int(found.arrays["recorded"]) == tiny.STEPS
-    for name in ("result.json", "model.npz", "curves.png"):
-        (folder / name).unlink()
-    (folder / "metrics.csv").write_text("step,epo")
-    assert trained(folder, tiny.config()) == "finished"
-    assert tiny.results(folder) == tiny.results(through)
-
-
-def test_the_checkpoint_of_another_version_is_refused_in_one_line(tmp_path: Path) -> None:
-    assert trained(tmp_path, tiny.config(), lambda run: run.step > 0) == "interrupted"
-    found = loaded(tmp_path)
-    assert found is not None
-    checkpoint.save(
-        tmp_path, Checkpoint({**found.arrays, "V1": np.zeros(1)}, *list(vars(found).values())[1:])
-    )
-    with pytest.raises(RunFolderError, match=r"cannot be used: .*does not fit"):
-        trained(tmp_path, tiny.config())
-
-
-def test_a_folder_has_one_owner_at_a_time_who_is_told(tmp_path: Path) -> None:
-    with files_.lock(tmp_path):
-        told = rf"process {os.getpid()} on .* is at work in it since \d{{4}}-"
-        with pytest.raises(RunFolderError, match=told):
-            trained(tmp_path, tiny.config())
-        (tmp_path / ".owner.json").write_text("{")
-        with pytest.raises(RunFolderError, match="another process is at work in it"), files_.lock(tmp_path):
-            pass
-    with files_.lock(tmp_path):
-        assert json.loads((tmp_path / ".owner.json").read_text())["pid"] == os.getpid()
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 # ---------------------------------------------------------------------------------------------------- keeper
@@ -504,27 +394,27 @@ def test_saving_keeps_to_its_share_of_the_time(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, saved(1))
+    checkpoint.save(tmp_path, numbered(1))
     with pytest.raises(ConfigError, match="another config: name: a there, name: b here"):
-        Keeper(tmp_path, "name: b\n", HERE).take_up()
+        Keeper(tmp_path, "name: b\n", HERE).load_to_resume()
 
 
 @pytest.mark.parametrize(("name", "value"), [("numpy", "1.26"), ("threads", 2), ("cpu", "another")])
 def test_another_environment_is_told_or_where_strict_refused(
     name: str, value: object, tmp_path: Path
 ) -> None:
-    checkpoint.save(tmp_path, saved(1))
+    checkpoint.save(tmp_path, numbered(1))
     keeper = Keeper(tmp_path, "name: a\n", {**HERE, name: value})
     difference = f"{name} was {HERE.get(name)}, is {value}"
     with pytest.warns(CifarmlpWarning, match=f"last digits may differ: {difference}$"):
-        assert_is(keeper.take_up(), 1)
+        assert_is(keeper.load_to_resume(), 1)
     with pytest.raises(RunFolderError, match=difference):
-        keeper.take_up(strict=True)
+        keeper.load_to_resume(strict=True)
 
 
 def test_the_same_environment_is_nothing_to_tell(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, saved(1))
-    assert_is(Keeper(tmp_path, "name: a\n", HERE).take_up(strict=True), 1)
+    checkpoint.save(tmp_path, numbered(1))
+    assert_is(Keeper(tmp_path, "name: a\n", HERE).load_to_resume(strict=True), 1)
 
 
 def test_the_names_are_in_the_order_of_age() -> None:
