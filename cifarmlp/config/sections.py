@@ -142,7 +142,7 @@ class SGDConfig(StrictModel):
 class MomentumConfig(StrictModel):
     """Stochastic gradient descent with momentum `rho`."""
 
-    kind: Literal["momentum"] = "momentum"
+    kind: Literal["momentum"]
     rho: Share = 0.9
 
     @property

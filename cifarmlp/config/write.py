@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from cifarmlp.config.schema import Config
 from cifarmlp.config.search_section import numeric_fields
+from cifarmlp.config.sections import OptimiserConfig
 from cifarmlp.errors import ConfigError
 from cifarmlp.text import yaml_line
 
@@ -78,14 +79,15 @@ def json_schema() -> dict[str, Any]:
     sections = {name: model["properties"] for name, model in schema["$defs"].items()}
     _also(sections["NetworkConfig"]["batch_norm"], {"type": "boolean"})
     _also(sections["NetworkConfig"]["init"], {"enum": ["he", "xavier"]})
-    optimiser = sections["TrainingConfig"]["optimiser"]
-    _also(optimiser, {"enum": list(optimiser.pop("discriminator")["mapping"])})
+    kinds = [get_args(each.model_fields["kind"].annotation)[0] for each in get_args(OptimiserConfig)]
+    _also(sections["TrainingConfig"]["optimiser"], {"enum": kinds})
     for stage in ("Coarse", "Fine"):
         sections[stage]["space"]["propertyNames"] = {"enum": list(numeric_fields())}
     return schema
 
 
 def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
+    field.pop("discriminator", None)
     whole = field.pop("anyOf", None) or field.pop("oneOf", None) or [{"$ref": field.pop("$ref")}]
     field["anyOf"] = [shorthand, *whole]
 
