@@ -124,6 +124,7 @@ def test_an_answer_that_dies_with_its_worker_is_worked_out_again(dask, log, monk
     assert len(worker_functions.noted(log)) > 3
 
 
+@pytest.mark.slow
 def test_an_item_that_kills_its_workers_is_lost_and_the_others_are_done(dask, log):
     dask.add_workers(5)  # two of them die in each of two tries
     with connect(dask.address) as client:
@@ -149,6 +150,7 @@ time.sleep(2)  # by then the client has given up looking for it
 """
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_lost_is_one_line(dask, log):
     dask.add_workers(1)
     command = [sys.executable, "-c", LOST, dask.address, log]
