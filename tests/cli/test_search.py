@@ -650,7 +650,7 @@ def test_sixty_trials_killed_at_five_random_moments(jobs: int, tmp_path: Path) -
     wanted = table(place / "whole" / "tiny-001")
     assert len(wanted) == 60
     for args in [["c.yaml", "--coarse"], *[["--resume", RUN]] * 4]:
-        with running(*args, "--jobs", str(jobs), cwd=place, program=["-m", "cifarmlp"]) as process:
+        with running(*args, "--jobs", str(jobs), cwd=place, module="cifarmlp") as process:
             least = count_ended(place) + chance.randrange(6)
             until(lambda least=least: count_ended(place) >= least, process)
             until((place / RUN / "search.json").exists, process)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -65,10 +65,10 @@ def search(*args: object, cwd: Path, code: int = 0, err: io.StringIO | None = No
 
 @contextmanager
 def running(
-    *args: str, cwd: Path, program: Sequence[str] = (str(PROCESS),), **variables: str
+    *args: str, cwd: Path, module: str = "helpers.search_process", **variables: str
 ) -> Iterator[subprocess.Popen[str]]:
     """Run the command `search` in a process group of its own, which is killed in the end."""
-    command, environment = [sys.executable, *program, "search", *args], with_helpers(**variables)
+    command, environment = [sys.executable, "-m", module, "search", *args], with_helpers(**variables)
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
