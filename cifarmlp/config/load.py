@@ -36,13 +36,16 @@ def load_config(
     return _checked(_named(tree, Path(path)), faults)
 
 
-def override_with(config: Config, values: Mapping[str, Any]) -> Config:
-    """The config with the fields of these dotted keys changed."""
+def override_with(config: Config, values: Mapping[str, Any] | Sequence[str]) -> Config:
+    """The config with the fields of these dotted keys changed, given as a mapping or as `KEY=VALUE`s."""
     base = place_value(to_plain_values(config), Place(Source(0, config.name, whole=True)))
-    over = assignments(
-        (key, place_value(value, _override_place(key, value))) for key, value in values.items()
-    )
-    return _checked(merge(base, over) if over else base, [])
+    faults: list[Fault] = []
+    if isinstance(values, Mapping):
+        nodes = ((key, place_value(value, _override_place(key, value))) for key, value in values.items())
+        over = assignments(nodes)
+    else:
+        over = parse_settings(values, faults)
+    return _checked(merge(base, over) if over else base, faults)
 
 
 def _override_place(key: str, value: Any) -> Place:
