@@ -215,7 +215,7 @@ def run_search(
 
     For example::
 
-        search = cifarmlp.run_search("report-1/search", seeds=2)
+        search = cifarmlp.run_search("report-2/search", seeds=2)
         best = max(search.trials(), key=lambda trial: trial.validation_accuracy)
         run = cifarmlp.train(search.folder / "best.yaml")
     """
@@ -256,7 +256,7 @@ def run_study(
 
     For example::
 
-        study = cifarmlp.run_study("report-2", repeats=2)
+        study = cifarmlp.run_study("report-1", repeats=2)
         cifarmlp.write_report([study], study.folder / "report.html")
     """
     from cifarmlp import parallel
