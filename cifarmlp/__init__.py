@@ -12,6 +12,8 @@ run folder) and `cli` (the commands); docs/architecture.md draws how the package
 
 from typing import TYPE_CHECKING, Any
 
+from cifarmlp.errors import CifarmlpError, ConfigError, DataError, RunFolderError
+
 __version__ = "0.2.0"
 __all__ = [
     "CifarmlpError",

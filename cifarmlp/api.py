@@ -11,18 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cifarmlp import config as configs
 from cifarmlp import data
 from cifarmlp.config import Config as Config
-from cifarmlp.errors import CifarmlpError as CifarmlpError
-from cifarmlp.errors import ConfigError as ConfigError
-from cifarmlp.errors import DataError as DataError
-from cifarmlp.errors import RunFolderError as RunFolderError
+from cifarmlp.errors import CifarmlpError, ConfigError
 from cifarmlp.runs.folder import Run as Run
 from cifarmlp.runs.folder import Seed as Seed
 from cifarmlp.runs.folder import load_training
+from cifarmlp.training.outcome import PARTS
 from cifarmlp.training.outcome import Outcome as Outcome
 
 if TYPE_CHECKING:
@@ -34,18 +32,10 @@ if TYPE_CHECKING:
     from cifarmlp.study.folder import StudyFolder
     from cifarmlp.training.seeds import Watch as WatchTraining
 
+    AnyConfig: TypeAlias = Config | str | Path
+    AnyRun: TypeAlias = Run | Search | StudyFolder | str | Path
+
 RUNS = Path("runs")
-
-
-class HasFolder(Protocol):
-    """A run, a search or a study on disk."""
-
-    @property
-    def folder(self) -> Path: ...
-
-
-AnyConfig = Config | str | Path
-AnyRun = HasFolder | str | Path
 
 
 def _ignore(*_: object) -> None:
@@ -94,6 +84,8 @@ def train(
     """
     from cifarmlp.training.seeds import claim_repeats, train_seeds
 
+    if seeds < 1:
+        raise ConfigError(f"seeds={seeds}: give 1 or more")
     config = load_config(config)
     dataset = _load_images(config, data_dir)  # before a folder is claimed
     repeats = claim_repeats(config, seeds, Path(out))
@@ -141,6 +133,11 @@ def _folder(run: AnyRun) -> Path:
     return named if path.name == str(path) and not path.exists() and named.exists() else path
 
 
+def _check_choice(name: str, value: str | None, choices: Sequence[str | None]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name}={value!r}: give one of {', '.join(map(repr, choices))}")
+
+
 def load_run(run: AnyRun) -> Run:
     """Return a run: its config, and each of its seeds with its outcome.
 
@@ -172,6 +169,7 @@ def evaluate(
     """
     from cifarmlp.runs import evaluation
 
+    _check_choice("part", part, PARTS)
     folder, seeds = evaluation.choose_seeds(_folder(run), seed)
     return evaluation.evaluate(folder, seeds, _load_images(seeds[0].config, data_dir), part)
 
@@ -296,5 +294,6 @@ def write_report(
     from cifarmlp.report.build import build_page
     from cifarmlp.report.write import write_page
 
+    _check_choice("tables", tables, ("md", "tex", None))
     output = Path(output)
     return write_page(build_page([_folder(run) for run in runs], output.parent), output, tables, figures)
