@@ -20,7 +20,6 @@ from cifarmlp.errors import CifarmlpError, ConfigError
 from cifarmlp.runs.folder import Run as Run
 from cifarmlp.runs.folder import Seed as Seed
 from cifarmlp.runs.folder import load_training
-from cifarmlp.training.outcome import PARTS
 from cifarmlp.training.outcome import Outcome as Outcome
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def evaluate(
     """
     from cifarmlp.runs import evaluation
 
-    _check_choice("part", part, PARTS)
+    _check_choice("part", part, ("train", "validation", "test"))
     folder, seeds = evaluation.choose_seeds(_folder(run), seed)
     return evaluation.evaluate(folder, seeds, _load_images(seeds[0].config, data_dir), part)
 
@@ -221,6 +220,8 @@ def run_search(
     from cifarmlp.search import plan
     from cifarmlp.search import run as searching
 
+    if coarse_from and [*stages] != ["fine"]:
+        raise ConfigError('coarse_from goes with stages=["fine"] alone')
     cluster = parallel.connect(dask) if dask else None
     cores = parallel.size(cluster) if cluster else parallel.cores()
     if resume:
@@ -229,8 +230,8 @@ def run_search(
     else:
         given, coarse = load_config(config or "report-2/search"), _path(coarse_from)
         search = plan.prepare_search(given, stages, seeds or 1, cores, Path(out), coarse)
-    jobs = cores if cluster else jobs or cores
-    searching.run_search(search, Path(out), _path(data_dir), jobs=jobs, cluster=cluster, watch=watch)
+    jobs, place = cores if cluster else jobs or cores, _path(data_dir)
+    searching.run_search(search, Path(out), place, jobs=jobs, cluster=cluster, watch=watch)
     return search
 
 

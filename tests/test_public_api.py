@@ -18,7 +18,7 @@ from cifarmlp.config import to_yaml
 PACKAGE = Path(cifarmlp.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "python.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-FUNCTIONS = [name for name in cifarmlp.__all__ if inspect.isfunction(getattr(api, name))]
+FUNCTIONS = [name for name in cifarmlp.__all__ if inspect.isfunction(getattr(cifarmlp, name))]
 DEFINED = [name for name, value in vars(api).items() if getattr(value, "__module__", "") == api.__name__]
 SEARCH = """\
 search:
@@ -85,7 +85,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("cifarmlp.parallel.cores", lambda: 1)
     for module in ("data", "search.run", "study.plan", "study.run", "training.seeds"):
-        monkeypatch.setattr(f"cifarmlp.{module}.load", tiny.dataset)
+        monkeypatch.setattr(f"cifarmlp.{module}.load", tiny.dataset, raising=False)
     monkeypatch.setattr("cifarmlp.training.run.draw_training", lambda *_: tiny.Figure())
     return tmp_path
 
@@ -158,6 +158,8 @@ def test_what_is_wrong_is_an_error_of_its_own_kind_and_claims_no_folder(place: P
         cifarmlp.compare(["quickstart-001"])
     with pytest.raises(cifarmlp.ConfigError, match="seeds=0: give 1 or more"):
         cifarmlp.train("quickstart", seeds=0)
+    with pytest.raises(cifarmlp.ConfigError, match="coarse_from goes with stages"):
+        cifarmlp.run_search("report-2/search", coarse_from="runs/search-001")
     with pytest.raises(cifarmlp.ConfigError, match="part='tset': give one of 'train'"):
         cifarmlp.evaluate("quickstart-001", "tset")
     with pytest.raises(cifarmlp.ConfigError, match="tables='csv': give one of 'md', 'tex', None"):
