@@ -52,11 +52,11 @@ def train(
     from cifarmlp.runs.comparison import compare_pairs
     from cifarmlp.training.seeds import repeats_to_resume, train_seeds
 
-    loaded = _load_configs(configs, overrides, seed, resume)
-    begun = repeats_to_resume(resume, loaded[0] if loaded else None, repeats) if resume else None
+    todo = _load_configs(configs, overrides, seed, resume)
+    earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
     stop = watch_signals()
     first: tuple[Path, list[Outcome]] | None = None
-    for training, dataset in _prepare(loaded, begun, repeats or 1, out, data_dir):
+    for training, dataset in _prepare(todo, earlier, repeats or 1, out, data_dir):
         progress = TrainingProgress(training.config.name, quiet)
         outcomes = train_seeds(
             training, dataset, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
@@ -84,12 +84,12 @@ def _load_configs(
 
 
 def _prepare(
-    configs: "Sequence[Config]", begun: "Repeats | None", seeds: int, out: Path, data_dir: Path | None
+    configs: "Sequence[Config]", earlier: "Repeats | None", seeds: int, out: Path, data_dir: Path | None
 ) -> "Iterator[tuple[Repeats, Dataset]]":
-    """Yield each training with its images, which are there before a folder is claimed."""
+    """Yield each training with its images, which are there before a folder is claimed for it."""
     from cifarmlp import data
     from cifarmlp.training.seeds import claim_repeats
 
-    for config in [begun.config] if begun else configs:
+    for config in [earlier.config] if earlier else configs:
         dataset = data.load(config.data.source, data_dir, download=True)
-        yield begun or claim_repeats(config, seeds, out), dataset
+        yield earlier or claim_repeats(config, seeds, out), dataset

@@ -102,8 +102,7 @@ def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
 
 
 def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
-    ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
-    if len(ended) < training.seeds:
+    if sum(outcome.status != "interrupted" for outcome in outcomes) < training.seeds:
         return f"cifarmlp train --resume {shlex.quote(str(training.folder))}"
     config, first = training.config, next(iter(training.places()))
     command = f"cifarmlp train {shlex.quote(str(first / 'config.yaml'))}"
