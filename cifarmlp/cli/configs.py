@@ -1,4 +1,4 @@
-"""The commands on shipped configs: list, copy, schema."""
+"""The commands `configs`, `configs copy` and `configs schema`, on the shipped configs."""
 
 import json
 import shutil

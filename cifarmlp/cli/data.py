@@ -1,4 +1,4 @@
-"""The commands on images: fetch, verify, info, synthesise."""
+"""The commands `data fetch`, `data verify`, `data info` and `data synthesise`."""
 
 import sys
 from pathlib import Path
@@ -31,9 +31,9 @@ def fetch(data_dir: Path | None, quiet: bool) -> None:
 def verify(data_dir: Path | None) -> None:
     """Check every file of CIFAR-10: shape, labels, official checksum."""
     from cifarmlp import data as images
-    from cifarmlp.cli.screen.data import print_verified
+    from cifarmlp.cli.screen.data import print_checks
 
-    if not print_verified(images.verify(data_dir)):
+    if not print_checks(images.verify(data_dir)):
         sys.exit(DataError.exit_code)
 
 

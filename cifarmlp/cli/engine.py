@@ -1,12 +1,16 @@
-"""The commands on the engine itself: gradcheck and bench."""
+"""The commands `gradcheck` and `bench`, on the engine itself."""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cifarmlp.cli.options import DATA_DIR, JSON, SET
 from cifarmlp.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from cifarmlp.data import Dataset
 
 
 @click.command()
@@ -23,8 +27,7 @@ def gradcheck(config: str | None, overrides: tuple[str, ...], seed: int, data_di
     """
     from threadpoolctl import threadpool_limits
 
-    from cifarmlp import data
-    from cifarmlp.cli.screen.engine import about_checks, print_check, verdict_of_checks
+    from cifarmlp.cli.screen.engine import print_check, print_check_legend, print_check_verdict
     from cifarmlp.config import find_config, load_config
     from cifarmlp.study.load import checks_of_the_reports
     from cifarmlp.training.gradcheck import check_of, run_checks, wrong_parameters
@@ -34,21 +37,28 @@ def gradcheck(config: str | None, overrides: tuple[str, ...], seed: int, data_di
     checks = checks_of_the_reports()
     if config is not None:
         checks = [check_of(load_config(find_config(config), overrides))]
-    try:
-        images = data.load("cifar10", data_dir)
-    except DataError:
-        if data_dir is not None:
-            raise
-        images = data.load("synthetic")
+    images = _load_images(data_dir)
     off: list[str] = []
     with threadpool_limits(1):  # products too small to share
-        click.echo(about_checks(images.source))
+        print_check_legend(images.source)
         for check, differences in run_checks(checks, images, seed):
             wrong = wrong_parameters(differences)
             print_check(check, differences, wrong)
             off += wrong
-    click.echo(verdict_of_checks(off))
+    print_check_verdict(off)
     sys.exit(1 if off else 0)
+
+
+def _load_images(data_dir: Path | None) -> "Dataset":
+    """Return CIFAR-10 or, where it is neither named nor found, the synthetic images."""
+    from cifarmlp import data
+
+    try:
+        return data.load("cifar10", data_dir)
+    except DataError:
+        if data_dir is not None:
+            raise
+        return data.load("synthetic")
 
 
 @click.command()

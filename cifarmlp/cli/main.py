@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Results on stdout, progress and messages on stderr."""
+"""The group of all commands, and what becomes of their errors."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from cifarmlp.cli.options import INTERRUPTED
 from cifarmlp.errors import CifarmlpError, RunFolderError, show_warnings_as_lines
 from cifarmlp.text import escape
 
-CLOSED_PIPE = INTERRUPTED + 13  # what shells have for `yes | head -1`, too
+CLOSED_PIPE = INTERRUPTED + 13  # as shells have it, for SIGPIPE
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -40,7 +40,7 @@ for command in (
 
 
 def main() -> None:
-    """Entry point: a fault becomes one line on stderr and the exit code that goes with it."""
+    """Run the command line: an error becomes one line on stderr and the exit code that goes with it."""
     show_warnings_as_lines()
     try:
         with commands.make_context("cifarmlp", sys.argv[1:]) as context:  # not its `main`, which hides EPIPE
@@ -55,7 +55,7 @@ def main() -> None:
     except CifarmlpError as error:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        _end_as_by_sigpipe()
+        _exit_as_by_sigpipe()
     except OSError as error:
         _fail(f"{error.filename or 'the disk'}: {error.strerror or error}", RunFolderError.exit_code)
     except MemoryError as error:
@@ -65,10 +65,10 @@ def main() -> None:
         )
 
 
-def _end_as_by_sigpipe() -> None:
+def _exit_as_by_sigpipe() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())  # else what is still to be written would be complained about
+        os.dup2(nowhere, stream.fileno())  # else Python complains at exit about what it could not flush
     sys.exit(CLOSED_PIPE)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-INTERRUPTED = 128  # plus the signal's number, as shells have it
+INTERRUPTED = 128  # an exit code, with the number of the signal added, as shells have it
 
 ANY_PATH = click.Path(path_type=Path)
 DATA_DIR = click.option(

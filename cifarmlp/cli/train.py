@@ -1,13 +1,20 @@
 """The command `train`."""
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cifarmlp.cli.options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET, THREADS
 from cifarmlp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cifarmlp.config import Config
+    from cifarmlp.data import Dataset
+    from cifarmlp.training.outcome import Outcome
+    from cifarmlp.training.seeds import Repeats
 
 
 @click.command()
@@ -40,31 +47,49 @@ def train(
     Each training leaves a run folder with its curves, accuracies and model. Several configs with --repeats
     are compared with the first, seed by seed. With --resume, CONFIG may be left out.
     """
-    from cifarmlp import config, data
     from cifarmlp.cli.screen.train import TrainingProgress, print_difference, print_outcomes
     from cifarmlp.parallel.signals import watch_signals
-    from cifarmlp.runs import comparison
-    from cifarmlp.training.seeds import claim_repeats, repeats_to_resume, train_seeds
+    from cifarmlp.runs.comparison import compare_pairs
+    from cifarmlp.training.seeds import repeats_to_resume, train_seeds
 
-    if not configs and resume is None:
-        raise ConfigError("which CONFIG? A file, or a shipped one: cifarmlp train quickstart")
-    if resume and (len(configs) > 1 or (not configs and (overrides or seed is not None))):
-        raise ConfigError("--resume goes on with one training: give its one CONFIG, with its --set, or none")
-    seeds = [f"seed={seed}"] if seed is not None else []
-    loaded = [config.load_config(config.find_config(name), [*overrides, *seeds]) for name in configs]
-    begun = repeats_to_resume(resume, loaded[0] if loaded else None, repeats) if resume else None
+    todo = _load_configs(configs, overrides, seed, resume)
+    earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
     stop = watch_signals()
-    first: list[Any] = []
-    for each in [begun.config] if begun else loaded:
-        dataset = data.load(each.data.source, data_dir, download=True)  # before a folder is claimed
-        training = begun or claim_repeats(each, repeats or 1, out)
-        progress = TrainingProgress(each.name, quiet)
+    first: tuple[Path, list[Outcome]] | None = None
+    for training, dataset in _prepare(todo, earlier, repeats or 1, out, data_dir):
+        progress = TrainingProgress(training.config.name, quiet)
         outcomes = train_seeds(
-            training, dataset, data_dir, watch=progress, ended=progress.ended, stop=stop, **options
+            training, dataset, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
         )
         print_outcomes(training, outcomes, as_json)
         if stop():
             sys.exit(INTERRUPTED + stop())
         if first and len(outcomes) > 1:
-            print_difference(comparison.compare_pairs(first[0], first[1], training.folder, outcomes), as_json)
-        first = first or [training.folder, outcomes]
+            print_difference(compare_pairs(*first, training.folder, outcomes), as_json)
+        first = first or (training.folder, outcomes)
+
+
+def _load_configs(
+    names: Sequence[str], overrides: Sequence[str], seed: int | None, resume: Path | None
+) -> "list[Config]":
+    """Return the configs that were named. Raises ConfigError if the options do not go together."""
+    from cifarmlp.config import find_config, load_config
+
+    if not names and resume is None:
+        raise ConfigError("which CONFIG? A file, or a shipped one: cifarmlp train quickstart")
+    if resume and (len(names) > 1 or (not names and (overrides or seed is not None))):
+        raise ConfigError("--resume goes on with one training: give its one CONFIG, with its --set, or none")
+    changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
+    return [load_config(find_config(name), changes) for name in names]
+
+
+def _prepare(
+    configs: "Sequence[Config]", earlier: "Repeats | None", seeds: int, out: Path, data_dir: Path | None
+) -> "Iterator[tuple[Repeats, Dataset]]":
+    """Yield each training with its images, which are there before a folder is claimed for it."""
+    from cifarmlp import data
+    from cifarmlp.training.seeds import claim_repeats
+
+    for config in [earlier.config] if earlier else configs:
+        dataset = data.load(config.data.source, data_dir, download=True)
+        yield earlier or claim_repeats(config, seeds, out), dataset

@@ -37,16 +37,20 @@ def load_config(
     return _check(_with_name(tree, Path(path)), faults)
 
 
-def override_with(config: Config, values: Mapping[str, Any]) -> Config:
-    """Return the config with the fields of these dotted keys changed. Raises ConfigError.
+def override_with(config: Config, values: Mapping[str, Any] | Sequence[str]) -> Config:
+    """Return the config with fields changed by dotted keys, or by `KEY=VALUE`s. Raises ConfigError.
 
     >>> override_with(Config(), {"training.lambda": 0.1, "seed": 2}).seed
     2
     """
     base = place_value(to_plain_values(config), Place(Source(0, config.name, whole=True)))
-    places = {key: Place(Source(1, f"{key}={quote(value)}", whole=True)) for key, value in values.items()}
-    over = assignments((key, place_value(value, places[key])) for key, value in values.items())
-    return _check(merge(base, over) if over else base, [])
+    faults: list[Fault] = []
+    if isinstance(values, Mapping):
+        places = {key: Place(Source(1, f"{key}={quote(value)}", whole=True)) for key, value in values.items()}
+        over = assignments((key, place_value(value, places[key])) for key, value in values.items())
+    else:
+        over = parse_settings(values, faults)
+    return _check(merge(base, over) if over else base, faults)
 
 
 def _check(tree: Node, faults: list[Fault]) -> Config:

@@ -1,4 +1,4 @@
-"""Tables and bars of the commands on images."""
+"""Tables and the download bar of the command `data`."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from cifarmlp.errors import ConfigError
 
 
 def print_info(info: Mapping[str, Any], as_json: bool) -> None:
-    """What `data info` found."""
+    """Print where the images are, and a table of how many each class has."""
     if as_json:
         click.echo(json.dumps(info, indent=2))
         return
@@ -28,7 +28,7 @@ def print_info(info: Mapping[str, Any], as_json: bool) -> None:
 
 
 def save_sheet(path: Path, sheet: Any) -> None:
-    """A contact sheet as PNG, at three times its size. Raises ConfigError for a file that isn't to be one."""
+    """Write a contact sheet as PNG, enlarged three times. Raises ConfigError for another suffix than .png."""
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
     from matplotlib.image import imsave
@@ -39,15 +39,15 @@ def save_sheet(path: Path, sheet: Any) -> None:
     click.echo(path)
 
 
-def print_verified(checks: Sequence[Any]) -> bool:
-    """What `data verify` found; whether every file can be used."""
+def print_checks(checks: Sequence[Any]) -> bool:
+    """Print the state of each file; return whether all can be used."""
     click.echo(tabulate([[check.file, check.status] for check in checks], headers=["file", "state"]))
     return all(check.usable for check in checks)
 
 
 @contextmanager
 def download_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar in bytes on stderr; gives the function that is told (bytes so far, bytes in all)."""
+    """Show a bar in bytes on stderr, by the function that is yielded: (bytes so far, bytes in all)."""
     with tqdm(unit="B", unit_scale=True, disable=quiet or not sys.stderr.isatty(), desc="CIFAR-10") as bar:
 
         def show(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Tables of gradient checks and benchmarks."""
+"""Tables of the commands `gradcheck` and `bench`."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from cifarmlp.training.gradcheck import LIMIT, NetworkCheck
 
 
 def print_check(check: NetworkCheck, differences: Sequence[Difference], off: Sequence[str]) -> None:
-    """One network's gradient check as a table, next to what a report printed."""
+    """Print the gradient check of a network as a table, next to the numbers of a report if it has them."""
     reported = check.reported or {}
     columns = [
         "",
@@ -40,10 +40,10 @@ def _count(difference: Difference) -> str:
     return f"{difference.checked}" + (f" (-{difference.kinks} kinks)" if difference.kinks else "")
 
 
-def about_checks(source: str) -> str:
-    """What the columns of the tables that follow mean."""
+def print_check_legend(source: str) -> None:
+    """Print the meaning of the columns of `print_check`."""
     images = "CIFAR-10" if source == "cifar10" else "synthetic images (no CIFAR-10 here)"
-    return (
+    click.echo(
         f"Analytic (a) against numeric (n, centred difference) gradients of the cost, float64, on {images}.\n"
         "relative: ||a - n|| / (||a|| + ||n||), over the coordinates checked; directions: along random\n"
         "directions through the whole parameter; update: what one step did, over -eta, against n.\n"
@@ -51,13 +51,13 @@ def about_checks(source: str) -> str:
     )
 
 
-def verdict_of_checks(off: Sequence[str]) -> str:
-    """The last line of a gradient check."""
-    return f"\nwrong gradients: {', '.join(off)}" if off else "\nall gradients are right"
+def print_check_verdict(off: Sequence[str]) -> None:
+    """Print which gradients are wrong, as the last line."""
+    click.echo(f"\nwrong gradients: {', '.join(off)}" if off else "\nall gradients are right")
 
 
 def print_benchmark(rows: Sequence[Row], as_json: bool) -> None:
-    """What `bench` measured, an arrangement a row."""
+    """Print the times of each arrangement of networks, processes and threads, a row each."""
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return

@@ -1,4 +1,4 @@
-"""Progress on stderr and results on stdout of a training."""
+"""Progress and results of the command `train`."""
 
 import json
 import math
@@ -12,6 +12,7 @@ import click
 from tabulate import tabulate
 from tqdm import tqdm
 
+from cifarmlp.files import nan_to_null
 from cifarmlp.stats import format_mean_std
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome, summarise
@@ -19,25 +20,25 @@ from cifarmlp.training.seeds import Repeats
 
 
 class TrainingProgress:
-    """A bar on a terminal, a line an evaluation elsewhere, nothing when quiet."""
+    """Progress of the seeds of a config: a bar on a terminal, a line an evaluation elsewhere."""
 
     def __init__(self, name: str, quiet: bool = False) -> None:
         self.name, self.quiet = name, quiet
         self.bar: Any = None
 
     def __call__(self, training: Training, record: Record) -> None:
-        """Show one record."""
+        """Show a record."""
+        if self.quiet:
+            return
         words = {
             "training loss": f"{record.train.loss[0]:.4f}",
             "validation accuracy": f"{record.validation.accuracy[0]:.4f}",
             "eta": f"{record.eta[0]:.2g}",
         }
-        if self.quiet:
-            return
         name = f"{self.name}, seed {training.order_seed}"
         if not sys.stderr.isatty():
-            told = ", ".join(f"{key} {value}" for key, value in words.items())
-            click.echo(f"{name}: epoch {record.epoch:.3g}, step {record.step}: {told}", err=True)
+            line = ", ".join(f"{key} {value}" for key, value in words.items())
+            click.echo(f"{name}: epoch {record.epoch:.3g}, step {record.step}: {line}", err=True)
             return
         if self.bar is None or record.step == 0:
             self.close()
@@ -45,23 +46,23 @@ class TrainingProgress:
         self.bar.set_postfix(words, refresh=False)
         self.bar.update(record.step - self.bar.n)
 
-    def ended(self, outcome: Outcome) -> None:
-        """Tell that a training is over."""
+    def finish(self, outcome: Outcome) -> None:
+        """Show the outcome of a seed."""
         self.close()
         if not self.quiet:
             accuracy = outcome.metric("test", "accuracy")
-            known = f", test accuracy {accuracy:.4f}" if math.isfinite(accuracy) else ""
-            told = f"{outcome.status}{known}, {outcome.seconds:.1f} s"
-            click.echo(f"{self.name}, seed {outcome.seed}: {told}", err=True)
+            measure = f", test accuracy {accuracy:.4f}" if math.isfinite(accuracy) else ""
+            result = f"{outcome.status}{measure}, {outcome.seconds:.1f} s"
+            click.echo(f"{self.name}, seed {outcome.seed}: {result}", err=True)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """End the bar, and leave it on the terminal."""
         if self.bar is not None:
             self.bar.close()
 
 
 def print_outcomes(training: Repeats, outcomes: Sequence[Outcome], as_json: bool) -> None:
-    """The results of one config over its seeds: a table, where its files are, what to do next."""
+    """Print the results of a config over its seeds: a table, where the files are, and the next command."""
     if as_json:
         click.echo(json.dumps(_as_json(training.folder, outcomes), indent=2))
         return
@@ -72,8 +73,6 @@ def print_outcomes(training: Repeats, outcomes: Sequence[Outcome], as_json: bool
 
 
 def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    from cifarmlp.files import nan_to_null
-
     results = [nan_to_null(outcome.as_dict()) for outcome in outcomes]
     summary = nan_to_null(summarise(outcomes)) if len(outcomes) > 1 else None
     return {"run": str(folder), "results": results, "summary": summary}
@@ -88,8 +87,8 @@ def _table(outcomes: Sequence[Outcome]) -> str:
 def _print_state(outcome: Outcome, several: bool) -> None:
     if not several or outcome.advice or outcome.status != "finished":
         who = f"seed {outcome.seed}: " if several else ""
-        took = f"{outcome.steps} steps, {outcome.epochs:.1f} epochs, {outcome.seconds:.1f} s with evaluations"
-        click.echo(f"\n{who}{outcome.status}: {took}")
+        length = f"{outcome.steps} steps, {outcome.epochs:.1f} epochs"
+        click.echo(f"\n{who}{outcome.status}: {length}, {outcome.seconds:.1f} s with evaluations")
     for line in outcome.advice:
         click.echo(line)
 
@@ -103,32 +102,29 @@ def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
 
 
 def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
-    ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
-    if len(ended) < training.seeds:
+    if sum(outcome.status != "interrupted" for outcome in outcomes) < training.seeds:
         return f"cifarmlp train --resume {shlex.quote(str(training.folder))}"
     config, first = training.config, next(iter(training.places()))
     command = f"cifarmlp train {shlex.quote(str(first / 'config.yaml'))}"
-    learnt = not any(outcome.status == "diverged" or outcome.at_chance for outcome in outcomes)
-    if learnt and len(outcomes) == 1:
+    has_learnt = not any(outcome.status == "diverged" or outcome.at_chance for outcome in outcomes)
+    if has_learnt and len(outcomes) == 1:
         return f"{command} --repeats 5"
-    if not learnt and config.network.batch_norm:
+    if not has_learnt and config.network.batch_norm:
         schedule = config.training.schedule
         name = schedule.rates[-1]
         return f"{command} --set training.schedule.{name}={getattr(schedule, name) / 10:g}"
     return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
 
 
-def print_difference(found: Mapping[str, Any], as_json: bool) -> None:
-    """How two configs' accuracies differ over the same seeds."""
+def print_difference(difference: Mapping[str, Any], as_json: bool) -> None:
+    """Print the difference of two configs' accuracies over the same seeds."""
     if as_json:
-        from cifarmlp.files import nan_to_null
-
-        click.echo(json.dumps(nan_to_null(found), indent=2))
+        click.echo(json.dumps(nan_to_null(difference), indent=2))
         return
     rows = [
         [part, f"{d['mean']:+.4f}", f"{d['low']:+.4f} to {d['high']:+.4f}", d["n"]]
-        for part, d in found["accuracy"].items()
+        for part, d in difference["accuracy"].items()
     ]
     headers = ["accuracy", "difference", "95 % interval", "seeds"]
-    click.echo(f"\n{found['run']} minus {found['minus']}, seed by seed")
+    click.echo(f"\n{difference['run']} minus {difference['minus']}, seed by seed")
     click.echo(tabulate(rows, headers=headers, disable_numparse=True, stralign="right"))

@@ -1,0 +1,23 @@
+"""The command `configs`: the shipped configs listed, copied and described."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+from helpers import command, tiny
+
+cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
+
+
+def test_configs_can_be_listed_copied_and_trained(tmp_path: Path) -> None:
+    assert "report-2/figure-3" in cifarmlp("configs", cwd=tmp_path).out
+    assert cifarmlp("configs", "copy", "mine", cwd=tmp_path).code == 0
+    assert cifarmlp("configs", "copy", "mine", cwd=tmp_path).code == 2  # overwrites nothing
+    settings = [f"--set={setting}" for setting in ["data.source=synthetic", *tiny.SETTINGS]]
+    done = cifarmlp("train", "mine/report-2/figure-1.yaml", *settings, cwd=tmp_path)
+    assert done.code == 0, done.err
+
+
+def test_the_schema_is_json_and_knows_the_fields() -> None:
+    schema = json.loads(cifarmlp("configs", "schema").out)
+    assert {"name", "seed", "data", "network", "training", "search", "extends"} <= set(schema["properties"])
