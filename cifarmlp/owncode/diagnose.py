@@ -69,12 +69,7 @@ def diagnose_answers(case: Case, answers: Answers) -> Diagnosis:
     A layer with batch norm may have a bias or none, as the normalisation removes it; what fits better counts.
     """
     right = [Steps(), Steps(biases_before_norm=False)] if case.is_normalised else [Steps()]
-    return min((Search(case, answers, steps).diagnose() for steps in right), key=_badness)
-
-
-def _badness(diagnosis: Diagnosis) -> tuple[bool, bool, int, int]:
-    wrong = sum(not quantity.right for quantity in diagnosis.quantities)
-    return not diagnosis.right, diagnosis.unexplained is not None, wrong, len(diagnosis.mistakes)
+    return max((Search(case, answers, steps) for steps in right), key=Search.progress).diagnose()
 
 
 class Search:
@@ -86,6 +81,10 @@ class Search:
         self.order, _ = answers_of(case)
         self.places = {name: place for place, name in enumerate(self.order)}
         self.parameters = {f"new{name}": array for name, array in case.arrays.items()}
+
+    def progress(self) -> int:
+        """Return the place of the first wrong quantity in the order of computation."""
+        return self._place(self.explain((), self.right))
 
     def diagnose(self) -> Diagnosis:
         """Return the findings."""

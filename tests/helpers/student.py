@@ -87,7 +87,9 @@ def student(case: dict[str, Any], mistakes: tuple[str, ...] = (), biases: bool =
         penalty /= 2
     out["cost"] = out["loss"] + lam * penalty
 
-    divisor = {"not_averaged": 1, "averaged_twice": n * n}.get(next(iter(made & {"not_averaged", "averaged_twice"}), ""), n)
+    divisor = {"not_averaged": 1, "averaged_twice": n * n}.get(
+        next(iter(made & {"not_averaged", "averaged_twice"}), ""), n
+    )
     ds = [[(P[i][k] - (k == labels[i])) / divisor for k in range(10)] for i in range(n)]
     new: dict[str, Any] = {}
 
@@ -172,5 +174,7 @@ def student(case: dict[str, Any], mistakes: tuple[str, ...] = (), biases: bool =
                 new[f"newrunning_{kind}{layer}"] = [
                     keep * o + (1 - keep) * b for o, b in zip(start, batch, strict=True)
                 ]
-    without = set() if biases or not norm else {f"{k}b{layer}" for k in ("d", "new") for layer in range(1, depth)}
+    without = (
+        set() if biases or not norm else {f"{k}b{layer}" for k in ("d", "new") for layer in range(1, depth)}
+    )
     return {name: np.array(value) for name, value in {**out, **new}.items() if name not in without}
