@@ -15,8 +15,8 @@ SEED = 1
 def mistakes_with_pattern(config: Config, reported: Mapping[str, float], limit: float) -> list[Mistake]:
     """Return the mistakes of the backward pass whose gradients are wrong in the same parameters as reported.
 
-    reported: the relative difference of each parameter's gradient, W1, b1, gamma1, beta1, ...; it is wrong from
-    `limit` on. Parameters that the config's network does not have are left out. A gradient check compares a
+    reported: the relative difference of each parameter's gradient, W1, b1, gamma1, ...; from `limit` on it is
+    wrong. Parameters that the config's network does not have are left out. A gradient check compares a
     program's gradients with its own forward pass, so mistakes of that do not count.
     """
     pixels, hidden = small(config)
