@@ -5,15 +5,17 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cifarmlp import files
-from cifarmlp.config import Config
 from cifarmlp.errors import ConfigError, DataError
 from cifarmlp.owncode.reference import Array, Case, answers_of
 from cifarmlp.text import escape
+
+if TYPE_CHECKING:  # `diagnose` needs no configs, and starts faster without
+    from cifarmlp.config import Config
 
 CLASSES = 10
 SMALL_PIXELS, SMALL_WIDTHS = 100, (10, 8, 6)
@@ -24,13 +26,13 @@ DRAWS = 20
 LAYOUTS = ("rows", "columns")
 
 
-def small(config: Config) -> tuple[int, list[int]]:
+def small(config: "Config") -> tuple[int, list[int]]:
     """Return the pixels and widths of a config made small: as many layers, of 10, 8, 6, 10, ... units."""
     return SMALL_PIXELS, [SMALL_WIDTHS[n % 3] for n in range(len(config.network.hidden))]
 
 
 def draw_case(
-    config: Config, pixels: int, hidden: Sequence[int], images: int, rng: np.random.Generator
+    config: "Config", pixels: int, hidden: Sequence[int], images: int, rng: np.random.Generator
 ) -> Case:
     """Draw a case of the config's kind: the draw of some whose ReLUs are farthest from their kinks."""
     draws = [_draw(config, [pixels, *hidden, CLASSES], images, rng) for _ in range(DRAWS)]
@@ -49,7 +51,7 @@ def distance_to_kink(case: Case) -> float:
     return min((float(np.abs(y).min()) for y in inputs), default=np.inf)
 
 
-def _draw(config: Config, sizes: Sequence[int], images: int, rng: np.random.Generator) -> Case:
+def _draw(config: "Config", sizes: Sequence[int], images: int, rng: np.random.Generator) -> Case:
     norm, training = config.network.batch_norm, config.training
     arrays: dict[str, Array] = {"X": rng.standard_normal((images, sizes[0])), **_labels(images, rng)}
     for n, (fan_in, out) in enumerate(pairwise(sizes), start=1):
