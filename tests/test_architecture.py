@@ -22,7 +22,7 @@ RANKS = [
     {"study"},
     {"runs"},
     {"search"},
-    {"training"},
+    {"training", "owncode"},
     {"nn", "data", "config", "parallel", "render"},
     {"files"},
     {"errors", "text", "stats"},

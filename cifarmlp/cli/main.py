@@ -6,7 +6,7 @@ import sys
 import click
 
 from cifarmlp import __version__
-from cifarmlp.cli import configs, data, engine, report, runs, search, study, train
+from cifarmlp.cli import configs, data, engine, owncode, report, runs, search, study, train
 from cifarmlp.cli.options import INTERRUPTED
 from cifarmlp.errors import CifarmlpError, RunFolderError, show_warnings_as_lines
 from cifarmlp.text import escape
@@ -26,6 +26,8 @@ def commands() -> None:
 for command in (
     train.train,
     engine.gradcheck,
+    owncode.case,
+    owncode.diagnose,
     search.search,
     study.study,
     report.report,

@@ -1,0 +1,82 @@
+"""Tables and words of a diagnosis."""
+
+import json
+import math
+from collections.abc import Iterator
+
+import click
+from tabulate import tabulate
+
+from cifarmlp.files import nan_to_null
+from cifarmlp.owncode.diagnose import Diagnosis
+from cifarmlp.owncode.mistakes import Mistake
+
+
+def print_diagnosis(found: Diagnosis, as_json: bool) -> None:
+    """Print a diagnosis: what is right and wrong, in order of computation, and the mistakes."""
+    if as_json:
+        click.echo(json.dumps(nan_to_null(_values(found)), indent=2))
+        return
+    rows = [
+        [q.name, f"{q.relative:.1e}" if math.isfinite(q.relative) else "-", "right" if q.right else "WRONG"]
+        for q in found.quantities
+    ]
+    headers = ["quantity", "relative difference", ""]
+    click.echo(tabulate(rows, headers=headers, disable_numparse=True, colalign=("left", "right", "left")))
+    click.echo("\n" + "\n".join(_words(found)))
+
+
+def _values(found: Diagnosis) -> dict[str, object]:
+    quantities = [{"name": q.name, "relative": q.relative, "right": q.right} for q in found.quantities]
+    return {
+        "right": found.right,
+        "first_wrong": found.first_wrong,
+        "mistakes": [mistake.id for mistake in found.mistakes],
+        "alternatives": [mistake.id for mistake in found.alternatives],
+        "unexplained": found.unexplained,
+        "missing": list(found.missing),
+        "notes": list(found.notes),
+        "quantities": quantities,
+    }
+
+
+def _words(found: Diagnosis) -> Iterator[str]:
+    yield from (f"note: {note}" for note in found.notes)
+    if found.right:
+        yield f"all right: {len(found.quantities)} quantities"
+        return
+    yield f"first wrong: {found.first_wrong}{_before(found)}"
+    for mistake in found.mistakes:
+        yield from _about(mistake)
+    if found.alternatives:
+        ids = ", ".join(mistake.id for mistake in found.alternatives)
+        yield f"The numbers at hand would also come from: {ids}. Save more quantities to tell them apart."
+    if found.unexplained:
+        yield from _advice(found)
+
+
+def _before(found: Diagnosis) -> str:
+    names = [q.name for q in found.quantities]
+    before = names[: names.index(found.first_wrong)] if found.first_wrong else []
+    if not before:
+        return ""
+    dots = "..., " if len(before) > 3 else ""
+    return f"; the {len(before)} before it are right: {dots}{', '.join(before[-3:])}"
+
+
+def _about(mistake: Mistake) -> Iterator[str]:
+    yield f"\n{mistake.id}: {mistake.done}."
+    yield f"  right:     {mistake.right}"
+    yield f"  to do:     {mistake.cure}"
+    yield f"  reference: {mistake.reference}"
+
+
+def _advice(found: Diagnosis) -> Iterator[str]:
+    first = found.quantities[0].name if found.quantities else None
+    if found.unexplained == first and not any(q.right for q in found.quantities):
+        yield f"\nNothing is right, and no known mistake makes {first}: are these the answers to this case?"
+    else:
+        also = "Beyond that, no" if found.mistakes else "No"
+        yield f"\n{also} known mistake makes {found.unexplained}: look at the step that computes it."
+    if found.missing:
+        yield f"Save these too, to narrow it down: {', '.join(found.missing)}"

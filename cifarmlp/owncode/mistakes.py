@@ -1,0 +1,442 @@
+"""Known mistakes in programs of one's own, with their words: each replaces equations of `reference.Steps`.
+
+A mistake can be made in several ways, its variants; all have its name. To add one: a line in MISTAKES.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cifarmlp.owncode.reference import Array, Norm, Steps, inverse_std
+
+Variant = Callable[[Steps], Steps]
+SERGEY = "Ioffe and Szegedy 2015, 'Batch Normalization', section 3"
+PYTORCH_SGD = "Sutskever et al. 2013, 'On the importance of initialization and momentum', section 2"
+BOOK = "Goodfellow, Bengio and Courville 2016, 'Deep Learning'"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known mistake. done: what the program does; right: the equation; cure: what to change in the code."""
+
+    id: str
+    done: str
+    right: str
+    cure: str
+    reference: str
+    variants: tuple[Variant, ...]
+
+
+def change(**fields: object) -> Variant:
+    """Return a variant that replaces fields of `Steps`."""
+    return lambda steps: replace(steps, **fields)  # type: ignore[arg-type]
+
+
+# Batch norm, backward
+
+
+def no_term(dshat: Array, norm: Norm | None = None) -> Array:
+    """Return zeros in place of a term."""
+    return np.zeros_like(dshat)
+
+
+def no_gamma(dy: Array, gamma: Array) -> Array:
+    """Return dshat without the factor gamma."""
+    return dy
+
+
+def swap(pair: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return the second, then the first."""
+    return pair[1], pair[0]
+
+
+def swapped_gradients(dy: Array, shat: Array) -> tuple[Array, Array]:
+    """Return dbeta as dgamma, and dgamma as dbeta."""
+    return dy.sum(axis=0), (dy * shat).sum(axis=0)
+
+
+def swapped_parameters(shat: Array, gamma: Array, beta: Array) -> Array:
+    """Return beta shat + gamma."""
+    return beta * shat + gamma
+
+
+# Batch norm, forward
+
+
+def unbiased(x: Array, mean: Array) -> Array:
+    """Return the variance divided by n - 1."""
+    return np.asarray(np.square(x - mean).sum(axis=0) / (len(x) - 1))
+
+
+def unbiased_term(dshat: Array, norm: Norm) -> Array:
+    """Return the exact second term of the gradient for a variance divided by n - 1."""
+    return np.asarray(norm.shat * (dshat * norm.shat).sum(axis=0) / (len(dshat) - 1))
+
+
+def eps_outside(var: Array, eps: float) -> Array:
+    """Return 1 / (sqrt(var) + eps)."""
+    return np.asarray(1 / (np.sqrt(var) + eps))
+
+
+def eps_outside_term(dshat: Array, norm: Norm) -> Array:
+    """Return the exact second term of the gradient for 1 / (sqrt(var) + eps)."""
+    x = norm.x - norm.mean
+    std = np.sqrt(np.square(x).mean(axis=0))
+    return np.asarray(x * norm.inverse_std / std * (dshat * x).mean(axis=0) * norm.inverse_std)
+
+
+def other_eps(value: float) -> Variant:
+    """Return the variant with another eps."""
+    return change(inverse_std=lambda var, eps: inverse_std(var, value))
+
+
+def second(batch: tuple[Array, Array], running: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return the running statistics."""
+    return running
+
+
+# Averages over the batch
+
+
+def times_n(steps: Steps, power: int, *kinds: str) -> Steps:
+    """Multiply results of these kinds by n^power: dlogits, loss, weights, biases, gamma."""
+    dlogits, loss, weight, bias, pair = (
+        steps.dlogits, steps.loss, steps.weight_gradient, steps.bias_gradient, steps.gamma_and_beta_gradient,
+    )  # fmt: skip
+
+    def factor(rows: Array) -> float:
+        return float(len(rows)) ** power
+
+    made: dict[str, object] = {
+        "dlogits": lambda P, Y: dlogits(P, Y) * factor(Y),
+        "loss": lambda P, Y: loss(P, Y) * factor(Y),
+        "weight_gradient": lambda h, ds: weight(h, ds) * factor(ds),
+        "bias_gradient": lambda ds: bias(ds) * factor(ds),
+        "gamma_and_beta_gradient": lambda dy, shat: tuple(g * factor(dy) for g in pair(dy, shat)),
+    }
+    return change(**{kind: made[kind] for kind in kinds})(steps)
+
+
+def scaled(power: int) -> tuple[Variant, ...]:
+    """Return the usual ways to divide by n too seldom (power 1) or too often (power -1)."""
+    ways = (
+        ("dlogits",),
+        ("dlogits", "loss"),
+        ("gamma_and_beta_gradient",),
+        ("weight_gradient", "bias_gradient"),
+        ("weight_gradient", "bias_gradient", "gamma_and_beta_gradient"),
+        ("weight_gradient",),
+        ("loss",),
+    )
+    return tuple(lambda steps, way=way: times_n(steps, power, *way) for way in ways)
+
+
+# L2
+
+
+def decay_of(**factors: float) -> Variant:
+    """Return the variant whose gradient has lam w with other factors, such as W=1.0."""
+    return lambda steps: replace(steps, decay={**steps.decay, **factors})
+
+
+def penalty_of(**factors: float) -> Variant:
+    """Return the variant whose cost has the squares of parameters with other factors."""
+    return lambda steps: replace(steps, penalty={**steps.penalty, **factors})
+
+
+def l2_on(*kinds: str) -> tuple[Variant, ...]:
+    """Return the variants with L2 on more kinds of parameters: in the gradient, in the cost, in both."""
+    gradient, cost = decay_of(**dict.fromkeys(kinds, 2.0)), penalty_of(**dict.fromkeys(kinds, 1.0))
+    return gradient, lambda steps: cost(gradient(steps)), cost
+
+
+# Output
+
+
+def softmax_over_batch(s: Array) -> Array:
+    """Return the softmax along the wrong axis."""
+    e: Array = np.exp(s - s.max(axis=0))
+    e /= e.sum(axis=0)
+    return e
+
+
+def shifted_labels(by: int) -> Variant:
+    """Return the variant whose classes are off by one."""
+    return change(targets=lambda Y: np.roll(Y, by, axis=1))
+
+
+# Biases
+
+
+def bias_from(kind: str, both: bool) -> Variant:
+    """Return the variant that takes the mean, the first or the last row in place of the sum."""
+    pick: dict[str, Callable[[Array], Array]] = {
+        "mean": lambda ds: ds.mean(axis=0),
+        "first": lambda ds: ds[0],
+        "last": lambda ds: ds[-1],
+    }
+    reduce = pick[kind]
+    fields: dict[str, object] = {"bias_gradient": reduce}
+    if both:
+        fields["gamma_and_beta_gradient"] = lambda dy, shat: ((dy * shat).sum(axis=0), reduce(dy))
+    return change(**fields)
+
+
+RUNNING = (
+    change(statistics_in_use=second),
+    change(statistics_in_use=second, mean_term=no_term, variance_term=no_term),
+    change(statistics=second, statistics_in_use=second),
+    change(statistics=second, statistics_in_use=second, mean_term=no_term, variance_term=no_term),
+)
+
+MISTAKES = (
+    Mistake(
+        "batch_statistics_constant",
+        "the backward pass of batch norm takes the batch's mean and variance as constants",
+        "ds = (dshat - mean(dshat) - shat mean(dshat shat)) / sqrt(var + eps), with dshat = gamma dy",
+        "subtract the two means over the batch: every image's s moves the mean and the variance",
+        SERGEY,
+        (change(mean_term=no_term, variance_term=no_term),),
+    ),
+    Mistake(
+        "bn_mean_term_missing",
+        "the backward pass of batch norm leaves out the term of the mean",
+        "ds = (dshat - mean(dshat) - shat mean(dshat shat)) / sqrt(var + eps)",
+        "subtract mean(dshat), the mean over the batch",
+        SERGEY,
+        (change(mean_term=no_term),),
+    ),
+    Mistake(
+        "bn_variance_term_missing",
+        "the backward pass of batch norm leaves out the term of the variance",
+        "ds = (dshat - mean(dshat) - shat mean(dshat shat)) / sqrt(var + eps)",
+        "subtract shat mean(dshat shat), the mean over the batch",
+        SERGEY,
+        (change(variance_term=no_term),),
+    ),
+    Mistake(
+        "gamma_missing_in_backward",
+        "the gradient passes batch norm without the factor gamma",
+        "dshat = gamma dy",
+        "multiply the gradient that comes from above by gamma, after dgamma and dbeta are taken from it",
+        SERGEY,
+        (change(dshat=no_gamma),),
+    ),
+    Mistake(
+        "gamma_beta_swapped",
+        "gamma and beta, or their gradients, are swapped",
+        "y = gamma shat + beta; dgamma = sum(dy shat), dbeta = sum(dy); each is updated by its own gradient",
+        "check the order in which gamma and beta are passed, returned and updated",
+        SERGEY,
+        (
+            change(gamma_and_beta_gradient=swapped_gradients),
+            change(gradients_in_use=swap),
+            change(gamma_and_beta=swap),
+            change(scale_and_shift=swapped_parameters),
+        ),
+    ),
+    Mistake(
+        "variance_unbiased",
+        "the variance is divided by n - 1",
+        "var = sum((s - mean)²) / n",
+        "divide by n: NumPy's var does by itself, MATLAB's var(s, 1, 2) and Julia's var(corrected=false) do",
+        SERGEY,
+        (
+            change(variance=unbiased),
+            change(variance=unbiased, variance_term=unbiased_term),
+            change(running_variance=lambda var, x: var * len(x) / (len(x) - 1)),
+        ),
+    ),
+    Mistake(
+        "eps_outside_sqrt",
+        "eps is added to the standard deviation",
+        "shat = (s - mean) / sqrt(var + eps)",
+        "add eps to the variance, under the root",
+        SERGEY,
+        (
+            change(inverse_std=eps_outside),
+            change(inverse_std=eps_outside, variance_term=eps_outside_term),
+        ),
+    ),
+    Mistake(
+        "eps_missing",
+        "there is no eps, or a far smaller one",
+        "shat = (s - mean) / sqrt(var + eps), with the eps of the case",
+        "add the case's eps to the variance, under the root",
+        SERGEY,
+        (other_eps(0.0),),
+    ),
+    Mistake(
+        "eps_other",
+        "eps is another number than the case's",
+        "shat = (s - mean) / sqrt(var + eps), with the eps of the case",
+        "take eps from the case; PyTorch's own is 1e-5, Keras's 1e-3",
+        SERGEY,
+        tuple(map(other_eps, (1e-5, 1e-3, 1e-4, 1e-2, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12))),
+    ),
+    Mistake(
+        "bn_after_activation",
+        "batch norm comes after the activation",
+        "h = ReLU(gamma shat + beta), with shat from s = W h + b",
+        "normalise the output of the linear layer, then apply ReLU",
+        SERGEY,
+        (change(norm_first=False),),
+    ),
+    Mistake(
+        "running_statistics_in_training",
+        "training normalises by the running averages",
+        "in training mean and var are those of the mini-batch; the running averages are for evaluation",
+        "use the batch's mean and variance in the forward pass of training",
+        f"{SERGEY}.1",
+        RUNNING,
+    ),
+    Mistake(
+        "averages_reversed",
+        "the running averages keep 1 - rho of the old",
+        "new = rho old + (1 - rho) batch",
+        "swap the two factors; PyTorch's momentum is 1 - rho",
+        f"{SERGEY}.1",
+        (change(running=lambda old, new, rho: (1 - rho) * old + rho * new),),
+    ),
+    Mistake(
+        "averages_from_zero",
+        "the running averages forget their old value",
+        "new = rho old + (1 - rho) batch, with the case's running_mean and running_var as old",
+        "start from the running averages of the case",
+        f"{SERGEY}.1",
+        (
+            change(running_start=lambda kind, old: np.zeros_like(old)),
+            change(running_start=lambda kind, old: np.full_like(old, float(kind == "var"))),
+        ),
+    ),
+    Mistake(
+        "not_averaged",
+        "sums over the batch stand where means should",
+        "loss = mean over the images; dlogits = (P - Y) / n",
+        "divide by the number of images, once",
+        f"{BOOK}, section 5.9",
+        scaled(1),
+    ),
+    Mistake(
+        "averaged_twice",
+        "the division by the number of images is made twice",
+        "dlogits = (P - Y) / n; dW = h' ds, with no further division",
+        "divide by n in one place only",
+        f"{BOOK}, section 5.9",
+        scaled(-1),
+    ),
+    Mistake(
+        "l2_halved",
+        "the L2 term of the gradient is lambda W",
+        "cost = loss + lambda sum W², so dW = ... + 2 lambda W",
+        "add 2 lambda W",
+        f"{BOOK}, section 7.1.1 (whose penalty has the factor 1/2)",
+        (decay_of(W=1.0),),
+    ),
+    Mistake(
+        "l2_missing",
+        "the gradient has no L2 term",
+        "dW = ... + 2 lambda W",
+        "add 2 lambda W to the gradient of each W",
+        f"{BOOK}, section 7.1.1",
+        (decay_of(W=0.0),),
+    ),
+    Mistake(
+        "l2_on_biases",
+        "L2 is applied to more than the weights W",
+        "cost = loss + lambda sum W², over the weights only: not over b, gamma or beta",
+        "leave b, gamma and beta out of the L2 term",
+        f"{BOOK}, section 7.1",
+        (*l2_on("b"), *l2_on("gamma", "beta"), *l2_on("b", "gamma", "beta"), *l2_on("gamma")),
+    ),
+    Mistake(
+        "l2_missing_in_cost",
+        "the cost has no L2 term",
+        "cost = loss + lambda sum W²",
+        "add lambda times the sum of the squares of all W to the loss",
+        f"{BOOK}, section 7.1.1",
+        (penalty_of(W=0.0),),
+    ),
+    Mistake(
+        "l2_halved_in_cost",
+        "the L2 term of the cost has the factor 1/2",
+        "cost = loss + lambda sum W²",
+        "leave out the 1/2",
+        f"{BOOK}, section 7.1.1 (whose penalty has it)",
+        (penalty_of(W=0.5),),
+    ),
+    Mistake(
+        "relu_mask_missing",
+        "the gradient passes ReLU as if it were not there",
+        "ds = dh where ReLU's input is above 0, else 0",
+        "multiply by the mask of the active units",
+        f"{BOOK}, section 6.3.1",
+        (change(mask=lambda y, x: np.ones_like(y)),),
+    ),
+    Mistake(
+        "relu_mask_of_wrong_input",
+        "ReLU's mask is that of batch norm's input",
+        "the mask is y > 0, with y = gamma shat + beta, ReLU's own input",
+        "take the mask from batch norm's output, or from h",
+        SERGEY,
+        (change(mask=lambda y, x: x > 0),),
+    ),
+    Mistake(
+        "softmax_over_batch",
+        "softmax sums over the images",
+        "P = exp(s) / sum over the classes of exp(s), image by image",
+        "sum along the axis of the classes",
+        f"{BOOK}, section 6.2.2.3",
+        (change(softmax=softmax_over_batch),),
+    ),
+    Mistake(
+        "labels_shifted",
+        "the labels are off by one",
+        "labels are 0 to 9; in a language that counts from 1, class k is at place k + 1",
+        "check the one-hot matrix against the case's Y",
+        "the case's Y",
+        (shifted_labels(1), shifted_labels(-1)),
+    ),
+    Mistake(
+        "transposed",
+        "a matrix is handed in transposed where its shape does not tell",
+        "all matrices in one layout: rows are images and W (in, out), or columns are images and W (out, in)",
+        "transpose it",
+        "the case's readme",
+        (),
+    ),
+    Mistake(
+        "bias_gradient_not_summed",
+        "the gradient of a bias is not the sum over the images",
+        "db = sum over the images of ds",
+        "sum ds over the images; it carries the division by n already",
+        f"{BOOK}, section 6.5",
+        tuple(bias_from(kind, both) for kind in ("mean", "first", "last") for both in (False, True)),
+    ),
+    Mistake(
+        "update_sign",
+        "the update goes up the gradient",
+        "W = W - eta dW",
+        "subtract",
+        f"{BOOK}, section 4.3",
+        (change(update=lambda w, change: w + change),),
+    ),
+    Mistake(
+        "updated_before_backward",
+        "the gradient passes a layer whose W was updated already",
+        "dh = ds W', with the W of the forward pass",
+        "compute all gradients first, then update",
+        f"{BOOK}, section 6.5",
+        (change(propagate=lambda ds, W, new_W: ds @ new_W.T),),
+    ),
+    Mistake(
+        "momentum_dampened",
+        "the velocity takes only 1 - momentum of the gradient",
+        "v = momentum v + eta dW",
+        "leave out the factor 1 - momentum",
+        PYTORCH_SGD,
+        (change(velocity=lambda v, change, momentum: momentum * v + (1 - momentum) * change),),
+    ),
+)
+BY_ID = {mistake.id: mistake for mistake in MISTAKES}
