@@ -62,7 +62,14 @@ COMMANDS = [
     ],
     ["report", "runs/base-001", "--tables", "md"],
 ]
-TIMES = {"seconds", "steps_per_second", "copied_seconds", "made_of", "command"}
+TIMES = {
+    "seconds",
+    "steps_per_second",
+    "copied_seconds",
+    "made_of",
+    "command",
+    "memory",
+}  # memory: what was free
 
 
 def run(python: str, place: Path) -> None:

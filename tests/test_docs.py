@@ -78,7 +78,7 @@ def test_the_readme_is_short_enough_to_be_read() -> None:
 def test_every_command_stands_in_the_table_of_the_readme_with_its_page() -> None:
     for name in main.commands.commands:
         assert re.search(
-            rf"^\| \[`cifarmlp {name}\b[^|]*`\]\(docs/\w+\.md[^)]*\) \|", PAGES[README], re.MULTILINE
+            rf"^\| \[`cifarmlp {name}\b[^|]*`\]\(docs/[\w-]+\.md[^)]*\) \|", PAGES[README], re.MULTILINE
         )
 
 
@@ -146,7 +146,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
 
 def test_the_site_has_every_page() -> None:
     listing = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert {page.name for page in PAGES if page.parent == DOCS} == {*re.findall(r"\b\w+\.md\b", listing)}
+    assert {page.name for page in PAGES if page.parent == DOCS} == {*re.findall(r"[\w-]+\.md", listing)}
 
 
 @pytest.mark.parametrize("block", blocks("python"))

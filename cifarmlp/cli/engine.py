@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of weights and coordinates."
 )
 @DATA_DIR
-def gradcheck(config: str | None, overrides: tuple[str, ...], seed: int, data_dir: Path | None) -> None:
+@JSON
+def gradcheck(
+    config: str | None, overrides: tuple[str, ...], seed: int, data_dir: Path | None, as_json: bool
+) -> None:
     """Check every gradient against centred differences, in float64.
 
     Without CONFIG: the networks of both reports, next to the differences that they printed.
     """
     from threadpoolctl import threadpool_limits
 
-    from cifarmlp.cli.screen.engine import print_check, print_check_legend, print_check_verdict
+    from cifarmlp.cli.screen.engine import print_checks
     from cifarmlp.config import find_config, load_config
     from cifarmlp.study.load import checks_of_the_reports
-    from cifarmlp.training.gradcheck import check_of, run_checks, wrong_parameters
+    from cifarmlp.training.gradcheck import check_of, run_checks
 
     if overrides and config is None:
         raise ConfigError("--set needs a CONFIG to change, such as: cifarmlp gradcheck quickstart --set …")
@@ -38,15 +41,9 @@ def gradcheck(config: str | None, overrides: tuple[str, ...], seed: int, data_di
     if config is not None:
         checks = [check_of(load_config(find_config(config), overrides))]
     images = _load_images(data_dir)
-    off: list[str] = []
     with threadpool_limits(1):  # products too small to share
-        print_check_legend(images.source)
-        for check, differences in run_checks(checks, images, seed):
-            wrong = wrong_parameters(differences)
-            print_check(check, differences, wrong)
-            off += wrong
-    print_check_verdict(off)
-    sys.exit(1 if off else 0)
+        all_right = print_checks(images.source, run_checks(checks, images, seed), as_json)
+    sys.exit(0 if all_right else 1)
 
 
 def _load_images(data_dir: Path | None) -> "Dataset":

@@ -62,7 +62,8 @@ def _draw(config: "Config", sizes: Sequence[int], images: int, rng: np.random.Ge
             arrays[f"beta{n}"] = _off_zero(out, rng)
             arrays[f"running_mean{n}"] = _off_zero(out, rng)
             arrays[f"running_var{n}"] = rng.uniform(0.5, 1.5, out)
-    momentum = training.optimiser.rho
+    optimiser = training.optimiser
+    momentum = optimiser.rho if optimiser.kind == "momentum" else None
     if momentum is not None:
         names = [name for name in arrays if name.startswith(("W", "b", "gamma"))]
         arrays |= {f"v{name}": 0.01 * rng.standard_normal(arrays[name].shape) for name in names}

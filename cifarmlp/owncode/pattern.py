@@ -1,10 +1,10 @@
 """Published differences of gradients: which known mistakes are wrong in the same parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cifarmlp.config import Config
+from cifarmlp.config import Config, override_with
 from cifarmlp.owncode.case import draw_case, small
 from cifarmlp.owncode.mistakes import MISTAKES, Mistake
 from cifarmlp.owncode.reference import Array, Case, Quantities, Steps, answers_of
@@ -12,19 +12,29 @@ from cifarmlp.owncode.reference import Array, Case, Quantities, Steps, answers_o
 SEED = 1
 
 
-def mistakes_with_pattern(config: Config, reported: Mapping[str, float], limit: float) -> list[Mistake]:
+def mistakes_with_pattern(names: Sequence[str], reported: Mapping[str, float], limit: float) -> list[Mistake]:
     """Return the mistakes of the backward pass whose gradients are wrong in the same parameters as reported.
 
-    reported: the relative difference of each parameter's gradient, W1, b1, gamma1, ...; from `limit` on it is
-    wrong. Parameters that the config's network does not have are left out. A gradient check compares a
-    program's gradients with its own forward pass, so mistakes of that do not count.
+    names: the parameters of the network, W1, b1, gamma1, beta1, ... reported: the relative difference of each
+    one's gradient; from `limit` on it is wrong, and names that the network does not have are left out. A
+    gradient check compares a program's gradients with its own forward pass, whose mistakes do not count.
     """
-    pixels, hidden = small(config)
-    case = draw_case(config, pixels, hidden, 20, np.random.default_rng([SEED, 3]))
+    case = _case_with(names)
     right, _ = answers_of(case)
-    names = [name for name in reported if f"d{name}" in right]
-    wrong = {name for name in names if not reported[name] < limit}
-    return [mistake for mistake in MISTAKES if wrong and _makes(mistake, case, right, names, wrong, limit)]
+    known = [name for name in names if name in reported]
+    wrong = {name for name in known if not reported[name] < limit}
+    return [mistake for mistake in MISTAKES if wrong and _makes(mistake, case, right, known, wrong, limit)]
+
+
+def _case_with(names: Sequence[str]) -> Case:
+    """Return a case of a network with parameters of these names."""
+    changes = {
+        "network.hidden": [10] * (sum(name[0] == "W" for name in names) - 1),
+        "network.batch_norm": "gamma1" in names,
+        "training.lambda": 0.005,
+    }
+    config = override_with(Config(name="pattern"), changes)
+    return draw_case(config, *small(config), images=20, rng=np.random.default_rng([SEED, 3]))
 
 
 def _makes(

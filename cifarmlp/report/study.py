@@ -13,6 +13,7 @@ from cifarmlp.report.verdicts import (
     conclusion_table,
     conclusions_section,
     gradient_table,
+    mistake_notes,
     number_table,
     rules_section,
     study_name,
@@ -96,6 +97,7 @@ def _blocks(state: StudyFolder, section: StudySection, beside: Path) -> Iterator
         return
     for check in section.gradcheck:
         yield gradient_table(state, check, name)
+        yield from mistake_notes(state, check)
     if section.experiments:
         yield from _experiment_blocks(state, section, name, beside)
     if section.search:

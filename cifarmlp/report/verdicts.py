@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from cifarmlp.owncode.pattern import mistakes_with_pattern
 from cifarmlp.render.document import Cell, Section, Table, Text, Tone, Verdict
 from cifarmlp.study import rules
 from cifarmlp.study.folder import StudyFolder
-from cifarmlp.study.judge import Judgement, judge_conclusions, judge_gradients, judge_numbers
+from cifarmlp.study.judge import RIGHT, Judgement, judge_conclusions, judge_gradients, judge_numbers
 from cifarmlp.study.schema import GradientCheck
 from cifarmlp.text import duration
 
@@ -91,6 +92,23 @@ def gradient_table(state: StudyFolder, check: GradientCheck, name: str) -> Table
     header = ("parameter", "||a − n||", "relative", "along directions", *columns, "verdict")
     caption = f"{check.name}: analytic (a) against numeric (n) gradients, float64."
     return Table(f"{name}-{check.name}", caption, header, tuple(rows))
+
+
+def mistake_notes(state: StudyFolder, check: GradientCheck) -> Iterator[Text]:
+    """Yield which known mistakes are wrong in the same parameters as the relative differences reported."""
+    names = [difference.name for difference in state.differences(check.name)]
+    known = [name for name in names if name in check.reported]
+    wrong = [name for name in known if not check.reported[name] < RIGHT["relative"]]
+    if check.mistake or check.measure != "relative" or not wrong:
+        return
+    found = mistakes_with_pattern(names, check.reported, RIGHT["relative"])
+    same = "; ".join(f"{mistake.id} ({mistake.done})" for mistake in found) or "none"
+    yield Text(
+        f"Wrong as reported: {', '.join(wrong)}, {len(wrong)} of {len(known)}. Known mistakes of the "
+        f"backward pass that are wrong in just these parameters: {same}. `cifarmlp case` and "
+        "`cifarmlp diagnose` tell which of them it is, from the program's own numbers.",
+        "note",
+    )
 
 
 def _verdict(check: GradientCheck, judgement: Judgement | None) -> Cell:

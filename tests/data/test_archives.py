@@ -60,6 +60,7 @@ def test_an_archive_with_a_batch_twice(tmp_path: Path) -> None:
         (gzip.compress(os.urandom(5000))[:3000], "not a whole tar.gz archive"),
         (gzip.compress(b"")[:10] + b"\xff" * 500, "not a whole tar.gz archive"),
     ],
+    ids=["empty", "page", "zeros", "packed page", "packed ones", "torn", "no deflate"],
 )
 def test_not_an_archive(tmp_path: Path, content: bytes, fault: str) -> None:
     path = tmp_path / "cifar-10-python.tar.gz"

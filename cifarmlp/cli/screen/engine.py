@@ -1,15 +1,41 @@
 """Tables of the commands `gradcheck` and `bench`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 from tabulate import tabulate
 
+from cifarmlp.files import nan_to_null
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.training.bench import Row
-from cifarmlp.training.gradcheck import LIMIT, NetworkCheck
+from cifarmlp.training.gradcheck import LIMIT, NetworkCheck, wrong_parameters
+
+
+def print_checks(source: str, checks: Iterable[tuple[NetworkCheck, list[Difference]]], as_json: bool) -> bool:
+    """Print gradient checks as they are made, or all of them as JSON; return whether all are right."""
+    if as_json:
+        found = [_values(check, differences) for check, differences in checks]
+        right = all(each["right"] for each in found)
+        results = {"images": source, "limit": LIMIT, "right": right, "checks": found}
+        click.echo(json.dumps(nan_to_null(results), indent=2))
+        return right
+    off: list[str] = []
+    print_check_legend(source)
+    for check, differences in checks:
+        wrong = wrong_parameters(differences)
+        print_check(check, differences, wrong)
+        off += wrong
+    print_check_verdict(off)
+    return not off
+
+
+def _values(check: NetworkCheck, differences: Sequence[Difference]) -> dict[str, Any]:
+    wrong = wrong_parameters(differences)
+    parameters = [{**asdict(each), "right": each.name not in wrong} for each in differences]
+    return {"network": check.title, "right": not wrong, "parameters": parameters}
 
 
 def print_check(check: NetworkCheck, differences: Sequence[Difference], off: Sequence[str]) -> None:
