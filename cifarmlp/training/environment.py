@@ -16,6 +16,7 @@ from cifarmlp.data import Dataset
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
 PACKAGE = Path(cifarmlp.__file__).parent
 DECISIVE = (
+    "config/sections.py",
     "nn/*.py",
     "data/batches.py",
     "data/dataset.py",
