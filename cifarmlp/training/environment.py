@@ -19,6 +19,7 @@ from cifarmlp.data import Dataset
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
 PACKAGE = Path(cifarmlp.__file__).parent
 DECISIVE = (  # modules that decide the numbers of a training
+    "config/sections.py",
     "nn/*.py",
     "data/batches.py",
     "data/dataset.py",
