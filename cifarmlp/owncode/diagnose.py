@@ -14,6 +14,7 @@ from cifarmlp.owncode.reference import Array, Case, Quantities, Steps, answers_o
 DOUBLE, SINGLE = 1e-7, 3e-5  # relative differences that rounding stays below
 MOST_MISTAKES = 3
 BEAM = 12  # partial explanations that are followed
+MOST_PAIRS = 1000  # tried for one quantity: about a second
 
 
 @dataclass(frozen=True)
@@ -195,9 +196,14 @@ class Search:
         """
         first, place = state.wrong[0], self._place(state)
         changes = {n: self.change_of(state, variant, first, place) for n, (_, variant) in enumerate(VARIANTS)}
-        for n, m in itertools.permutations([n for n, kind in changes.items() if kind is not None], 2):
+        pairs = [
+            (n, m)
+            for n, m in itertools.permutations([n for n, kind in changes.items() if kind is not None], 2)
+            if changes[n] or changes[m]
+        ]
+        for n, m in pairs if len(pairs) <= MOST_PAIRS else ():  # too little was handed in to tell
             (a, one), (b, two) = VARIANTS[n], VARIANTS[m]
-            if a != b and not {a, b} & {*state.ids} and (changes[n] or changes[m]):
+            if a != b and not {a, b} & {*state.ids}:
                 yield from self.further(state, (a, b), two(one(state.steps)))
 
     def change_of(self, state: Explanation, variant: Variant, first: str, place: int) -> bool | None:

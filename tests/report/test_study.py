@@ -1,13 +1,17 @@
 """The page of a study made by hand: how many verdicts of each tone, its notes, where the time went."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from helpers import tiny
 from helpers.reports import table, words
 from helpers.studies import LAMBDA, good_outcomes, run_of, search_of, state_of
 
 from cifarmlp.report.study import study_page
 from cifarmlp.study.folder import StudyFolder
+from cifarmlp.training.environment import describe
 
 REPORTED = {"accuracy": [0.61, 0.9, None]}
 
@@ -58,15 +62,16 @@ def test_a_study_that_has_not_ended_or_was_changed_says_so(state: StudyFolder) -
 @pytest.mark.parametrize(
     ("images", "is_noted"),
     [
-        ('{"source": "cifar10", "official": false}', True),
-        ('{"source": "cifar10", "official": true}', False),
-        ('{"source": "synthetic"}', False),
-        ("[]", False),
+        ({"source": "cifar10", "official": False, "sha256": ""}, True),
+        ({"source": "cifar10", "official": True, "sha256": ""}, False),
+        ({"source": "synthetic", "official": False, "sha256": ""}, False),
+        ([], False),
     ],
 )
 def test_images_that_are_not_the_official_ones_are_noted(
-    images: str, is_noted: bool, state: StudyFolder, tmp_path: Path
+    images: Any, is_noted: bool, state: StudyFolder, tmp_path: Path
 ) -> None:
-    (tmp_path / "environment.json").write_text(f'{{"data": {images}}}')
+    values = describe(tiny.dataset(), 1).model_dump()
+    (tmp_path / "environment.json").write_text(json.dumps({**values, "data": images}))
     notes = words(study_page([state], Path()), "note")
     assert ("official CIFAR-10's checksum" in notes) == is_noted
