@@ -60,7 +60,7 @@ COMMANDS = [
         "--tables",
         "tex",
     ],
-    ["report", "runs/base-001", "--tables", "md"],
+    ["report", "runs/quickstart-003", "--tables", "md"],
 ]
 TIMES = {
     "seconds",
