@@ -12,6 +12,7 @@ from cifarmlp.config import to_yaml
 EXAMPLES = Path(cifarmlp.__file__).parents[1] / "examples"
 
 
+@pytest.mark.slow
 def test_train_and_compare(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -189,7 +189,7 @@ def test_a_signal_within_an_evaluation_stops_that_and_it_is_made_again(
     assert tiny.results(tmp_path / RUN) == tiny.results(through)
 
 
-@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+@pytest.mark.parametrize("closed", [pytest.param("stdout", marks=pytest.mark.slow), "stderr"])
 def test_a_closed_pipe_ends_a_training_quietly_and_it_can_go_on(
     closed: str, tmp_path: Path, through: Path
 ) -> None:

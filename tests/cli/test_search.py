@@ -535,6 +535,7 @@ def separate(tmp_path_factory: pytest.TempPathFactory) -> Table:
     return table(place / RUN)
 
 
+@pytest.mark.slow
 def test_two_processes_find_the_same_as_one(coarse: Path, place: Path) -> None:
     with running("c.yaml", "--coarse", "--jobs", "2", cwd=place) as process:
         _, err = process.communicate(timeout=120)
@@ -543,7 +544,10 @@ def test_two_processes_find_the_same_as_one(coarse: Path, place: Path) -> None:
     assert table(place / RUN) == table(coarse / RUN)
 
 
-@pytest.mark.parametrize(("jobs", "least"), [(2, 1), (1, 9)], ids=["coarse", "fine"])
+@pytest.mark.parametrize(
+    ("jobs", "least"),
+    [pytest.param(2, 1, marks=pytest.mark.slow, id="coarse"), pytest.param(1, 9, id="fine")],
+)
 def test_what_was_killed_is_resumed(jobs: int, least: int, tmp_path: Path, separate: Table) -> None:
     place = place_with(SEPARATE, tmp_path)
     with running("c.yaml", "--jobs", str(jobs), cwd=place, KILL=str(least)) as process:
@@ -593,7 +597,7 @@ def test_ctrl_c_ends_a_search_in_good_order_and_it_can_be_resumed(tmp_path: Path
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_search_at_work_is_alone_in_its_folder_and_ends_at_once_by_sigterm(jobs: int, place: Path) -> None:
     args = ["--set", "training.steps=1000000", "--jobs", str(jobs), "--seeds", "2"]
     with running("c.yaml", *args, cwd=place) as process:

@@ -22,6 +22,7 @@ def dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dask]:
     started.end()
 
 
+@pytest.mark.slow
 def test_a_cluster_one_of_whose_workers_is_killed_finds_the_same_as_one_process(
     dask: Dask, tmp_path: Path
 ) -> None:
@@ -39,6 +40,7 @@ def test_a_cluster_one_of_whose_workers_is_killed_finds_the_same_as_one_process(
     assert "best: trial" in out
 
 
+@pytest.mark.slow
 def test_an_address_where_nobody_listens_is_one_line_and_no_folder(tmp_path: Path) -> None:
     done = cifarmlp_process("search", "--dask", "tcp://127.0.0.1:1", cwd=tmp_path)
     assert done.code == 2

@@ -94,6 +94,7 @@ def test_synthesise_overwrites_nothing(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / name]
 
 
+@pytest.mark.slow
 def test_synthesise_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> bytes:
         raise OSError(28, "No space left on device")

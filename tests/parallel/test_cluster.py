@@ -205,6 +205,7 @@ def test_an_address_where_nobody_listens_is_refused(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_an_address_where_something_else_listens_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "no Dask scheduler answers" in refusal("127.0.0.1:{1}".format(*silent.getsockname()))
@@ -216,6 +217,7 @@ def test_the_address_of_a_worker_is_refused(steady):
     assert refusal(worker) == f"{worker}: a Dask worker answers; give the address of its scheduler"
 
 
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_refused(dask):
     assert "start some with: dask worker tcp://127.0.0.1:" in refusal(dask.address)
 

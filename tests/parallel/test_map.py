@@ -209,6 +209,7 @@ def test_workers_that_die_once_told_to_stop_are_no_fault(log):
     assert sorted(worker_functions.noted(log)) == [0, 0, 1, 1]
 
 
+@pytest.mark.slow
 def test_the_caller_hears_a_tick_a_second(log):
     ticks = []
     started = time.monotonic()

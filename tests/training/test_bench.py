@@ -14,15 +14,18 @@ def rows():
     return bench.measure(arrangements, rounds=2, seconds=0.01)
 
 
+@pytest.mark.slow
 def test_a_row_for_each_arrangement_in_order(rows):
     asked = bench.single(1) + bench.populations(parallel.cores(), [2])
     assert [(r.members, r.processes, r.threads) for r in rows] == [dataclasses.astuple(a) for a in asked]
 
 
+@pytest.mark.slow
 def test_everything_measured_is_positive(rows):
     assert all(value > 0 for row in rows for value in dataclasses.astuple(row))
 
 
+@pytest.mark.slow
 def test_ratios_follow_from_what_was_measured(rows):
     for row in rows:
         rate = row.processes * row.members / row.step_us * 1e6
