@@ -43,7 +43,7 @@ def verify(data_dir: Path | None) -> None:
 @DATA_DIR
 @JSON
 def info(source: str, sheet: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """Where the images are, how many of each class, and whether they are the official ones."""
+    """Show the place of the images, their number by class, and whether they are the official ones."""
     from cifarmlp import data as images
     from cifarmlp.cli.screen.data import print_info, save_sheet
 

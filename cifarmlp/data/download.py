@@ -51,7 +51,7 @@ class Wanted(NamedTuple):
 
 
 class Patience(NamedTuple):
-    """When to give up on a mirror: seconds of silence, attempts, and bytes per second after `window` seconds.
+    """Patience with a mirror: seconds of silence, attempts, and bytes per second after `window` seconds.
 
     A slow mirror is tried again, at any speed, when all others have failed.
     """

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cifarmlp.owncode.answers import Answers
-from cifarmlp.owncode.mistakes import BY_ID, MISTAKES, Mistake, Variant
+from cifarmlp.owncode.mistakes import BY_ID, MISTAKES, Mistake
 from cifarmlp.owncode.reference import Array, Case, Quantities, Steps, answers_of
+from cifarmlp.owncode.variants import Variant
 
 DOUBLE, SINGLE = 1e-7, 3e-5  # relative differences that rounding stays below
 MOST_MISTAKES = 3
@@ -45,7 +46,7 @@ class Diagnosis:
 
     @property
     def right(self) -> bool:
-        """Whether all that was handed in is right."""
+        """Return whether all that was handed in is right."""
         return self.first_wrong is None and not self.mistakes
 
 

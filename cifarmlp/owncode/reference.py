@@ -44,7 +44,7 @@ class Case:
 
     @property
     def is_normalised(self) -> bool:
-        """Whether the hidden layers have batch norm."""
+        """Return whether the hidden layers have batch norm."""
         return "gamma1" in self.arrays
 
 
