@@ -140,7 +140,7 @@ def run(place: Path, args: list[str], spoil: Callable[[], None] = lambda: None) 
 
 
 def often() -> None:
-    checkpoint.MOST_OF_TIME = OFTEN
+    checkpoint.MAX_TIME_SHARE = OFTEN
 
 
 def resume(place: Path, tally: Tally, expected: dict[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
     inputs -> Linear -> BatchNorm -> ReLU -> Linear -> ... -> Linear -> logits
 
-Activations are (B, K·d), member after member. A block keeps from its last forward pass what its backward pass
-needs. No member's loss depends on another's parameters, so the gradient of the sum of all losses is each
-member's own; a gradient that enters a backward pass with a factor leaves it with that factor.
+Activations are (B, K·d), member after member: B images in the mini-batch, K members, d units a member. A
+block keeps from its last forward pass what its backward pass needs. No member's loss depends on another's
+parameters, so the gradient of the sum of all losses is each member's own. Back-propagation is linear: if the
+gradient of the loss is multiplied by eta, so is every other one.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ from cifarmlp.nn.types import Float
 
 
 class Block:
-    """A function with its derivative, and no parameters; a block that has some overrides the other methods.
+    """A block without parameters; blocks with parameters override the methods below, too.
 
     `forward` and `backward` may overwrite their argument, but for the first block, which is given the images.
     Arrays go by their kind (`gamma`; `Network` makes it gamma2), in the layout that the block computes in.
@@ -25,7 +26,7 @@ class Block:
         raise NotImplementedError
 
     def backward(self, dy: Float) -> Float | None:
-        """Set the gradients of the parameters, and return that of x; None where nobody needs that.
+        """Set the gradients of the parameters, and return that of x; None in the first block.
 
         dy: gradient of the loss with respect to the output of the last forward pass in training.
         """

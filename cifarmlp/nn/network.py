@@ -14,11 +14,11 @@ from cifarmlp.nn.types import Float
 class Network:
     """Layers of blocks: Linear (-> BatchNorm) -> ReLU in each hidden layer, a last Linear for the logits.
 
-    All members see the same mini-batch and none sees another: a member's numbers are, up to rounding,
-    those of the same network alone (K = 1), and there is no other code for one network.
+    Members share their mini-batches and nothing else: a member's numbers are, up to rounding, those of the
+    same network alone. A single network is a population of K = 1.
 
-    layers: the blocks of each layer. Nothing below asks which kinds of block they are, but for the linear
-    ones, whose weights have L2 and a way of their own to be updated. linears: those, one a layer.
+    layers: the blocks of each layer. Only the linear ones are treated specially, as their weights have L2 and
+    an update of their own. linears: those, one a layer.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class Network:
             yield from block.vectors().values()
 
     def fold(self) -> None:
-        """Bring the weights into one array a layer; see `Linear`."""
+        """Multiply the scales of the weights into them; see `Linear`."""
         for linear in self.linears:
             linear.fold()
 
     def parameters(self, layer: int | None = None) -> dict[str, Float]:
         """Views by name, to read and write: W1 (K, in, out), b1 (K, out), gamma1 and beta1 (K, d), ...
 
-        They are the parameters until the next update; then ask again. layer: number of the only one wanted.
+        Call again after each update: the old views may be stale. layer: number of the only one wanted.
         """
         self.fold()
         return self._views(lambda block: block.parameters(), layer)

@@ -14,7 +14,7 @@ from cifarmlp.owncode.variants import Variant
 
 DOUBLE, SINGLE = 1e-7, 3e-5  # relative differences that rounding stays below
 MOST_MISTAKES = 3
-BEAM = 12  # partial explanations that are followed
+BEAM = 12  # partial explanations kept per round
 MOST_PAIRS = 1000  # tried for one quantity: about a second
 
 
@@ -31,8 +31,8 @@ class Quantity:
 class Diagnosis:
     """Findings on answers. first_wrong: the first wrong quantity in order of computation.
 
-    mistakes: those that together make all the numbers, or as many as are explained. alternatives: others that
-    make them as well. unexplained: the first quantity that no known mistake explains, or None.
+    mistakes: those that together reproduce all the numbers, or as many as can be. alternatives: others that
+    reproduce them as well. unexplained: the first quantity that no known mistake explains, or None.
     missing: quantities that would narrow it down, between the last right and the first wrong one.
     """
 
@@ -71,10 +71,12 @@ def diagnose_answers(case: Case, answers: Answers) -> Diagnosis:
     A layer with batch norm may have a bias or none, as the normalisation removes it; what fits better counts.
     """
     right = [Steps(), Steps(biases_before_norm=False)] if case.is_normalised else [Steps()]
-    return max((Search(case, answers, steps) for steps in right), key=Search.progress).diagnose()
+    return max(
+        (MistakeSearch(case, answers, steps) for steps in right), key=MistakeSearch.progress
+    ).diagnose()
 
 
-class Search:
+class MistakeSearch:
     """The search for the mistakes behind answers."""
 
     def __init__(self, case: Case, answers: Answers, right: Steps) -> None:

@@ -1,6 +1,6 @@
 """Known mistakes in programs of one's own, with their words: each replaces equations of `reference.Steps`.
 
-A mistake can be made in several ways, its variants; all have its name. To add one: a line in MISTAKES.
+A mistake can be made in several ways, its variants; all have its name. To add one: an entry in MISTAKES.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ from cifarmlp.owncode.variants import (
     unbiased_term,
 )
 
-SERGEY = "Ioffe and Szegedy 2015, 'Batch Normalization', section 3"
-PYTORCH_SGD = "Sutskever et al. 2013, 'On the importance of initialization and momentum', section 2"
+IOFFE_SZEGEDY = "Ioffe and Szegedy 2015, 'Batch Normalization', section 3"
+SUTSKEVER = "Sutskever et al. 2013, 'On the importance of initialization and momentum', section 2"
 BOOK = "Goodfellow, Bengio and Courville 2016, 'Deep Learning'"
 
 
@@ -53,7 +53,7 @@ MISTAKES = (
         "the backward pass of batch norm takes the batch's mean and variance as constants",
         "ds = (dshat - mean(dshat) - shat mean(dshat shat)) / sqrt(var + eps), with dshat = gamma dy",
         "subtract the two means over the batch: every image's s moves the mean and the variance",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (change(mean_term=no_term, variance_term=no_term),),
     ),
     Mistake(
@@ -61,7 +61,7 @@ MISTAKES = (
         "the backward pass of batch norm leaves out the term of the mean",
         "ds = (dshat - mean(dshat) - shat mean(dshat shat)) / sqrt(var + eps)",
         "subtract mean(dshat), the mean over the batch",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (change(mean_term=no_term),),
     ),
     Mistake(
@@ -69,7 +69,7 @@ MISTAKES = (
         "the backward pass of batch norm leaves out the term of the variance",
         "ds = (dshat - mean(dshat) - shat mean(dshat shat)) / sqrt(var + eps)",
         "subtract shat mean(dshat shat), the mean over the batch",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (change(variance_term=no_term),),
     ),
     Mistake(
@@ -77,7 +77,7 @@ MISTAKES = (
         "the gradient passes batch norm without the factor gamma",
         "dshat = gamma dy",
         "multiply the gradient that comes from above by gamma, after dgamma and dbeta are taken from it",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (change(dshat=no_gamma),),
     ),
     Mistake(
@@ -85,7 +85,7 @@ MISTAKES = (
         "gamma and beta, or their gradients, are swapped",
         "y = gamma shat + beta; dgamma = sum(dy shat), dbeta = sum(dy); each is updated by its own gradient",
         "check the order in which gamma and beta are passed, returned and updated",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (
             change(gamma_and_beta_gradient=swapped_gradients),
             change(gradients_in_use=swap),
@@ -98,7 +98,7 @@ MISTAKES = (
         "the variance is divided by n - 1",
         "var = sum((s - mean)²) / n",
         "divide by n: NumPy's var does by itself, MATLAB's var(s, 1, 2) and Julia's var(corrected=false) do",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (
             change(variance=unbiased),
             change(variance=unbiased, variance_term=unbiased_term),
@@ -110,7 +110,7 @@ MISTAKES = (
         "eps is added to the standard deviation",
         "shat = (s - mean) / sqrt(var + eps)",
         "add eps to the variance, under the root",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (
             change(inverse_std=eps_outside),
             change(inverse_std=eps_outside, variance_term=eps_outside_term),
@@ -121,7 +121,7 @@ MISTAKES = (
         "there is no eps, or a far smaller one",
         "shat = (s - mean) / sqrt(var + eps), with the eps of the case",
         "add the case's eps to the variance, under the root",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (other_eps(0.0),),
     ),
     Mistake(
@@ -129,7 +129,7 @@ MISTAKES = (
         "eps is another number than the case's",
         "shat = (s - mean) / sqrt(var + eps), with the eps of the case",
         "take eps from the case; PyTorch's own is 1e-5, Keras's 1e-3",
-        SERGEY,
+        IOFFE_SZEGEDY,
         tuple(map(other_eps, (1e-5, 1e-3, 1e-4, 1e-2, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12))),
     ),
     Mistake(
@@ -137,7 +137,7 @@ MISTAKES = (
         "batch norm comes after the activation",
         "h = ReLU(gamma shat + beta), with shat from s = W h + b",
         "normalise the output of the linear layer, then apply ReLU",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (change(norm_first=False),),
     ),
     Mistake(
@@ -145,7 +145,7 @@ MISTAKES = (
         "training normalises by the running averages",
         "in training mean and var are those of the mini-batch; the running averages are for evaluation",
         "use the batch's mean and variance in the forward pass of training",
-        f"{SERGEY}.1",
+        f"{IOFFE_SZEGEDY}.1",
         RUNNING,
     ),
     Mistake(
@@ -153,7 +153,7 @@ MISTAKES = (
         "the running averages keep 1 - rho of the old",
         "new = rho old + (1 - rho) batch",
         "swap the two factors; PyTorch's momentum is 1 - rho",
-        f"{SERGEY}.1",
+        f"{IOFFE_SZEGEDY}.1",
         (change(running=lambda old, new, rho: (1 - rho) * old + rho * new),),
     ),
     Mistake(
@@ -161,7 +161,7 @@ MISTAKES = (
         "the running averages forget their old value",
         "new = rho old + (1 - rho) batch, with the case's running_mean and running_var as old",
         "start from the running averages of the case",
-        f"{SERGEY}.1",
+        f"{IOFFE_SZEGEDY}.1",
         (
             change(running_start=lambda kind, old: np.zeros_like(old)),
             change(running_start=lambda kind, old: np.full_like(old, float(kind == "var"))),
@@ -236,7 +236,7 @@ MISTAKES = (
         "ReLU's mask is that of batch norm's input",
         "the mask is y > 0, with y = gamma shat + beta, ReLU's own input",
         "take the mask from batch norm's output, or from h",
-        SERGEY,
+        IOFFE_SZEGEDY,
         (change(mask=lambda y, x: x > 0),),
     ),
     Mistake(
@@ -292,7 +292,7 @@ MISTAKES = (
         "the velocity takes only 1 - momentum of the gradient",
         "v = momentum v + eta dW",
         "leave out the factor 1 - momentum",
-        PYTORCH_SGD,
+        SUTSKEVER,
         (change(velocity=lambda v, change, momentum: momentum * v + (1 - momentum) * change),),
     ),
 )

@@ -20,11 +20,12 @@ Quantities = dict[str, Array]
 
 @dataclass(frozen=True)
 class Case:
-    """A network, a mini-batch of n images and the settings of one update, as rows of float64.
+    """A network, a mini-batch of n images and the settings of one update: float64, an image a row.
 
     arrays: X (n, d), labels (n,), Y (n, 10) one-hot, W1... (in, out), b1... (out,), and where there is batch
-    norm gamma1, beta1, running_mean1, running_var1... (out,). lam, eps, eta, rho: see `Steps`. momentum: of
-    the optimiser, whose velocities are then vW1, vb1...; None for plain gradient descent.
+    norm gamma1, beta1, running_mean1, running_var1... (out,). lam: L2; eps: under batch norm's root; eta:
+    learning rate; rho: share of the old that the running averages keep. momentum: share of the old velocity
+    that an update keeps, with the velocities vW1, vb1, ...; None for plain gradient descent.
     """
 
     arrays: Mapping[str, Array]
@@ -85,12 +86,12 @@ def cross_entropy(P: Array, Y: Array) -> Array:
 
 @dataclass(frozen=True)
 class Steps:
-    """The equations of a pass and an update. A mistake is a `dataclasses.replace` of some of them."""
+    """Equations of a pass and an update, one a field. A mistake is a `dataclasses.replace` of some."""
 
     targets: Callable[[Array], Array] = lambda Y: Y
     # batch norm, forward: shat = (x - mean) / sqrt(var + eps), y = gamma shat + beta
     norm_first: bool = True  # before the activation
-    biases_before_norm: bool = True  # which batch norm takes away again
+    biases_before_norm: bool = True  # batch norm cancels them
     mean: Callable[[Array], Array] = lambda x: x.mean(axis=0)
     variance: Callable[[Array, Array], Array] = lambda x, mean: np.square(x - mean).mean(axis=0)
     statistics: Callable[[tuple[Array, Array], tuple[Array, Array]], tuple[Array, Array]] = (

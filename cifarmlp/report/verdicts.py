@@ -10,6 +10,7 @@ from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.judge import RIGHT, Judgement, judge_conclusions, judge_gradients, judge_numbers
 from cifarmlp.study.schema import GradientCheck
 from cifarmlp.text import duration
+from cifarmlp.training.gradcheck import LIMIT
 
 TONES: dict[Tone, str] = {"good": "hold", "bad": "do not hold", "open": "not decided"}
 
@@ -77,7 +78,7 @@ def number_table(name: str, caption: str, judgements: Iterable[Judgement]) -> Ta
 
 
 def gradient_table(state: StudyFolder, check: GradientCheck, name: str) -> Table:
-    """Return a table with a row for each parameter, and for each that was reported and is not here."""
+    """Return a table with a row for each parameter, and for each reported one that our network lacks."""
     measure = "relative" if check.measure == "relative" else "||a − n||"
     differences = state.differences(check.name)
     judgements = {each.quantity: each for each in judge_gradients(check, differences)}
@@ -86,7 +87,7 @@ def gradient_table(state: StudyFolder, check: GradientCheck, name: str) -> Table
         judgement = judgements.pop(difference.name, None)
         numbers = (f"{difference.distance:.1e}", f"{difference.relative:.1e}", f"{difference.direction:.1e}")
         reported = ((judgement.reported if judgement else "-"),) if check.reported else ()
-        rows.append((difference.name, *numbers, *reported, _verdict(check, judgement)))
+        rows.append((difference.name, *numbers, *reported, _verdict(check, judgement, difference.worst)))
     rows += [(n, "-", "-", "-", each.reported, each.verdict) for n, each in judgements.items()]
     columns = (f"reported, {measure}",) if check.reported else ()
     header = ("parameter", "||a − n||", "relative", "along directions", *columns, "verdict")
@@ -95,7 +96,7 @@ def gradient_table(state: StudyFolder, check: GradientCheck, name: str) -> Table
 
 
 def mistake_notes(state: StudyFolder, check: GradientCheck) -> Iterator[Text]:
-    """Yield which known mistakes are wrong in the same parameters as the relative differences reported."""
+    """Yield the known mistakes that make exactly the gradients wrong that were reported wrong."""
     names = [difference.name for difference in state.differences(check.name)]
     known = [name for name in names if name in check.reported]
     wrong = [name for name in known if not check.reported[name] < RIGHT["relative"]]
@@ -105,16 +106,18 @@ def mistake_notes(state: StudyFolder, check: GradientCheck) -> Iterator[Text]:
     same = "; ".join(f"{mistake.id} ({mistake.done})" for mistake in found) or "none"
     yield Text(
         f"Wrong as reported: {', '.join(wrong)}, {len(wrong)} of {len(known)}. Known mistakes of the "
-        f"backward pass that are wrong in just these parameters: {same}. `cifarmlp case` and "
+        f"backward pass that make exactly these gradients wrong: {same}. `cifarmlp case` and "
         "`cifarmlp diagnose` tell which of them it is, from the program's own numbers.",
         "note",
     )
 
 
-def _verdict(check: GradientCheck, judgement: Judgement | None) -> Cell:
+def _verdict(check: GradientCheck, judgement: Judgement | None, worst: float) -> Cell:
     if judgement:
         return judgement.verdict
-    return "-" if check.mistake else Verdict("right", "good")
+    if check.mistake:
+        return "-"
+    return Verdict("right", "good") if worst < LIMIT else Verdict("ours is wrong", "bad")
 
 
 def rules_section() -> Section:

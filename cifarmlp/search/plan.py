@@ -95,7 +95,9 @@ def resume_search(
         free = ("search.coarse.trials",) if search.plan.coarse_from else ()
         refuse_other_config(folder, search.config, config, "search", free)
     if stages and [*stages] != search.plan.stages:
-        raise ConfigError(f"{folder} has the stages {' and '.join(search.plan.stages)}; leave out the others")
+        raise ConfigError(
+            f"{folder} has the stages {' and '.join(search.plan.stages)}; resume without --coarse and --fine"
+        )
     if seeds not in (None, search.plan.seeds):
         raise ConfigError(f"{folder} has {search.plan.seeds} seeds a trial; leave out --seeds")
     return search

@@ -1,7 +1,7 @@
 """Rules of the verdicts: compare published numbers and conclusions with the seeds of our own runs.
 
-A number is inside the spread of seeds if one more run of ours would be expected to come as far from our mean,
-or a mean of theirs as far from a mean of ours, 95 times in 100.
+A number is inside the spread of seeds if it is no farther from our mean than 95 of 100 further runs of ours
+would be; a mean of several runs, if it is no farther than 95 of 100 such means would be.
 """
 
 import math
@@ -26,7 +26,7 @@ RULES = (
     "by less than 1e-3 where only a distance was printed.",
     "A conclusion holds if the 95 % interval of the paired difference, seed by seed, lies on its side of "
     "zero. If the interval contains zero, the difference is not significant and the conclusion not decided.",
-    "Of numbers that do hold, about one in twenty falls outside by chance.",
+    "Even of correct numbers, about one in twenty falls outside by chance.",
 )
 INSIDE = Verdict("inside the spread", "good")
 TOO_FEW = Verdict("too few seeds for an interval", "open")

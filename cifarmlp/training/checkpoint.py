@@ -1,4 +1,4 @@
-"""Checkpoints, replaced atomically: after a crash there is always a complete one.
+"""Checkpoints, replaced atomically: after a crash or a power cut there is always a complete one.
 
 checkpoint.npz is an .npz of plain arrays followed by the SHA-256 of all its bytes, so that a truncated or
 altered file is refused before any of it is parsed. The one before it is kept as checkpoint.previous.npz.
@@ -23,7 +23,7 @@ from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 
 NEXT, NOW, PREVIOUS = NAMES = ("checkpoint.next.npz", "checkpoint.npz", "checkpoint.previous.npz")
 TRAILER = b"sha256:"
-MOST_OF_TIME = 0.02  # share of a training's time that may go into saving it
+MAX_TIME_SHARE = 0.02  # share of a training's time that may go into saving it
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _read(data: bytes) -> Checkpoint:
 
 @dataclass
 class Keeper:
-    """Checkpoints of one training in its folder, saved as often as `MOST_OF_TIME` permits.
+    """Checkpoints of one training in its folder, saved as often as `MAX_TIME_SHARE` permits.
 
     cost: seconds that the last save took. last: time of its end, by `perf_counter`.
     """
@@ -147,8 +147,8 @@ class Keeper:
         self.cost = self.last - started
 
     def is_due(self) -> bool:
-        """Return whether another save as long as the last one would keep to `MOST_OF_TIME`."""
-        return (time.perf_counter() - self.last) * MOST_OF_TIME >= self.cost
+        """Return whether another save as long as the last one would keep to `MAX_TIME_SHARE`."""
+        return (time.perf_counter() - self.last) * MAX_TIME_SHARE >= self.cost
 
 
 def _warn(message: str) -> None:

@@ -43,18 +43,18 @@ class Stopped(Exception):
 
 @dataclass
 class Training:
-    """A training: all that it needs, and its state, which is `step` and the arrays of network and optimiser.
+    """A training: all that it needs, and its state, see `state`.
 
-    loss: see `nn.losses`. lam: (K,). mean, std: (3072,) pixel statistics in 0-255 units. order_seed: of the
-    order of the mini-batches, which all members share. evaluate_every: epochs. evaluate_images: number of
-    training images for the records on the way; the last record always takes all. stop: called after each
+    loss: see `nn.losses`. lam: (K,). mean, std: (3072,) pixel statistics in 0-255 units. order_seed: seed of
+    the order of the mini-batches, which all members share. evaluate_every: epochs. evaluate_images: number
+    of training images for the records on the way; the last record always takes all. stop: called after each
     step and within evaluations. diverged: (K,) the step at which a member's loss was first not finite, or -1.
 
     States, by `step` and `last_recorded_step` (-1: none yet):
 
     - a record is due, at steps 0, `steps` and every `evaluate_every` epochs, if last_recorded_step < step;
       `records` makes it first, so one that `stop` cut short is made when the training goes on
-    - under way: else; `records` makes the next step
+    - under way: otherwise; `records` makes the next step
     - over: the record of the last step, or of the divergence of all members, is made; `records` yields none
 
     It stops in any state when `stop` returns true, and goes on from there when `records` is called again.
@@ -121,12 +121,12 @@ class Training:
                 return
 
     def _advance(self, x: Float, labels: Labels) -> bool:
-        """Make a step, unless it shows that all members have diverged: then return True."""
+        """Make a step; return True if it shows that all members have diverged, and then do not count it."""
         if self._note_divergence(self.update(x, labels)):
             return True
         self.step += 1
         if self.step % self.steps_per_epoch == 0 or self._is_due():
-            self.network.fold()  # as evaluations do: the same bits with and without them, whole or cut short
+            self.network.fold()  # at fixed steps, so that evaluations and resumes change no bit
         return False
 
     @property
@@ -157,9 +157,7 @@ class Training:
         arrays = {**self._arrays(), "diverged": self.diverged}
         unlike = [n for n, a in arrays.items() if n not in state or state[n].shape != a.shape]
         if unlike or len(state) != len(arrays) + 2:
-            raise ValueError(
-                f"a training's state does not fit: {', '.join(unlike) or 'more arrays than here'}"
-            )
+            raise ValueError(f"a training's state does not fit: {', '.join(unlike) or 'it has more arrays'}")
         for name, array in arrays.items():
             array[...] = state[name]
         self.step, self.last_recorded_step = int(state["step"]), int(state["recorded"])

@@ -41,7 +41,7 @@ from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome, Status, model_
 from cifarmlp.training.threads import BlasThreads
 
 
-@np.errstate(all="ignore")  # absurd numbers overflow; the loss tells
+@np.errstate(all="ignore")  # an overflow shows as a loss that is not finite
 def train_into(
     folder: Path,
     config: Config,
@@ -206,7 +206,7 @@ def train_together(
 ) -> list[Outcome]:
     """Train a population in one BLAS thread. Return an outcome a config, or none if `stop` ended it.
 
-    For comparing configs: nothing is evaluated on the way, and the test images not at all. An outcome's
+    For comparing configs: evaluated at step 0 and at the end only, and not on the test images. An outcome's
     seconds are its share of the population's.
     """
     check_memory(configs[0], len(configs))

@@ -493,7 +493,7 @@ ROOM_FOR = {
 def test_a_full_disk_is_one_line_and_with_room_again_the_training_goes_on(
     room: int, small_disk: Path, through: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "MOST_OF_TIME", 1e9)  # at every record, however long it takes
+    monkeypatch.setattr(checkpoint, "MAX_TIME_SHARE", 1e9)  # at every record, however long it takes
     (small_disk / "runs").mkdir()
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(600 * 1024 - room - 20_480))

@@ -36,7 +36,7 @@ def _quick_plots(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def at_every_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints at every record, however long they take."""
-    monkeypatch.setattr(checkpoint, "MOST_OF_TIME", 1e9)
+    monkeypatch.setattr(checkpoint, "MAX_TIME_SHARE", 1e9)
 
 
 def training(*settings: str, members: int = 1) -> Training:
@@ -390,7 +390,7 @@ def test_saving_keeps_to_its_share_of_the_time(tmp_path: Path, monkeypatch: pyte
             keeper.save({}, [], 0.0)
             saves += 1
     share = 0.5 * saves / (now[0] - 100)
-    assert checkpoint.MOST_OF_TIME * 0.9 < share < checkpoint.MOST_OF_TIME * 1.1
+    assert checkpoint.MAX_TIME_SHARE * 0.9 < share < checkpoint.MAX_TIME_SHARE * 1.1
 
 
 def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
