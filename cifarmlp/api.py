@@ -2,9 +2,8 @@
 
     load_config -> Config -> train -> Run -> evaluate, compare, write_report
 
-Nothing is printed and no signal handler installed: Ctrl-C raises KeyboardInterrupt at once, and what it cut
-short can be resumed. A config is given as a Config, a path or a shipped one's name; a run as what is returned
-here, its folder, or its name in ``runs/``. Imports stand in functions so that few wait for matplotlib.
+Nothing is printed; Ctrl-C raises KeyboardInterrupt at once, and `resume` goes on. A config is given as a Config,
+a path or a shipped one's name; a run as what is returned here, its folder, or its name in ``runs/``.
 """
 
 from __future__ import annotations
@@ -37,10 +36,6 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 
 
-def _ignore(*_: object) -> None:
-    """Watch nothing."""
-
-
 def load_config(config: AnyConfig, changes: Mapping[str, Any] | Sequence[str] = ()) -> Config:
     """Return a config with some of its values changed.
 
@@ -55,7 +50,7 @@ def load_config(config: AnyConfig, changes: Mapping[str, Any] | Sequence[str] = 
     """
     if not isinstance(config, Config):
         config = configs.load_config(configs.find_config(str(config)))
-    return configs.override_with(config, changes)
+    return configs.override_with(config, [changes] if isinstance(changes, str) else changes)
 
 
 def train(
@@ -66,7 +61,7 @@ def train(
     jobs: int = 1,
     threads: int | None = None,
     data_dir: str | Path | None = None,
-    watch: WatchTraining = _ignore,
+    watch: WatchTraining = lambda *_: None,
 ) -> Run:
     """Train a config with its seed and the ``seeds - 1`` after it, and return the run.
 
@@ -88,7 +83,9 @@ def train(
     config = load_config(config)
     dataset = _load_images(config, data_dir)  # before a folder is claimed
     repeats = claim_repeats(config, seeds, Path(out))
-    train_seeds(repeats, dataset, _path(data_dir), jobs=jobs, threads=threads, watch=watch)
+    train_seeds(
+        repeats, dataset, Path(data_dir) if data_dir else None, jobs=jobs, threads=threads, watch=watch
+    )
     return load_training(repeats.folder)
 
 
@@ -98,7 +95,7 @@ def resume(
     jobs: int = 1,
     threads: int | None = None,
     data_dir: str | Path | None = None,
-    watch: WatchTraining = _ignore,
+    watch: WatchTraining = lambda *_: None,
 ) -> Run:
     """Go on with an interrupted training from its last checkpoint, and return the run.
 
@@ -113,16 +110,21 @@ def resume(
 
     repeats = repeats_to_resume(_folder(run))
     dataset = _load_images(repeats.config, data_dir)
-    train_seeds(repeats, dataset, _path(data_dir), jobs=jobs, threads=threads, watch=watch)
+    train_seeds(
+        repeats, dataset, Path(data_dir) if data_dir else None, jobs=jobs, threads=threads, watch=watch
+    )
     return load_training(repeats.folder)
 
 
-def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)
+def _folders(runs: Sequence[AnyRun] | AnyRun) -> list[Path]:
+    """Return the folder of each run; a single run need not be in a list."""
+    if isinstance(runs, str) or not isinstance(runs, Sequence):
+        return [_folder(runs)]
+    return [_folder(run) for run in runs]
 
 
-def _load_images(config: Config, data_dir: str | Path | None) -> Dataset:
-    return data.load(config.data.source, _path(data_dir), download=True)
+def _load_images(config: Config, place: str | Path | None) -> Dataset:
+    return data.load(config.data.source, Path(place) if place else None, download=True)
 
 
 def _folder(run: AnyRun) -> Path:
@@ -185,7 +187,7 @@ def compare(runs: Sequence[AnyRun]) -> Comparison:
     """
     from cifarmlp.runs import comparison
 
-    return comparison.compare([_folder(run) for run in runs])
+    return comparison.compare(_folders(runs))
 
 
 def run_search(
@@ -199,21 +201,19 @@ def run_search(
     jobs: int | None = None,
     dask: str | None = None,
     data_dir: str | Path | None = None,
-    watch: WatchSearch = _ignore,
+    watch: WatchSearch = lambda *_: None,
 ) -> Search:
     """Search good values of a config's fields, those of its section ``search``; return the search.
 
     config: by default that of the search to `resume`, or report 2's. stages: ``["coarse"]`` or ``["fine"]``
     alone; by default all that the config has. seeds: trainings of a trial, whose mean counts; by default one.
-    coarse_from: the coarse search that a fine one alone refines; by default the newest in `out`. jobs:
-    processes; by default one a core. dask: address of a cluster to train on. watch: called with the progress
-    of the stage and the trials that have just ended.
+    coarse_from: the coarse search that a fine one alone refines; by default the newest in `out`. jobs: by
+    default one a core. dask: a cluster's address. watch: called with the progress and the trials just ended.
     Raises ConfigError if the config has no such search, DataError, and RunFolderError.
 
     For example::
 
         search = cifarmlp.run_search("report-2/search", seeds=2)
-        best = max(search.trials(), key=lambda trial: trial.validation_accuracy)
         run = cifarmlp.train(search.folder / "best.yaml")
     """
     from cifarmlp import parallel
@@ -228,9 +228,9 @@ def run_search(
         given = load_config(config) if config else None
         search = plan.resume_search(_folder(resume), given, stages, seeds)
     else:
-        given, coarse = load_config(config or "report-2/search"), _path(coarse_from)
+        given, coarse = load_config(config or "report-2/search"), Path(coarse_from) if coarse_from else None
         search = plan.prepare_search(given, stages, seeds or 1, cores, Path(out), coarse)
-    jobs, place = cores if cluster else jobs or cores, _path(data_dir)
+    jobs, place = cores if cluster else jobs or cores, Path(data_dir) if data_dir else None
     searching.run_search(search, Path(out), place, jobs=jobs, cluster=cluster, watch=watch)
     return search
 
@@ -268,7 +268,7 @@ def run_study(
     loaded = load_study(find_study(str(study)), changes)
     plan = plan_study(loaded, Path(out), only=only, repeats=repeats, trials=trials)
     jobs = jobs or parallel.cores()
-    folder, lost = studying.run_study(plan, Path(out), _path(data_dir), jobs=jobs)
+    folder, lost = studying.run_study(plan, Path(out), Path(data_dir) if data_dir else None, jobs=jobs)
     if lost:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         raise CifarmlpError(f"not trained after two tries: {reasons}")
@@ -297,4 +297,4 @@ def write_report(
 
     _check_choice("tables", tables, ("md", "tex", None))
     output = Path(output)
-    return write_page(build_page([_folder(run) for run in runs], output.parent), output, tables, figures)
+    return write_page(build_page(_folders(runs), output.parent), output, tables, figures)

@@ -52,6 +52,8 @@ def case(
     layout = layout or ("columns" if path.suffix == ".mat" else "rows")
     write_case(path, drawn, layout)
     readme = path.with_name(f"{path.stem}-readme.md")
+    if readme.exists():  # of a case of the same name in the other form
+        readme = path.with_name(f"{path.name}-readme.md")
     files.write_text(readme, readme_of(drawn, path, layout))
     click.echo(f"{path}\n{readme}")
 

@@ -45,7 +45,8 @@ def override_with(config: Config, values: Mapping[str, Any] | Sequence[str]) -> 
     """
     base = place_value(to_plain_values(config), Place(Source(0, config.name, whole=True)))
     faults: list[Fault] = []
-    if isinstance(values, Mapping):
+    if isinstance(values, Mapping):  # numbers and arrays of NumPy become numbers and lists
+        values = {key: v.tolist() if hasattr(v, "tolist") else v for key, v in values.items()}
         places = {key: Place(Source(1, f"{key}={quote(value)}", whole=True)) for key, value in values.items()}
         over = assignments((key, place_value(value, places[key])) for key, value in values.items())
     else:

@@ -95,7 +95,12 @@ def read_answers(path: Path, case: Case, expected: Quantities) -> Answers:
         if shaped is None:
             unusable[quantity] = f"{escape(name)}: {_wrong_shape(array, expected[quantity])}"
             continue
-        arrays[quantity] = shaped
+        if quantity in arrays and not np.array_equal(arrays[quantity], shaped):
+            unusable[quantity] = f"{escape(name)}: {quantity} is given twice, with different values"
+            del arrays[quantity]
+            continue
+        if quantity not in unusable:
+            arrays[quantity] = shaped
         if shaped.ndim == 2 and shaped.shape[0] == shaped.shape[1]:
             square.add(quantity)
     if not arrays and not unsummed and not unusable:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cifarmlp.owncode.answers import Answers
-from cifarmlp.owncode.mistakes import BY_ID, MISTAKES, Mistake
+from cifarmlp.owncode.mistakes import BY_ID, MISTAKES
 from cifarmlp.owncode.reference import Array, Case, Quantities, Steps, answers_of
-from cifarmlp.owncode.variants import Variant
+from cifarmlp.owncode.variants import Mistake, Variant
 
 DOUBLE, SINGLE = 1e-7, 3e-5  # relative differences that rounding stays below
 MOST_MISTAKES = 3
@@ -120,10 +120,16 @@ class MistakeSearch:
         for name in (*self.answers.unusable, *self.answers.unsummed):
             yield Quantity(name, math.nan, False)
 
+    def is_nearly_right(self) -> bool:
+        """Return whether all that was handed in is right but for a rounding to two or three digits."""
+        return all(quantity.relative < 3e-3 for quantity in self.compare())
+
     def notes_on(self, unexplained: str | None) -> tuple[str, ...]:
         """Return words on what was handed in, and on the first quantity without an explanation."""
         notes = [*self.answers.notes, *self.answers.unusable.values()]
         notes += [f"{name}: has a row for each image; sum over the images" for name in self.answers.unsummed]
+        if unexplained and self.is_nearly_right():
+            notes.append("all differences are below 0.003: were the numbers rounded, or in half precision?")
         if unexplained:
             mine, right = self.answers.arrays[unexplained], self.order[unexplained]
             if not np.isfinite(mine).all():
@@ -236,7 +242,8 @@ class MistakeSearch:
         order = list(self.order)
         before = order[: order.index(wrong)]
         given = [n for n, name in enumerate(before) if name in self.answers.arrays]
-        return tuple(before[given[-1] + 1 :] if given else before)
+        known = {*self.answers.unusable, *self.answers.unsummed}
+        return tuple(name for name in before[given[-1] + 1 if given else 0 :] if name not in known)
 
 
 def _choose(whole: Sequence[Explanation]) -> tuple[Explanation, tuple[str, ...]]:

@@ -3,19 +3,18 @@
 A mistake can be made in several ways, its variants; all have its name. To add one: an entry in MISTAKES.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from cifarmlp.owncode.variants import (
     RUNNING,
-    Variant,
+    Mistake,
     bias_from,
     change,
     decay_of,
     eps_outside,
     eps_outside_term,
     l2_on,
+    negative,
     no_gamma,
     no_term,
     other_eps,
@@ -33,18 +32,6 @@ from cifarmlp.owncode.variants import (
 IOFFE_SZEGEDY = "Ioffe and Szegedy 2015, 'Batch Normalization', section 3"
 SUTSKEVER = "Sutskever et al. 2013, 'On the importance of initialization and momentum', section 2"
 BOOK = "Goodfellow, Bengio and Courville 2016, 'Deep Learning'"
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A known mistake. done: what the program does; right: the equation; cure: what to change in the code."""
-
-    id: str
-    done: str
-    right: str
-    cure: str
-    reference: str
-    variants: tuple[Variant, ...]
 
 
 MISTAKES = (
@@ -95,7 +82,7 @@ MISTAKES = (
     ),
     Mistake(
         "variance_unbiased",
-        "the variance is divided by n - 1",
+        "the variance, or its share in the running average, is divided by n - 1",
         "var = sum((s - mean)²) / n",
         "divide by n: NumPy's var does by itself, MATLAB's var(s, 1, 2) and Julia's var(corrected=false) do",
         IOFFE_SZEGEDY,
@@ -278,6 +265,14 @@ MISTAKES = (
         "subtract",
         f"{BOOK}, section 4.3",
         (change(update=lambda w, change: w + change),),
+    ),
+    Mistake(
+        "gradient_sign",
+        "the gradient of the loss has the wrong sign",
+        "dlogits = (P - Y) / n",
+        "subtract the labels from the probabilities, not the other way round",
+        f"{BOOK}, section 6.2.2.3",
+        (negative(True), negative(False)),
     ),
     Mistake(
         "updated_before_backward",

@@ -6,8 +6,9 @@ import numpy as np
 
 from cifarmlp.config import Config, override_with
 from cifarmlp.owncode.case import draw_case, small
-from cifarmlp.owncode.mistakes import MISTAKES, Mistake
+from cifarmlp.owncode.mistakes import MISTAKES
 from cifarmlp.owncode.reference import Array, Case, Quantities, Steps, answers_of
+from cifarmlp.owncode.variants import Mistake
 
 SEED = 1
 

@@ -32,10 +32,10 @@ EQUATIONS = {
     "P": "softmax of the last s, image by image",
     "loss": "mean over the images of -log P of the right class",
     "cost": "loss + lambda sum W²",
-    "dW": "gradient of the cost",
-    "db": "gradient of the cost",
-    "dgamma": "gradient of the cost",
-    "dbeta": "gradient of the cost",
+    "dW": "h' ds + 2 lambda W, h the layer's input, ds the gradient by s{n}; at the top (P - Y) / n",
+    "db": "sum over the images of ds",
+    "dgamma": "sum over the images of dy shat, dy the gradient by ReLU's input",
+    "dbeta": "sum over the images of dy",
     "newrunning_mean": "rho running_mean + (1 - rho) mean",
     "newrunning_var": "rho running_var + (1 - rho) var",
     "newW": "W - eta dW",
@@ -64,7 +64,7 @@ def readme_of(case: Case, path: Path, layout: str) -> str:
             "A small network, a mini-batch and one update, in float64. Run your own functions on it, save",
             "what they compute, any part of it, and ask which quantity is wrong first, and by which mistake:",
             "",
-            f"    cifarmlp diagnose {path.name} MINE.npz",
+            f"    cifarmlp diagnose {path.name} mine{path.suffix}",
             "",
             f"{ROWS_AND_COLUMNS[layout]} What you save may have either layout; float32 is as good.",
             "",
@@ -87,6 +87,16 @@ def readme_of(case: Case, path: Path, layout: str) -> str:
     )  # fmt: skip
 
 
+FOR_MAT = {  # in the starters of a case for MATLAB
+    "import numpy as np\n": "from scipy.io import loadmat, savemat\n",
+    'dict(np.load("CASE"))': 'loadmat("CASE", squeeze_me=False)',
+    "(float(case[name]) for": "(case[name].item() for",
+    'np.savez("mine.npz", **mine)': 'savemat("mine.mat", mine)',
+    "using NPZ": "using MAT",
+    'npzread("CASE")': 'matread("CASE")',
+    'npzwrite("mine.npz", mine)': 'matwrite("mine.mat", mine)',
+    "  % a case for MATLAB is written by: cifarmlp case CASE": "",
+}
 STARTERS = (
     ("Python", "python", "python.txt"),
     ("MATLAB and Octave", "matlab", "matlab.txt"),
@@ -96,9 +106,11 @@ STARTERS = (
 
 def _starter(name: str, path: Path, layout: str) -> str:
     text = files("cifarmlp.owncode").joinpath("starters", name).read_text(encoding="utf-8")
-    stem = path.stem
+    if path.suffix == ".mat":
+        for old, new in FOR_MAT.items():
+            text = text.replace(old, new)
     ending = ".mat" if name == "matlab.txt" else path.suffix
-    return text.replace("CASE", f"{stem}{ending}").replace("LAYOUT", layout)
+    return text.replace("CASE", f"{path.stem}{ending}").replace("LAYOUT", layout)
 
 
 def _row(name: str, shape: str, words: dict[str, str]) -> str:
@@ -115,8 +127,16 @@ def _shape(name: str, array: object, layout: str) -> str:
 
 def _equations(case: Case, layout: str) -> dict[str, str]:
     hidden = EQUATIONS["h"] if case.is_normalised else "ReLU(s)"
-    linear = EQUATIONS["s"] if layout == "rows" else EQUATIONS["s"].replace("h W", "W h")
-    return {**EQUATIONS, "h": hidden, "s": linear}
+    equations = {**EQUATIONS, "h": hidden}
+    if layout == "columns":
+        equations |= {
+            "s": EQUATIONS["s"].replace("h W", "W h"),
+            "dW": EQUATIONS["dW"].replace("h' ds", "ds h'"),
+        }
+    if case.momentum is not None:
+        kinds = ("W", "b", "gamma", "beta")
+        equations |= {f"new{kind}": f"{kind} - (momentum v{kind} + eta d{kind})" for kind in kinds}
+    return equations
 
 
 def _notes(case: Case) -> str:
@@ -128,4 +148,5 @@ def _notes(case: Case) -> str:
         lines.append("A layer before batch norm may have its bias b or none: the normalisation removes it.")
     if case.momentum is not None:
         lines.append("The update has momentum: v = momentum v + eta dW, W = W - v; so for all parameters.")
+        lines.append("vW1, vb1, ... are the velocities before it.")
     return "\n".join(lines)

@@ -1,13 +1,25 @@
 """Variants of the equations of a pass: each way in which a known mistake is made, as a change of `Steps`."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cifarmlp.owncode.reference import Array, Norm, Steps, inverse_std
 
 Variant = Callable[[Steps], Steps]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known mistake. done: what the program does; right: the equation; cure: what to change in the code."""
+
+    id: str
+    done: str
+    right: str
+    cure: str
+    reference: str
+    variants: tuple[Variant, ...]
 
 
 def change(**fields: object) -> Variant:
@@ -146,6 +158,12 @@ def softmax_over_batch(s: Array) -> Array:
 def shifted_labels(by: int) -> Variant:
     """Return the variant whose classes are off by one."""
     return change(targets=lambda Y: np.roll(Y, by, axis=1))
+
+
+def negative(is_loss_only: bool) -> Variant:
+    """Return the variant with -dlogits; if not only the loss's gradient, the L2 term has the sign, too."""
+    fields: dict[str, object] = {"dlogits": lambda P, Y: (Y - P) / len(Y)}
+    return change(**fields, **({} if is_loss_only else {"decay": {"W": -2.0}}))
 
 
 # Biases

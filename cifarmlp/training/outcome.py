@@ -40,10 +40,14 @@ class Outcome:
     def metric(self, part: str, quantity: str) -> float:
         """Return a metric such as the accuracy of the test images; nan if it was not measured.
 
+        Raises ValueError if there is no such part or quantity.
+
         >>> outcome = Outcome("interrupted", 300, 0.6, 2.5, {"train": {"loss": 1.5}}, seed=1)
         >>> outcome.metric("train", "loss"), outcome.metric("test", "loss")
         (1.5, nan)
         """
+        if part not in PARTS or quantity not in QUANTITIES:
+            raise ValueError(f"no {part} {quantity}: a part of {PARTS}, a quantity of {QUANTITIES}")
         return self.metrics.get(part, {}).get(quantity, float("nan"))
 
     def as_dict(self) -> dict[str, Any]:

@@ -90,7 +90,8 @@ def student(case: dict[str, Any], mistakes: tuple[str, ...] = (), biases: bool =
     divisor = {"not_averaged": 1, "averaged_twice": n * n}.get(
         next(iter(made & {"not_averaged", "averaged_twice"}), ""), n
     )
-    ds = [[(P[i][k] - (k == labels[i])) / divisor for k in range(10)] for i in range(n)]
+    sign = -1 if "gradient_sign" in made else 1
+    ds = [[sign * (P[i][k] - (k == labels[i])) / divisor for k in range(10)] for i in range(n)]
     new: dict[str, Any] = {}
 
     def updated(name: str, gradient: list[Any]) -> Any:

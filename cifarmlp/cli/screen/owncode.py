@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from cifarmlp.files import nan_to_null
 from cifarmlp.owncode.diagnose import Diagnosis
-from cifarmlp.owncode.mistakes import Mistake
+from cifarmlp.owncode.variants import Mistake
 
 
 def print_diagnosis(found: Diagnosis, as_json: bool) -> None:
@@ -73,10 +73,25 @@ def _about(mistake: Mistake) -> Iterator[str]:
 
 def _advice(found: Diagnosis) -> Iterator[str]:
     first = found.quantities[0].name if found.quantities else None
-    if found.unexplained == first and not any(q.right for q in found.quantities):
+    if found.first_wrong != found.unexplained and not found.mistakes:
+        yield f"\nMend {found.first_wrong} first; what follows from it may then be right."
+    elif found.unexplained == first and not any(q.right for q in found.quantities):
         yield f"\nNothing is right, and no known mistake makes {first}: are these the answers to this case?"
     else:
-        also = "Beyond that, no" if found.mistakes else "No"
-        yield f"\n{also} known mistake makes {found.unexplained}: look at the step that computes it."
+        also, step = "Beyond that, no" if found.mistakes else "No", _step_before(found.unexplained or "")
+        yield f"\n{also} known mistake makes {found.unexplained}. Look at {step}."
     if found.missing:
-        yield f"Save these too, to narrow it down: {', '.join(found.missing)}"
+        shown = ", ".join(found.missing[-6:])
+        yield f"Save these too, to narrow it down: {'..., ' if len(found.missing) > 6 else ''}{shown}"
+
+
+def _step_before(name: str) -> str:
+    """Return the steps of the computation that may have gone wrong before a quantity, in words."""
+    kind = name.rstrip("0123456789")
+    n = name[len(kind) :]
+    step = "the step that computes it"
+    if kind in ("dW", "db"):
+        return f"{step}, and at the gradient by s{n} before it: of softmax, or of batch norm {n} and ReLU"
+    if kind in ("dgamma", "dbeta"):
+        return f"{step}, and at the gradient before it: through W{int(n) + 1} and ReLU"
+    return step
