@@ -2,8 +2,8 @@
 
     load_config -> Config -> train -> Run -> evaluate, compare, write_report
 
-Nothing is printed; Ctrl-C raises KeyboardInterrupt at once, and `resume` goes on. A config is given as a Config,
-a path or a shipped one's name; a run as what is returned here, its folder, or its name in ``runs/``.
+Nothing is printed; Ctrl-C raises KeyboardInterrupt at once, and `resume` goes on. A config is given as a
+Config, a path or a shipped one's name; a run as what is returned here, its folder, or its name in ``runs/``.
 """
 
 from __future__ import annotations
