@@ -41,3 +41,11 @@ def test_a_wrong_gradient_is_named_and_exits_with_one(monkeypatch: pytest.Monkey
     done = gradcheck(*SMALL)
     assert done.code == 1
     assert done.out.rstrip().endswith("wrong gradients: beta1, beta2")
+
+
+def test_as_json_every_number_is_a_number() -> None:
+    found = gradcheck(*SMALL, "--json").json
+    assert (found["right"], found["limit"]) == (True, 1e-7)
+    (check,) = found["checks"]
+    assert {"name", "checked", "relative", "update", "right"} <= set(check["parameters"][0])
+    assert all(each["right"] and each["relative"] < 1e-7 for each in check["parameters"])

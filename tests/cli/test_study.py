@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -682,3 +683,10 @@ def test_the_shipped_studies_shortened(tmp_path: Path) -> None:
         assert title in words
     for name in experiments:
         assert f">{name}</th>" in text.replace("&#39;", "'"), name
+
+
+def test_the_page_names_the_mistakes_that_are_wrong_where_the_report_is(whole: tuple[Path, Done]) -> None:
+    page = (whole[0] / RUN / "report.html").read_text()
+    (note,) = re.findall(r"Wrong as reported: ([^<]*)", page)
+    assert note.startswith("W1, 1 of ")
+    assert "l2_missing (the gradient has no L2 term)" not in note  # which every W would show
