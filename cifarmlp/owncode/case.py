@@ -23,7 +23,6 @@ EPS, ETA = 1e-3, 0.1  # an eps that large shows where it stands
 SCALARS = {"lambda": "lam", "eps": "eps", "eta": "eta", "rho": "rho", "momentum": "momentum"}
 MOST_BYTES = 2**28
 DRAWS = 20
-LAYOUTS = ("rows", "columns")
 
 
 def small(config: "Config") -> tuple[int, list[int]]:

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cifarmlp.config import Config, override_with
+from cifarmlp.nn.gradcheck import relative_difference
 from cifarmlp.owncode.case import draw_case, small
 from cifarmlp.owncode.mistakes import MISTAKES
-from cifarmlp.owncode.reference import Array, Case, Quantities, Steps, answers_of
+from cifarmlp.owncode.reference import Case, Quantities, Steps, answers_of
 from cifarmlp.owncode.variants import Mistake
 
 SEED = 1
@@ -53,9 +54,4 @@ def _wrong_gradients(
     """Return the parameters with wrong gradients; None if the forward pass is another."""
     if not all(np.allclose(theirs[name], right[name]) for name in ("P", "loss", "cost")):
         return None
-    return {name for name in names if _relative(theirs[f"d{name}"], right[f"d{name}"]) >= limit}
-
-
-def _relative(a: Array, b: Array) -> float:
-    size = float(np.linalg.norm(a) + np.linalg.norm(b))
-    return float(np.linalg.norm(a - b)) / size if size > 1e-9 else 0.0
+    return {name for name in names if relative_difference(theirs[f"d{name}"], right[f"d{name}"]) >= limit}

@@ -9,7 +9,7 @@ from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Sectio
 from cifarmlp.render.trials import draw_trials
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.search.folder import Search
-from cifarmlp.search.summary import points_by_stage, summarise_search
+from cifarmlp.search.summary import points_by_stage, summarise_search, validation_accuracy
 from cifarmlp.text import duration, short_number
 from cifarmlp.training.environment import read_environment
 
@@ -29,7 +29,7 @@ def search_sentence(search: Search) -> str:
     values = ", ".join(f"{key} {short_number(best[key])}" for key in search.fields)
     return (
         f"{words.network(search.config)}: of {len(search.trials())} trials the best is number "
-        f"{best['trial']} with {values}: validation accuracy {_accuracy(best)}."
+        f"{best['trial']} with {values}: validation accuracy {validation_accuracy(best)}."
     )
 
 
@@ -82,18 +82,13 @@ def _table(search: Search, title: str, table: Mapping[str, Any]) -> Table:
             str(entry["trial"]),
             *(short_number(entry[key]) for key in keys),
             f"{entry['train_accuracy']:.4f}",
-            _accuracy(entry),
+            validation_accuracy(entry),
         )
         for entry in table["top"]
     )
     caption = f"{title}, {table['of']}: the best {len(rows)} of {table['trials']} trials."
     header = ("trial", *keys, "training accuracy", "validation accuracy")
     return Table(f"{title}-{table['of']}", caption, header, rows)
-
-
-def _accuracy(entry: Mapping[str, Any]) -> str:
-    std = entry.get("validation_std")
-    return f"{entry['validation_accuracy']:.4f}" + ("" if std is None else f" ± {std:.4f}")
 
 
 def _settings(search: Search, title: str, target: str) -> Table:

@@ -1,5 +1,6 @@
 """Summary of a search: its best trials (top.json), their plot (search.png), the best config (best.yaml)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from cifarmlp import files
@@ -52,6 +53,18 @@ def _group(search: Search, trial: int) -> str:
 def _entry(search: Search, trial: Trial) -> dict[str, Any]:
     std = {"validation_std": trial.validation_std} if trial.seeds > 1 else {}
     return {**search.row(trial), **std}
+
+
+def validation_accuracy(entry: Mapping[str, Any]) -> str:
+    """Return the validation accuracy of an entry of top.json as text, with its std if it has several seeds.
+
+    >>> validation_accuracy({"validation_accuracy": 0.56}), validation_accuracy(
+    ...     {"validation_accuracy": 0.56, "validation_std": 0.01}
+    ... )
+    ('0.5600', '0.5600 ± 0.0100')
+    """
+    std = entry.get("validation_std")
+    return f"{entry['validation_accuracy']:.4f}" + ("" if std is None else f" ± {std:.4f}")
 
 
 def write_summary(search: Search, top: int) -> dict[str, Any]:

@@ -22,21 +22,12 @@ from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.checkpoint import NAMES, NEXT, NOW, PREVIOUS, Checkpoint, Keeper
 from cifarmlp.training.loop import Record, Training
 
+pytestmark = pytest.mark.usefixtures("quick_plots")
+
 DATASET = tiny.dataset()
 NORM, PLAIN = (), ("network.batch_norm=false",)
 MOMENTUM = ("training.optimiser={kind: momentum, rho: 0.9}",)
 HERE = {"numpy": "2.0", "threads": None}
-
-
-@pytest.fixture(autouse=True)
-def _quick_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cifarmlp.training.run.draw_training", lambda *_: tiny.Figure())
-
-
-@pytest.fixture
-def at_every_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints at every record, however long they take."""
-    monkeypatch.setattr(checkpoint, "MAX_TIME_SHARE", 1e9)
 
 
 def training(*settings: str, members: int = 1) -> Training:

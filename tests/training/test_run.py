@@ -23,23 +23,14 @@ from cifarmlp.training.loop import Training
 from cifarmlp.training.outcome import Outcome, read_recorded
 from cifarmlp.training.run import train_into, train_together
 
+pytestmark = pytest.mark.usefixtures("quick_plots")
+
 DATASET = tiny.dataset()
 DIVERGING = (
     "network.batch_norm=false",
     "training.schedule={kind: constant, eta: 1.0e+6, epochs: 1}",
 )
 DEAD = ("network.init={sigma: 1.0e-30}", "network.batch_norm=false", "training.lambda=0.0")
-
-
-@pytest.fixture(autouse=True)
-def _quick_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cifarmlp.training.run.draw_training", lambda *_: tiny.Figure())
-
-
-@pytest.fixture
-def at_every_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints at every record, however long they take."""
-    monkeypatch.setattr(checkpoint, "MAX_TIME_SHARE", 1e9)
 
 
 def train(

@@ -17,6 +17,7 @@ from cifarmlp.search.plan import expected_populations
 from cifarmlp.search.populations import Member, configs_of
 from cifarmlp.search.ranking import Trial, rank
 from cifarmlp.search.run import StageProgress
+from cifarmlp.search.summary import validation_accuracy
 from cifarmlp.text import rough_duration, short_number
 from cifarmlp.training.cost import estimate
 
@@ -123,22 +124,17 @@ def print_results(search: Search, summary: Mapping[str, Any], as_json: bool) -> 
 
 
 def _table(search: Search, top: Sequence[Mapping[str, Any]]) -> str:
-    accuracies = ("train_accuracy", "validation_accuracy")
     rows = [
         [
             entry["trial"],
             *(short_number(entry[key]) for key in search.fields),
-            *(_accuracy(entry, name) for name in accuracies),
+            f"{entry['train_accuracy']:.4f}",
+            validation_accuracy(entry),
         ]
         for entry in top
     ]
     headers = ["trial", *search.fields, "training accuracy", "validation accuracy"]
     return tabulate(rows, headers=headers, disable_numparse=True, stralign="right", numalign="right")
-
-
-def _accuracy(entry: Mapping[str, Any], name: str) -> str:
-    std = entry.get("validation_std") if name == "validation_accuracy" else None
-    return f"{entry[name]:.4f}" if std is None else f"{entry[name]:.4f} ± {std:.4f}"
 
 
 def _verdict(search: Search, summary: Mapping[str, Any]) -> list[str]:
