@@ -7,23 +7,15 @@ Rank 2: may import the ground (errors, text, stats, files); the packages from tr
 reading with schema.py.
 """
 
+from cifarmlp.config.data_section import DataConfig
 from cifarmlp.config.files import find_config, shipped_configs
 from cifarmlp.config.load import load_config, override_with
+from cifarmlp.config.network_section import BatchNormConfig, InitConfig, NetworkConfig
+from cifarmlp.config.optimisers import MomentumConfig, OptimiserConfig, SGDConfig
+from cifarmlp.config.schedules import ConstantConfig, CyclicConfig, ScheduleConfig
 from cifarmlp.config.schema import Config
 from cifarmlp.config.search_section import Around, Coarse, Draw, Fine, SearchConfig
-from cifarmlp.config.sections import (
-    BatchNormConfig,
-    ConstantConfig,
-    CyclicConfig,
-    DataConfig,
-    InitConfig,
-    MomentumConfig,
-    NetworkConfig,
-    OptimiserConfig,
-    ScheduleConfig,
-    SGDConfig,
-    TrainingConfig,
-)
+from cifarmlp.config.training_section import TrainingConfig
 from cifarmlp.config.write import differences, digest, dotted, json_schema, refuse_other_config, to_yaml
 
 __all__ = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import reduce
 
-from cifarmlp.config.sections import NetworkConfig, TrainingConfig
+from cifarmlp.config.network_section import NetworkConfig
 from cifarmlp.config.strict_yaml import Fault, Node, Place, Source, parse
+from cifarmlp.config.training_section import TrainingConfig
 from cifarmlp.text import quote
 
 Steps = tuple[str, ...]

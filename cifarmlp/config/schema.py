@@ -6,8 +6,11 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from cifarmlp.config.data_section import DataConfig
+from cifarmlp.config.network_section import NetworkConfig
 from cifarmlp.config.search_section import SearchConfig
-from cifarmlp.config.sections import DataConfig, NetworkConfig, Seed, StrictModel, TrainingConfig, conflict
+from cifarmlp.config.training_section import TrainingConfig
+from cifarmlp.config.types import Seed, StrictModel, conflict
 
 
 class Config(StrictModel):

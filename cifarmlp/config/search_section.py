@@ -21,16 +21,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
+from cifarmlp.config.data_section import DataConfig
 from cifarmlp.config.fields import fields_of, kinds_of
-from cifarmlp.config.sections import (
-    Count,
-    DataConfig,
-    NetworkConfig,
-    Seed,
-    StrictModel,
-    TrainingConfig,
-    conflict,
-)
+from cifarmlp.config.network_section import NetworkConfig
+from cifarmlp.config.training_section import TrainingConfig
+from cifarmlp.config.types import Count, Seed, StrictModel, conflict
 from cifarmlp.text import quote
 
 MOST_TRIALS = 10**9

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from cifarmlp.config.network_section import BatchNormConfig
 from cifarmlp.config.schema import Config
-from cifarmlp.config.sections import BatchNormConfig
 
 
 def describe(config: Config) -> dict[str, str]:

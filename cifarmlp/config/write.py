@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from cifarmlp.config.optimisers import OptimiserConfig
 from cifarmlp.config.schema import Config
 from cifarmlp.config.search_section import numeric_fields
-from cifarmlp.config.sections import OptimiserConfig
 from cifarmlp.errors import ConfigError
 from cifarmlp.text import yaml_line
 

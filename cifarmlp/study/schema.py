@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cifarmlp.config.sections import Count, NotNegative, StrictModel, conflict
+from cifarmlp.config.types import Count, NotNegative, StrictModel, conflict
 from cifarmlp.text import quote
 
 

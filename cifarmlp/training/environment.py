@@ -19,7 +19,11 @@ from cifarmlp.data import Dataset
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
 PACKAGE = Path(cifarmlp.__file__).parent
 DECISIVE = (  # modules that decide the numbers of a training
-    "config/sections.py",
+    "config/data_section.py",
+    "config/network_section.py",
+    "config/optimisers.py",
+    "config/schedules.py",
+    "config/training_section.py",
     "nn/*.py",
     "data/batches.py",
     "data/dataset.py",

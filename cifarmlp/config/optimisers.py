@@ -1,0 +1,68 @@
+"""Optimisers of a config, a class by each `kind`: its fields, its words and what others ask of its kind.
+
+training/build.py makes the optimiser of it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cifarmlp.config.types import Share, StrictModel, conflict
+
+
+class SGDConfig(StrictModel):
+    """Stochastic gradient descent."""
+
+    kind: Literal["sgd"] = "sgd"
+    bytes_per_parameter: ClassVar[int] = 0  # kept by the optimiser
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_rho(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and raw.get("rho") is not None:
+            words = "training.optimiser.rho belongs to kind: momentum, and the kind is sgd"
+            raise conflict(words, "training.optimiser.rho", "training.optimiser.kind")
+        return raw
+
+    def in_words(self) -> str:
+        """Return the words for a report's table."""
+        return "plain SGD"
+
+    def in_short(self) -> str:
+        """Return the words for a list of runs; the default optimiser needs none."""
+        return ""
+
+
+class MomentumConfig(StrictModel):
+    """Stochastic gradient descent with momentum `rho`."""
+
+    kind: Literal["momentum"]
+    rho: Share = 0.9
+
+    @property
+    def bytes_per_parameter(self) -> int:
+        """Bytes of the velocity, float32; with rho = 0 there is none."""
+        return 4 if self.rho else 0
+
+    def in_words(self) -> str:
+        """Return the words for a report's table."""
+        return f"SGD with momentum, rho {self.rho:g}"
+
+    def in_short(self) -> str:
+        """Return the words for a list of runs."""
+        return f"momentum {self.rho:g}"
+
+
+def _long_optimiser(raw: Any) -> Any:
+    raw = {"kind": raw} if isinstance(raw, str) else raw
+    if isinstance(raw, dict) and raw.get("rho", 0) is None:
+        raw = {key: raw[key] for key in raw if key != "rho"}
+    return {"kind": "sgd", **raw} if isinstance(raw, dict) else raw
+
+
+OptimiserConfig = SGDConfig | MomentumConfig
+AnyOptimiser = Annotated[
+    Annotated[OptimiserConfig, Field(discriminator="kind")], BeforeValidator(_long_optimiser)
+]
