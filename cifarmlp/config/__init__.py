@@ -11,19 +11,32 @@ from cifarmlp.config.data_section import DataConfig
 from cifarmlp.config.files import find_config, shipped_configs
 from cifarmlp.config.load import load_config, override_with
 from cifarmlp.config.network_section import BatchNormConfig, InitConfig, NetworkConfig
-from cifarmlp.config.optimisers import MomentumConfig, OptimiserConfig, SGDConfig
-from cifarmlp.config.schedules import ConstantConfig, CyclicConfig, ScheduleConfig
+from cifarmlp.config.optimisers import (
+    AdamConfig,
+    MomentumConfig,
+    OptimiserConfig,
+    SGDConfig,
+)
+from cifarmlp.config.schedules import (
+    ConstantConfig,
+    CosineConfig,
+    CyclicConfig,
+    OneCycleConfig,
+    ScheduleConfig,
+)
 from cifarmlp.config.schema import Config
 from cifarmlp.config.search_section import Around, Coarse, Draw, Fine, SearchConfig
 from cifarmlp.config.training_section import TrainingConfig
 from cifarmlp.config.write import differences, digest, dotted, json_schema, refuse_other_config, to_yaml
 
 __all__ = [
+    "AdamConfig",
     "Around",
     "BatchNormConfig",
     "Coarse",
     "Config",
     "ConstantConfig",
+    "CosineConfig",
     "CyclicConfig",
     "DataConfig",
     "Draw",
@@ -31,6 +44,7 @@ __all__ = [
     "InitConfig",
     "MomentumConfig",
     "NetworkConfig",
+    "OneCycleConfig",
     "OptimiserConfig",
     "SGDConfig",
     "ScheduleConfig",

@@ -1,4 +1,4 @@
-"""Optimisers of a config, a class by each `kind`: its fields, its words and what others ask of its kind.
+"""Optimisers of a config, a class for kinds with the same fields; its words and what others ask of it.
 
 training/build.py makes the optimiser of it.
 """
@@ -22,7 +22,7 @@ class SGDConfig(StrictModel):
     @classmethod
     def _has_no_rho(cls, raw: Any) -> Any:
         if isinstance(raw, dict) and raw.get("rho") is not None:
-            words = "training.optimiser.rho belongs to kind: momentum, and the kind is sgd"
+            words = "training.optimiser.rho belongs to kind: momentum or nesterov, and the kind is sgd"
             raise conflict(words, "training.optimiser.rho", "training.optimiser.kind")
         return raw
 
@@ -36,9 +36,9 @@ class SGDConfig(StrictModel):
 
 
 class MomentumConfig(StrictModel):
-    """Stochastic gradient descent with momentum `rho`."""
+    """Stochastic gradient descent with momentum `rho`, plain or Nesterov's."""
 
-    kind: Literal["momentum"]
+    kind: Literal["momentum", "nesterov"]
     rho: Share = 0.9
 
     @property
@@ -48,11 +48,31 @@ class MomentumConfig(StrictModel):
 
     def in_words(self) -> str:
         """Return the words for a report's table."""
-        return f"SGD with momentum, rho {self.rho:g}"
+        return f"SGD with {'Nesterov ' * (self.kind == 'nesterov')}momentum, rho {self.rho:g}"
 
     def in_short(self) -> str:
         """Return the words for a list of runs."""
-        return f"momentum {self.rho:g}"
+        return f"{'momentum' if self.kind == 'momentum' else 'Nesterov'} {self.rho:g}"
+
+
+class AdamConfig(StrictModel):
+    """Adam with L2 as part of the gradient, or AdamW: each step multiplies W by 1 - 2 eta lambda instead."""
+
+    kind: Literal["adam", "adamw"]
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+    eps: Annotated[float, Field(gt=0)] = 1.0e-8
+    bytes_per_parameter: ClassVar[int] = 8  # of both moments, float32
+
+    def in_words(self) -> str:
+        """Return the words for a report's table."""
+        return self.in_short() + ", lambda as decoupled weight decay" * (self.kind == "adamw")
+
+    def in_short(self) -> str:
+        """Return the words for a list of runs."""
+        usual, values = AdamConfig.model_fields, {"beta1": self.beta1, "beta2": self.beta2, "eps": self.eps}
+        changes = [f" {name} {value:g}" for name, value in values.items() if value != usual[name].default]
+        return f"{'Adam' if self.kind == 'adam' else 'AdamW'}{','.join(changes)}"
 
 
 def _long_optimiser(raw: Any) -> Any:
@@ -62,7 +82,7 @@ def _long_optimiser(raw: Any) -> Any:
     return {"kind": "sgd", **raw} if isinstance(raw, dict) else raw
 
 
-OptimiserConfig = SGDConfig | MomentumConfig
+OptimiserConfig = SGDConfig | MomentumConfig | AdamConfig
 AnyOptimiser = Annotated[
     Annotated[OptimiserConfig, Field(discriminator="kind")], BeforeValidator(_long_optimiser)
 ]

@@ -17,9 +17,12 @@ class TrainingConfig(StrictModel):
     batch_size: Annotated[int, Field(ge=1, le=TRAINING_IMAGES)] = 100
     lam: NotNegative = Field(0.0, alias="lambda")
     optimiser: AnyOptimiser = Field(
-        SGDConfig(), description="sgd, momentum or a mapping such as {kind: momentum, rho: 0.9}"
+        SGDConfig(),
+        description="sgd, momentum, nesterov, adam, adamw or a mapping such as {kind: momentum, rho: 0.9}",
     )
-    schedule: AnySchedule = Field(CyclicConfig(), description="a mapping with kind: cyclic or kind: constant")
+    schedule: AnySchedule = Field(
+        CyclicConfig(), description="a mapping with kind: cyclic, constant, cosine or one_cycle"
+    )
     steps: Annotated[int, Field(ge=0, le=10**9)] | None = None
     evaluate_every: Count = 1
     evaluate_images: Count | None = None

@@ -79,7 +79,8 @@ def json_schema() -> dict[str, Any]:
     sections = {name: model["properties"] for name, model in schema["$defs"].items()}
     _also(sections["NetworkConfig"]["batch_norm"], {"type": "boolean"})
     _also(sections["NetworkConfig"]["init"], {"enum": ["he", "xavier"]})
-    kinds = [get_args(each.model_fields["kind"].annotation)[0] for each in get_args(OptimiserConfig)]
+    classes = get_args(OptimiserConfig)
+    kinds = [kind for each in classes for kind in get_args(each.model_fields["kind"].annotation)]
     _also(sections["TrainingConfig"]["optimiser"], {"enum": kinds})
     for stage in ("Coarse", "Fine"):
         sections[stage]["space"]["propertyNames"] = {"enum": list(numeric_fields())}

@@ -11,12 +11,13 @@ stats and files only; training and all above it may import this package. Begin w
 from cifarmlp.nn.gradcheck import check_gradients
 from cifarmlp.nn.losses import Loss, softmax_cross_entropy
 from cifarmlp.nn.network import Network
-from cifarmlp.nn.optimisers import SGD, Optimiser
-from cifarmlp.nn.schedules import Schedule, constant, cyclic
+from cifarmlp.nn.optimisers import SGD, Adam, Optimiser
+from cifarmlp.nn.schedules import Schedule, constant, cosine, cyclic, one_cycle
 from cifarmlp.nn.types import Float, Labels
 
 __all__ = [
     "SGD",
+    "Adam",
     "Float",
     "Labels",
     "Loss",
@@ -25,6 +26,8 @@ __all__ = [
     "Schedule",
     "check_gradients",
     "constant",
+    "cosine",
     "cyclic",
+    "one_cycle",
     "softmax_cross_entropy",
 ]

@@ -33,7 +33,10 @@ def small(config: "Config") -> tuple[int, list[int]]:
 def draw_case(
     config: "Config", pixels: int, hidden: Sequence[int], images: int, rng: np.random.Generator
 ) -> Case:
-    """Draw a case of the config's kind: the draw of some whose ReLUs are farthest from their kinks."""
+    """Draw a case of the config's kind: the draw of some whose ReLUs are farthest from their kinks.
+
+    Raises ConfigError for an optimiser that cases don't have.
+    """
     draws = [_draw(config, [pixels, *hidden, CLASSES], images, rng) for _ in range(DRAWS)]
     return max(draws, key=distance_to_kink)
 
@@ -61,12 +64,18 @@ def _draw(config: "Config", sizes: Sequence[int], images: int, rng: np.random.Ge
             arrays[f"beta{n}"] = _off_zero(out, rng)
             arrays[f"running_mean{n}"] = _off_zero(out, rng)
             arrays[f"running_var{n}"] = rng.uniform(0.5, 1.5, out)
-    optimiser = training.optimiser
-    momentum = optimiser.rho if optimiser.kind == "momentum" else None
+    momentum = _momentum(config)
     if momentum is not None:
         names = [name for name in arrays if name.startswith(("W", "b", "gamma"))]
         arrays |= {f"v{name}": 0.01 * rng.standard_normal(arrays[name].shape) for name in names}
     return Case(arrays, training.lam, EPS, ETA, norm.momentum if norm else 0.9, momentum)
+
+
+def _momentum(config: "Config") -> float | None:
+    optimiser = config.training.optimiser
+    if optimiser.kind not in ("sgd", "momentum"):
+        raise ConfigError(f"training.optimiser is {optimiser.kind}; a case has the update of sgd or momentum")
+    return optimiser.rho if optimiser.kind == "momentum" else None
 
 
 def _labels(images: int, rng: np.random.Generator) -> dict[str, Array]:

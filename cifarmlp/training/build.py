@@ -12,13 +12,16 @@ from cifarmlp.config import Config
 from cifarmlp.data import Dataset, Split, pixel_statistics, split
 from cifarmlp.nn import (
     SGD,
+    Adam,
     Float,
     Loss,
     Network,
     Optimiser,
     Schedule,
     constant,
+    cosine,
     cyclic,
+    one_cycle,
     softmax_cross_entropy,
 )
 from cifarmlp.training.loop import Training
@@ -26,11 +29,23 @@ from cifarmlp.training.loop import Training
 # By kind. A schedule is built of the first member's config, its rates by name, (K,) each, and steps an epoch.
 SCHEDULES: dict[str, Callable[[Any, Mapping[str, Float], int], Schedule]] = {
     "cyclic": lambda config, rates, epoch: cyclic(rates["eta_min"], rates["eta_max"], config.n_s),
-    "constant": lambda config, rates, epoch: constant(rates["eta"], config.decay, epoch),
-}
+    "constant": lambda config, rates, epoch: constant(
+        rates["eta"], config.decay, config.decay_every * epoch
+    ),
+    "cosine": lambda config, rates, epoch: cosine(
+        rates["eta"], config.steps(epoch), rates["eta_min"], config.warmup_epochs * epoch
+    ),
+    "one_cycle": lambda config, rates, epoch: one_cycle(
+        rates["eta_max"], config.steps(epoch), config.rise, config.div_factor, config.final_div_factor,
+        config.shape,
+    ),
+}  # fmt: skip
 OPTIMISERS: dict[str, Callable[[Network, Any], Optimiser]] = {
     "sgd": lambda network, config: SGD(network),
     "momentum": lambda network, config: SGD(network, config.rho),
+    "nesterov": lambda network, config: SGD(network, config.rho, nesterov=True),
+    "adam": lambda network, config: Adam(network, config.beta1, config.beta2, config.eps),
+    "adamw": lambda network, config: Adam(network, config.beta1, config.beta2, config.eps, decoupled=True),
 }
 LOSSES: dict[str, Loss] = {"cross_entropy": softmax_cross_entropy}
 

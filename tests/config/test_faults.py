@@ -50,7 +50,7 @@ training:
         "11:15: training.batch_size is 2.0; it must be a whole number: write 2",
         "12:3: unknown key 'lamda' in training; did you mean 'lambda'?",
         "13:3: unknown key 'eta' in training; did you mean 'training.schedule.eta'?",
-        "14:20: training.optimiser.rho belongs to kind: momentum, and the kind is sgd",
+        "14:20: training.optimiser.rho belongs to kind: momentum or nesterov, and the kind is sgd",
         "15:28: training.schedule.decay does not go with kind: cyclic",
         "15:61: training.schedule.eta_max is 0.1, below eta_min, which is 0.5",
         "15:71: training.schedule.n_s is '1:30'; it must be a whole number: base 60 is not read",
@@ -79,10 +79,51 @@ training:
         ("training: {lambda: no}", "1:20: training.lambda is 'no'; it must be a number"),
         ("training: {lambda: .nan}", "1:20: training.lambda is nan; it must be a finite number"),
         ("training: {lambda: 1e999}", "1:20: training.lambda is inf; it must be a finite number"),
-        ("training: {optimiser: adam}", "1:23: training.optimiser is 'adam'; it must be sgd, momentum or a"),
+        (
+            "training: {optimiser: rmsprop}",
+            "1:23: training.optimiser is 'rmsprop'; it must be sgd, momentum, nesterov, adam, adamw or a",
+        ),
+        (
+            "training: {optimiser: {kind: adam, rho: 0.9}}",
+            "1:36: training.optimiser.rho does not go with kind: adam",
+        ),
+        ("training: {optimiser: {kind: adamw, beta1: 1}}", "1:44: training.optimiser.beta1 is 1; it must be"),
+        ("training: {optimiser: {kind: adam, eps: 0}}", "1:41: training.optimiser.eps is 0; it must be gr"),
+        (
+            "training: {schedule: {n_s: 4, cycles: 0.3}}",
+            "1:39: training.schedule.cycles is 0.3; with n_s 4 that is 2.4 steps, no whole number: "
+            "write 0.25 or 0.375",
+        ),
+        (
+            "training: {schedule: {n_s: 4, cycles: 0.1}}",
+            "1:39: training.schedule.cycles is 0.1; with n_s 4 that is 0.8 steps, no whole number: "
+            "write 0.125",
+        ),
+        ("training: {schedule: {cycles: x}}", "1:31: training.schedule.cycles is 'x'; it must be a number"),
+        (
+            "training: {schedule: {kind: cosine, eta: 0.1, eta_min: 0.2}}",
+            "1:42: training.schedule.eta is 0.1, below eta_min, which is 0.2",
+        ),
+        (
+            "training: {schedule: {kind: cosine, warmup_epochs: 3, epochs: 3}}",
+            "1:52: training.schedule.warmup_epochs is 3; it must be less than epochs, which is 3",
+        ),
+        (
+            "training: {schedule: {kind: one_cycle, rise: 1}}",
+            "1:46: training.schedule.rise is 1; it must be l",
+        ),
+        (
+            "training: {schedule: {kind: one_cycle, shape: cos}}",
+            "1:47: training.schedule.shape is 'cos'; it must be 'cosine' or 'linear'",
+        ),
+        (
+            "training: {schedule: {kind: constant, decay_every: 0}}",
+            "1:52: training.schedule.decay_every is 0; it must be at least 1",
+        ),
         (
             "training: {schedule: {kind: step, n_s: 0}}",
-            "1:29: training.schedule.kind is 'step'; it must be 'cyclic' or 'constant'",
+            "1:29: training.schedule.kind is 'step'; "
+            "it must be 'cyclic' or 'constant' or 'cosine' or 'one_cycle'",
         ),
         (
             "training: {schedule: {kind: constant, eta: 0}}",
@@ -90,7 +131,7 @@ training:
         ),
         (
             "training: {schedule: 5}",
-            "1:22: training.schedule is 5; it must be a mapping with kind: cyclic or",
+            "1:22: training.schedule is 5; it must be a mapping with kind: cyclic, ",
         ),
         (
             "network: {hidden: 50}",

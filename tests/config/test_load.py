@@ -77,7 +77,24 @@ def test_everything_has_a_default_and_the_file_gives_the_name() -> None:
         ),
         (
             "training: {schedule: {kind: constant, eta: 1, decay: 0.95, epochs: 3}}",
-            {"training.schedule": {"kind": "constant", "eta": 1.0, "decay": 0.95, "epochs": 3}},
+            {
+                "training.schedule": {
+                    "kind": "constant",
+                    "eta": 1.0,
+                    "decay": 0.95,
+                    "decay_every": 1,
+                    "epochs": 3,
+                }
+            },
+        ),
+        ("training: {schedule: {cycles: 1.5}}", {"training.schedule.cycles": 1.5}),
+        (
+            "training: {schedule: {kind: cosine}}",
+            {"training.schedule.eta_min": 0, "training.schedule.warmup_epochs": 0},
+        ),
+        (
+            "training: {optimiser: adamw}",
+            {"training.optimiser": {"kind": "adamw", "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}},
         ),
         ("training: {steps: 0, lambda: 1e-5}", {"training.steps": 0, "training.lam": 1e-5}),
         ("name: no", {"name": "no"}),

@@ -44,7 +44,7 @@ search: {coarse: {space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}}
         (
             ["training.schedule.eta=0.5", "training.schedule.kind=constant"],
             "training.schedule",
-            {"kind": "constant", "eta": 0.5, "decay": 1.0, "epochs": 10},
+            {"kind": "constant", "eta": 0.5, "decay": 1.0, "decay_every": 1, "epochs": 10},
         ),
         (["training.schedule.n_s=5"], "training.schedule.n_s", 5),
         (["data.train_batches=[1]", "data.validation_batches=[2]"], "data.validation", None),
@@ -86,7 +86,7 @@ def test_batches_give_way_to_an_overriding_validation() -> None:
         ("training.batch_size.x=1", "training.batch_size is a mapping; it must be a whole number"),
         (
             "training.optimiser.rho=0.5",
-            "training.optimiser.rho belongs to kind: momentum, and the kind is sgd",
+            "training.optimiser.rho belongs to kind: momentum or nesterov, and the kind is sgd",
         ),
         ("training.schedule.eta=1", "training.schedule.eta does not go with kind: cyclic"),
         ("network.hidden=[1", "a ',' or ']' is missing"),

@@ -68,7 +68,9 @@ configs = st.fixed_dictionaries(
             optional={
                 "batch_size": st.integers(2, 10_000),
                 "lambda": st.floats(0, 1e300) | st.integers(0, 9),
-                "optimiser": st.sampled_from(["sgd", "momentum", {"kind": "momentum", "rho": 0.5}]),
+                "optimiser": st.sampled_from(
+                    ["sgd", "momentum", {"kind": "nesterov", "rho": 0.5}, {"kind": "adam", "beta1": 0.5}]
+                ),
                 "schedule": schedules,
                 "steps": st.none() | st.integers(0, 10**9),
             },

@@ -1,5 +1,6 @@
 """Configs in words, as pages have them."""
 
+import pytest
 from helpers import tiny
 
 from cifarmlp.config import words
@@ -20,3 +21,32 @@ def test_configs_in_words() -> None:
     assert described["learning rate"] == "constant, eta 0.01, times 0.95 after each epoch, 3 epochs"
     normed = tiny.config("network.batch_norm={eps: 1.0e-5, momentum: 0.99}")
     assert words.network(normed) == "3 layers (8-6), batch norm (eps 1e-05, momentum 0.99), He"
+
+
+@pytest.mark.parametrize(
+    ("setting", "row", "expected"),
+    [
+        ("optimiser=nesterov", "mini-batches", "20 images, SGD with Nesterov momentum, rho 0.9"),
+        ("optimiser={kind: adam, eps: 1e-6}", "mini-batches", "20 images, Adam eps 1e-06"),
+        ("optimiser=adamw", "mini-batches", "20 images, AdamW, lambda as decoupled weight decay"),
+        ("schedule={cycles: 1.5}", "learning rate", "cyclic, eta 1e-05 to 0.1, n_s 20, 1.5 cycles"),
+        (
+            "schedule={kind: constant, decay: 0.1, decay_every: 20}",
+            "learning rate",
+            "constant, eta 0.01, times 0.1 after every 20 epochs, 10 epochs",
+        ),
+        (
+            "schedule={kind: cosine, eta: 0.2, warmup_epochs: 2}",
+            "learning rate",
+            "cosine, eta 0.2 to 0, 2 epochs of warm-up, 10 epochs",
+        ),
+        (
+            "schedule={kind: one_cycle, shape: linear}",
+            "learning rate",
+            "one cycle, eta up to 0.1, from 1/25 of it, to 1/10000 of that, "
+            "rising for 0.3 of the steps, linear, 10 epochs",
+        ),
+    ],
+)
+def test_optimisers_and_schedules_in_words(setting: str, row: str, expected: str) -> None:
+    assert words.describe(tiny.config(f"training.{setting}"))[row] == expected

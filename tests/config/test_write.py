@@ -84,7 +84,9 @@ def test_the_schema_for_editors_knows_what_yaml_may_say() -> None:
     assert "lam" not in sections["TrainingConfig"]
     assert {"type": "boolean"} in sections["NetworkConfig"]["batch_norm"]["anyOf"]
     assert {"enum": ["he", "xavier"]} in sections["NetworkConfig"]["init"]["anyOf"]
-    assert {"enum": ["sgd", "momentum"]} in sections["TrainingConfig"]["optimiser"]["anyOf"]
+    assert {"enum": ["sgd", "momentum", "nesterov", "adam", "adamw"]} in sections["TrainingConfig"][
+        "optimiser"
+    ]["anyOf"]
     assert "training.lambda" in sections["Coarse"]["space"]["propertyNames"]["enum"]
     assert set(sections["Draw"]) == {"uniform", "log_uniform", "values", "grid"}
     assert sections["Around"]["between_best"]["anyOf"][0] == {"const": True, "type": "boolean"}

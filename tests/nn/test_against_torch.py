@@ -1,6 +1,7 @@
 """The engine against PyTorch, step by step, from the same weights and over the same batches."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,35 @@ with warnings.catch_warnings():
 
 from cifarmlp.nn.losses import softmax_cross_entropy
 from cifarmlp.nn.network import Network
-from cifarmlp.nn.optimisers import SGD
+from cifarmlp.nn.optimisers import SGD, Adam, Optimiser
+from cifarmlp.nn.schedules import Schedule, constant, cosine, cyclic, one_cycle
 from cifarmlp.nn.types import Float
 
 torch.set_num_threads(1)  # small products: more threads only get in each other's way
 SIZES = [60, 20, 15, 10]
 STEPS, BATCH, ETA, LAM, EPS = 30, 25, 0.1, 0.01, 1e-5
+
+
+BETAS, TINY = (0.8, 0.99), 1e-6  # not the defaults of either side
+KINDS: dict[str, tuple[Callable[[Network], Optimiser], Callable[..., Any]]] = {
+    "sgd": (SGD, lambda groups: torch.optim.SGD(groups, lr=ETA)),
+    "momentum": (
+        lambda net: SGD(net, 0.9),
+        lambda groups: torch.optim.SGD(groups, lr=ETA, momentum=0.9),
+    ),
+    "nesterov": (
+        lambda net: SGD(net, 0.9, nesterov=True),
+        lambda groups: torch.optim.SGD(groups, lr=ETA, momentum=0.9, nesterov=True),
+    ),
+    "adam": (
+        lambda net: Adam(net, *BETAS, TINY),
+        lambda groups: torch.optim.Adam(groups, lr=ETA, betas=BETAS, eps=TINY),
+    ),
+    "adamw": (
+        lambda net: Adam(net, *BETAS, TINY, decoupled=True),
+        lambda groups: torch.optim.AdamW(groups, lr=ETA, betas=BETAS, eps=TINY),
+    ),
+}
 
 
 def twin(net: Network, member: int) -> Any:
@@ -58,18 +82,20 @@ def assert_equal(ours: Float, theirs: Any) -> None:
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("rho", [0.0, 0.9])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("members", "member"), [(1, 0), (3, 2)])
-def test_thirty_steps_agree(batch_norm: bool, rho: float, members: int, member: int) -> None:
+def test_thirty_steps_agree(batch_norm: bool, kind: str, members: int, member: int) -> None:
     generators = [np.random.default_rng(seed) for seed in range(members)]
     net = Network(SIZES, generators, ["he"] * members, (EPS, 0.9) if batch_norm else None, np.float64)
     model = twin(net, member)
-    optimiser = SGD(net, rho)
-    theirs = torch.optim.SGD(groups(model), lr=ETA, momentum=rho)
+    ours, of_torch = KINDS[kind]
+    optimiser, theirs = ours(net), of_torch(groups(model))
     eta, lam, rng = np.full(members, ETA), np.full(members, LAM), np.random.default_rng(9)
     for step in range(STEPS):
         x, labels = rng.standard_normal((BATCH, SIZES[0])), rng.integers(0, 10, BATCH)
-        loss, dlogits = softmax_cross_entropy(net.forward(x), labels.astype(np.uint8), eta)
+        loss, dlogits = softmax_cross_entropy(
+            net.forward(x), labels.astype(np.uint8), optimiser.loss_scale(eta)
+        )
         net.backward(dlogits)
         optimiser.step(eta, lam)
         theirs.zero_grad()
@@ -85,6 +111,55 @@ def test_thirty_steps_agree(batch_norm: bool, rho: float, members: int, member: 
         if isinstance(part, torch.nn.BatchNorm1d):
             part.running_var *= (BATCH - 1) / BATCH
     assert_equal(net.forward(x, training=False)[:, member], model(torch.tensor(x)))
+
+
+EPOCH = 7
+SCHEDULES: dict[str, tuple[Schedule, Callable[[Any], Any]]] = {
+    "decay": (
+        constant(ETA, 0.5, 2 * EPOCH),
+        lambda optimiser: torch.optim.lr_scheduler.StepLR(optimiser, 2 * EPOCH, 0.5),
+    ),
+    "cyclic": (
+        cyclic(0.01, ETA, 10),
+        lambda optimiser: torch.optim.lr_scheduler.CyclicLR(optimiser, 0.01, ETA, 10, cycle_momentum=False),
+    ),
+    "cosine": (
+        cosine(ETA, STEPS, 0.01),
+        lambda optimiser: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS, 0.01),
+    ),
+    "cosine after a warm-up": (cosine(ETA, STEPS, 0.01, 6), lambda optimiser: warmed_up(optimiser, 6)),
+    "one cycle": (
+        one_cycle(ETA, STEPS),
+        lambda optimiser: torch.optim.lr_scheduler.OneCycleLR(optimiser, ETA, STEPS, cycle_momentum=False),
+    ),
+    "one cycle of lines": (
+        one_cycle(ETA, STEPS, 0.45, 10, 100, "linear"),
+        lambda optimiser: torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, ETA, STEPS, None, None, 0.45, "linear", False, div_factor=10, final_div_factor=100
+        ),
+    ),
+}
+
+
+def warmed_up(optimiser: Any, warmup: int) -> Any:
+    """A linear rise, then half a cosine."""
+    schedulers = torch.optim.lr_scheduler
+    rise = schedulers.LinearLR(optimiser, 1 / (warmup + 1), total_iters=warmup)
+    fall = schedulers.CosineAnnealingLR(optimiser, STEPS - warmup, 0.01)
+    return schedulers.SequentialLR(optimiser, [rise, fall], [warmup])
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.filterwarnings("ignore")  # of its own use of its own schedulers
+def test_a_schedule_has_the_rates_of_its_scheduler(kind: str) -> None:
+    ours, of_torch = SCHEDULES[kind]
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=ETA)
+    scheduler, theirs = of_torch(optimiser), []
+    for _ in range(STEPS):
+        theirs.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step()
+    np.testing.assert_allclose([ours(step) for step in range(STEPS)], theirs, rtol=1e-9)
 
 
 def compare(net: Network, model: Any, member: int) -> None:

@@ -27,6 +27,11 @@ pytestmark = pytest.mark.usefixtures("quick_plots")
 DATASET = tiny.dataset()
 NORM, PLAIN = (), ("network.batch_norm=false",)
 MOMENTUM = ("training.optimiser={kind: momentum, rho: 0.9}",)
+ADAM = (
+    "training.optimiser=adam",
+    "training.schedule={kind: one_cycle, eta_max: 0.01, epochs: 6}",
+    f"training.steps={tiny.STEPS}",
+)
 HERE = {"numpy": "2.0", "threads": None}
 
 
@@ -56,7 +61,7 @@ def numbers(records: Iterable[Record]) -> list[str]:
 # -------------------------------------------------------------------------------------------- state, restore
 
 
-@pytest.mark.parametrize("kind", [NORM, PLAIN, MOMENTUM, PLAIN + MOMENTUM])
+@pytest.mark.parametrize("kind", [NORM, PLAIN, MOMENTUM, PLAIN + MOMENTUM, ADAM])
 @pytest.mark.parametrize("at", [0, 1, tiny.EPOCH - 1, tiny.EPOCH, tiny.EPOCH + 4, tiny.STEPS - 1])
 def test_a_training_restored_at_any_step_goes_on_to_the_same_bits(at: int, kind: tuple[str, ...]) -> None:
     through, part, rest = (training(*kind, members=2) for _ in range(3))
