@@ -14,7 +14,6 @@ with warnings.catch_warnings():
 from cifarmlp.nn.losses import softmax_cross_entropy
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD, Adam, Optimiser
-from cifarmlp.nn.schedules import Schedule, constant, cosine, cyclic, one_cycle
 from cifarmlp.nn.types import Float
 
 torch.set_num_threads(1)  # small products: more threads only get in each other's way
@@ -111,55 +110,6 @@ def test_thirty_steps_agree(batch_norm: bool, kind: str, members: int, member: i
         if isinstance(part, torch.nn.BatchNorm1d):
             part.running_var *= (BATCH - 1) / BATCH
     assert_equal(net.forward(x, training=False)[:, member], model(torch.tensor(x)))
-
-
-EPOCH = 7
-SCHEDULES: dict[str, tuple[Schedule, Callable[[Any], Any]]] = {
-    "decay": (
-        constant(ETA, 0.5, 2 * EPOCH),
-        lambda optimiser: torch.optim.lr_scheduler.StepLR(optimiser, 2 * EPOCH, 0.5),
-    ),
-    "cyclic": (
-        cyclic(0.01, ETA, 10),
-        lambda optimiser: torch.optim.lr_scheduler.CyclicLR(optimiser, 0.01, ETA, 10, cycle_momentum=False),
-    ),
-    "cosine": (
-        cosine(ETA, STEPS, 0.01),
-        lambda optimiser: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS, 0.01),
-    ),
-    "cosine after a warm-up": (cosine(ETA, STEPS, 0.01, 6), lambda optimiser: warmed_up(optimiser, 6)),
-    "one cycle": (
-        one_cycle(ETA, STEPS),
-        lambda optimiser: torch.optim.lr_scheduler.OneCycleLR(optimiser, ETA, STEPS, cycle_momentum=False),
-    ),
-    "one cycle of lines": (
-        one_cycle(ETA, STEPS, 0.45, 10, 100, "linear"),
-        lambda optimiser: torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, ETA, STEPS, None, None, 0.45, "linear", False, div_factor=10, final_div_factor=100
-        ),
-    ),
-}
-
-
-def warmed_up(optimiser: Any, warmup: int) -> Any:
-    """A linear rise, then half a cosine."""
-    schedulers = torch.optim.lr_scheduler
-    rise = schedulers.LinearLR(optimiser, 1 / (warmup + 1), total_iters=warmup)
-    fall = schedulers.CosineAnnealingLR(optimiser, STEPS - warmup, 0.01)
-    return schedulers.SequentialLR(optimiser, [rise, fall], [warmup])
-
-
-@pytest.mark.parametrize("kind", SCHEDULES)
-@pytest.mark.filterwarnings("ignore")  # of its own use of its own schedulers
-def test_a_schedule_has_the_rates_of_its_scheduler(kind: str) -> None:
-    ours, of_torch = SCHEDULES[kind]
-    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=ETA)
-    scheduler, theirs = of_torch(optimiser), []
-    for _ in range(STEPS):
-        theirs.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        scheduler.step()
-    np.testing.assert_allclose([ours(step) for step in range(STEPS)], theirs, rtol=1e-9)
 
 
 def compare(net: Network, model: Any, member: int) -> None:
