@@ -22,6 +22,7 @@ _DEFAULT_KINDS: dict[Steps, str] = {
     if hasattr(field.default, "kind")
 }
 _BATCHES = ("train_batches", "validation_batches")
+_COUNT = ("validation", "validation_from")
 
 
 def merge(base: Node, over: Node, path: Steps = (), gathering: bool = False) -> Node:
@@ -66,7 +67,7 @@ def _ousts(over: Node, key: str, path: Steps) -> bool:
     """Return whether `over` splits the images in the other way than `key` does."""
     if path != ("data",):
         return False
-    if key == "validation":
+    if key in _COUNT:
         return any(batches in over.value for batches in _BATCHES)
     return key in _BATCHES and "validation" in over.value and over.value["validation"].value is not None
 

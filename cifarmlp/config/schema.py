@@ -33,5 +33,22 @@ class Config(StrictModel):
             raise conflict(words, "training.batch_size", "network.batch_norm")
         if size > images:
             words = f"training.batch_size is {size}; it must be at most {images}, the images to train on"
-            raise conflict(words, "training.batch_size", "data.validation", "data.train_batches")
+            fields = ("training.batch_size", "data.train_images", "data.validation", "data.train_batches")
+            raise conflict(words, *fields)
+        if self.network.batch_norm and self.data.last_batch == "keep" and images % size == 1:
+            words = (
+                f"the last batch of {images} images in batches of {size} has 1; with network.batch_norm it "
+                "must have at least 2: change training.batch_size, or data.last_batch to drop"
+            )
+            raise conflict(words, "data.last_batch", "training.batch_size", "network.batch_norm")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_ranked(self) -> Config:
+        if self.search and not self.data.validation_images:
+            words = (
+                "data.validation is 0, but section search ranks by validation accuracy: "
+                "give it images, or remove the section (search: null)"
+            )
+            raise conflict(words, "data.validation", "search")
         return self

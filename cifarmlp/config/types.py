@@ -13,13 +13,22 @@ from pydantic_core import PydanticCustomError
 TRAINING_IMAGES = 50_000
 
 
+TEST_IMAGES = 10_000
+
+
 BATCH_FILE_IMAGES = 10_000
+
+
+SIDE = 32  # pixels of an image, across and down
 
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
 NotNegative = Annotated[float, Field(ge=0)]
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 Share = Annotated[float, Field(ge=0, lt=1)]

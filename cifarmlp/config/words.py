@@ -5,6 +5,18 @@ from collections.abc import Sequence
 from cifarmlp.config.network_section import BatchNormConfig
 from cifarmlp.config.schema import Config
 
+SCALINGS = {
+    "per_channel": "mean and standard deviation of each channel",
+    "mean_image": "each pixel's mean subtracted",
+    "unit": "divided by 255",
+    "none": "none: pixels from 0 to 255",
+}
+FROM = {
+    "last": "the last {} training images for validation",
+    "random": "{} training images at random for validation",
+    "stratified": "{} training images, by class, for validation",
+}
+
 
 def describe(config: Config) -> dict[str, str]:
     """Return the network, the images and the training in words, by the row of a report's table."""
@@ -12,12 +24,20 @@ def describe(config: Config) -> dict[str, str]:
     steps = (
         {} if training.steps is None else {"steps": f"{training.steps}, whatever the learning rate's length"}
     )
+    data = config.data
+    changes = {
+        "scaling": "" if data.scaling == "per_pixel" else SCALINGS[data.scaling],
+        "augmentation": data.augment.in_words() if data.augment else "",
+        "label noise": f"{data.label_noise:g} of the training labels redrawn" if data.label_noise else "",
+    }
+    last = ", the last of an epoch smaller" if data.last_batch == "keep" else ""
     return {
         "network": network(config),
         "images": images(config),
+        **{row: words for row, words in changes.items() if words},
         "lambda (L2)": f"{training.lam:g}",
         "learning rate": training.schedule.in_words(),
-        "mini-batches": f"{training.batch_size} images, {training.optimiser.in_words()}",
+        "mini-batches": f"{training.batch_size} images{last}, {training.optimiser.in_words()}",
         **steps,
     }
 
@@ -38,12 +58,22 @@ def _batch_norm(config: Config) -> str:
 
 
 def images(config: Config) -> str:
-    """Return the source of the images, and those for validation."""
-    source = {"cifar10": "CIFAR-10", "synthetic": "synthetic images"}[config.data.source]
-    if config.data.validation is not None:
-        return f"{source}, the last {config.data.validation} training images for validation"
-    train, validation = config.data.train_batches or (), config.data.validation_batches or ()
-    return f"{source}, {_files(train)} for training, {_files(validation)} for validation"
+    """Return the source of the images, and how many are for validation, training and test."""
+    data = config.data
+    source = {"cifar10": "CIFAR-10", "synthetic": "synthetic images"}[data.source]
+    some = [(data.train_images, "training"), (data.test_images, "test")]
+    firsts = [f"the first {count} for {part}" for count, part in some if count]
+    return ", ".join([source, *_parts(config), *firsts])
+
+
+def _parts(config: Config) -> list[str]:
+    data = config.data
+    if data.validation == 0:
+        return ["none for validation"]
+    if data.validation:
+        return [FROM[data.validation_from or "last"].format(data.validation)]
+    train, validation = data.train_batches or (), data.validation_batches or ()
+    return [f"{_files(train)} for training", f"{_files(validation)} for validation"]
 
 
 def _files(numbers: tuple[int, ...]) -> str:
@@ -53,6 +83,7 @@ def _files(numbers: tuple[int, ...]) -> str:
 def in_short(config: Config) -> str:
     """Return a few words: `50-50, batch norm, lambda 0.005, eta 1e-05 to 0.1`."""
     network, training, init = config.network, config.training, config.network.init
+    data = config.data
     words = [
         _widths(network.hidden),
         "batch norm" if network.batch_norm else "",
@@ -60,7 +91,10 @@ def in_short(config: Config) -> str:
         f"lambda {training.lam:g}" if training.lam else "",
         training.optimiser.in_short(),
         training.schedule.in_short(),
-        "synthetic" if config.data.source == "synthetic" else "",
+        data.augment.in_words() if data.augment else "",
+        f"label noise {data.label_noise:g}" if data.label_noise else "",
+        f"{data.train_images} images" if data.train_images else "",
+        "synthetic" if data.source == "synthetic" else "",
     ]
     return ", ".join(word for word in words if word)
 

@@ -94,9 +94,11 @@ def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
 
 
 def to_plain_values(config: Config) -> dict[str, Any]:
-    """Return the YAML's values: with its short forms, and only the keys of the split in use."""
+    """Return the YAML's values: with its short forms, and only the keys of `data` that are in use."""
     values = config.model_dump(by_alias=True)
     values["data"] = {key: value for key, value in values["data"].items() if value is not None}
+    if config.data.augment:
+        values["data"]["augment"] = {key: v for key, v in values["data"]["augment"].items() if v}
     network, training = values["network"], values["training"]
     network["batch_norm"] = network["batch_norm"] or False
     init, optimiser = network["init"], training["optimiser"]

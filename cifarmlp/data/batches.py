@@ -1,4 +1,4 @@
-"""Standardised pixels, and the order of an epoch's mini-batches."""
+"""Pixels on a scale that suits a network: means, standard deviations, and images standardised by them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp.data.dataset import Pixels
-from cifarmlp.errors import ConfigError, DataError
+from cifarmlp.errors import DataError
 
 CHUNK = 500  # rows that are summed at once
 TILE = 25  # rows that are standardised at once
+CHANNELS = 3
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Fill = Callable[[Pixels, NDArray[np.intp], Floats], None]
@@ -26,15 +27,46 @@ def pixel_statistics(pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.fl
     (array([1., 7.], dtype=float32), array([1., 0.], dtype=float32))
     """
     n = len(pixels)
-    if n == 0:
+    total, squares = _sums(pixels)
+    mean, std = total / n, np.sqrt(n * squares - total * total) / n
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def scaling_statistics(pixels: Pixels, scaling: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what is subtracted from each pixel and what it is then divided by, (3072,) float32 each.
+
+    By `scaling`: `per_pixel` each pixel's mean and standard deviation, see `pixel_statistics`; `per_channel`
+    those of all pixels of its channel; `mean_image` the pixel's mean and 1; `unit` 0 and 255; `none` 0 and 1.
+
+    >>> scaling_statistics(np.array([[0, 7, 7], [2, 7, 9]], np.uint8), "mean_image")
+    (array([1., 7., 8.], dtype=float32), array([1., 1., 1.], dtype=float32))
+    """
+    one = np.ones(pixels.shape[1], np.float32)
+    if scaling in ("unit", "none"):
+        return 0 * one, (255 if scaling == "unit" else 1) * one
+    mean, std = _channel_statistics(pixels) if scaling == "per_channel" else pixel_statistics(pixels)
+    return mean, (one if scaling == "mean_image" else std)
+
+
+def _channel_statistics(pixels: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    n, width = pixels.shape
+    each = width // CHANNELS
+    # In float64: the square of a channel's sum is beyond 64 bits.
+    mean, square = (sums.reshape(CHANNELS, each).sum(axis=1) / (n * each) for sums in _sums(pixels))
+    std = np.sqrt(np.maximum(square - mean**2, 0))
+    return mean.astype(np.float32).repeat(each), std.astype(np.float32).repeat(each)
+
+
+def _sums(pixels: Pixels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the sum of each pixel's values, and that of their squares."""
+    if len(pixels) == 0:
         raise DataError("no images to take the pixels' mean and standard deviation of")
     total, squares = np.zeros((2, pixels.shape[1]), np.int64)
-    for start in range(0, n, CHUNK):
+    for start in range(0, len(pixels), CHUNK):
         chunk = pixels[start : start + CHUNK].astype(np.uint32)
         total += chunk.sum(axis=0, dtype=np.uint32)
         squares += np.square(chunk, out=chunk).sum(axis=0, dtype=np.uint32)
-    mean, std = total / n, np.sqrt(n * squares - total * total) / n
-    return mean.astype(np.float32), std.astype(np.float32)
+    return total, squares
 
 
 def standardiser(mean: NDArray[np.float32], std: NDArray[np.float32], dtype: type[np.floating[Any]]) -> Fill:
@@ -65,19 +97,3 @@ def standardiser(mean: NDArray[np.float32], std: NDArray[np.float32], dtype: typ
             np.multiply(part, scales[:n], out=part)
 
     return fill
-
-
-def mini_batches(n: int, batch_size: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Order of one epoch: row i of (n // batch_size, batch_size) holds the images of step i, each image once.
-
-    When `batch_size` does not divide n, the rest is left out in this epoch. Raises ConfigError when not even
-    one batch can be filled.
-
-    >>> mini_batches(5, 2, np.random.default_rng(1))
-    array([[4, 0],
-           [1, 2]])
-    """
-    steps = n // batch_size
-    if steps == 0:
-        raise ConfigError(f"training.batch_size: {batch_size} is more than the {n} training images")
-    return rng.permutation(n)[: steps * batch_size].reshape(steps, batch_size)

@@ -1,4 +1,4 @@
-"""Datasets of images: found, loaded and split into training, validation and test images."""
+"""Datasets of images: found, loaded, described and drawn."""
 
 import hashlib
 import os
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from cifarmlp.data import cache, cifar10, synthetic
 from cifarmlp.data import download as download_
-from cifarmlp.data.pickles import ROWS
 from cifarmlp.errors import ConfigError, DataError
 
 N_TRAIN = 50_000
@@ -52,15 +51,6 @@ class Dataset:
     official: bool
     place: str
     cache_key: str
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images to learn from, to evaluate on during training, and to test on at its end."""
-
-    train: Images
-    validation: Images
-    test: Images
 
 
 def load(source: str, data_dir: Path | None = None, *, download: bool = False) -> Dataset:
@@ -134,53 +124,8 @@ def _describe(pixels: Pixels, labels: NDArray[np.uint8]) -> dict[str, Any]:
 
 def _dataset(stored: cache.Stored, names: tuple[str, ...], source: str, place: str, key: str) -> Dataset:
     pixels, labels, notes = stored
-    train, test = _cut(Images(pixels, labels), len(labels) - N_TRAIN)
+    train, test = (Images(pixels[rows], labels[rows]) for rows in (slice(N_TRAIN), slice(N_TRAIN, None)))
     return Dataset(train, test, names, source, notes["checksum"], notes["official"], place, key)
-
-
-def split(
-    dataset: Dataset,
-    validation: int | None = None,
-    train_batches: Sequence[int] | None = None,
-    validation_batches: Sequence[int] | None = None,
-) -> Split:
-    """Split the training images into those to train on and those for validation.
-
-    `train_batches` (1 to 5; all when not given) are to train on, but for their last `validation` images; or
-    `validation_batches` are for validation. Copies nothing where the images lie in one piece. Raises
-    ConfigError when the two overlap, leave nothing to train on, or are both given.
-    """
-    train = _take_batches(dataset.train, "train_batches", train_batches or range(1, 6))
-    if not validation_batches:
-        return Split(*_cut(train, validation or 0), dataset.test)
-    if validation:
-        raise ConfigError("data: give either validation or validation_batches, not both")
-    if shared := set(train_batches or range(1, 6)) & set(validation_batches):
-        raise ConfigError(f"data: batches {sorted(shared)} are in both train_batches and validation_batches")
-    return Split(train, _take_batches(dataset.train, "validation_batches", validation_batches), dataset.test)
-
-
-def _cut(images: Images, validation: int) -> tuple[Images, Images]:
-    if not 0 <= validation < len(images):
-        raise ConfigError(f"data.validation: {validation} of {len(images)} images leaves none to train on")
-    end = len(images) - validation
-    return _rows(images, slice(end)), _rows(images, slice(end, None))
-
-
-def _rows(images: Images, rows: slice) -> Images:
-    return Images(images.pixels[rows], images.labels[rows])
-
-
-def _take_batches(images: Images, field: str, numbers: Sequence[int]) -> Images:
-    numbers = list(numbers)
-    if len(set(numbers)) < len(numbers) or not set(numbers) <= {1, 2, 3, 4, 5}:
-        raise ConfigError(f"data.{field}: {numbers} are not different numbers of batches, 1 to 5")
-    first, last = numbers[0], numbers[-1]
-    if numbers == list(range(first, last + 1)):
-        return _rows(images, slice((first - 1) * ROWS, last * ROWS))
-    parts = [_take_batches(images, field, [number]) for number in numbers]
-    pixels = np.concatenate([part.pixels for part in parts])
-    return Images(pixels, np.concatenate([part.labels for part in parts]))
 
 
 def verify(data_dir: Path | None = None) -> list[cifar10.Check]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cifarmlp.config import Config, InitConfig
-from cifarmlp.training.cost import PROCESS_BYTES, member_bytes
+from cifarmlp.training.cost import member_bytes, process_bytes
 
 MOST_MEMBERS = 16  # more bring no more trial-steps per second: benchmarks/populations.py
 MOST_WIDTH = 1600  # of all members' first layers together: the weights must stay in the processor's cache
@@ -66,5 +66,5 @@ def _parts(group: list[Member], spread: int, cores: int, memory: float) -> list[
 def _most(config: Config, memory: float) -> int:
     """Return the largest number of members for a process with so many bytes."""
     first = config.network.hidden[0] if config.network.hidden else 10
-    fitting = int((memory - PROCESS_BYTES) / member_bytes(config))
+    fitting = int((memory - process_bytes(config)) / member_bytes(config))
     return max(1, min(MOST_MEMBERS, MOST_WIDTH // first, fitting))

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from cifarmlp.config import Config
-from cifarmlp.data import Dataset, Split, pixel_statistics, split
+from cifarmlp.data import (
+    Augmentation,
+    Dataset,
+    Split,
+    redraw_labels,
+    scaling_statistics,
+    split_by_count,
+    split_by_files,
+)
 from cifarmlp.nn import (
     SGD,
     Adam,
@@ -24,7 +32,10 @@ from cifarmlp.nn import (
     one_cycle,
     softmax_cross_entropy,
 )
+from cifarmlp.training.batches import count_batches
 from cifarmlp.training.loop import Training
+
+VALIDATION, LABEL_NOISE = 7, 8  # purposes of generators
 
 # By kind. A schedule is built of the first member's config, its rates by name, (K,) each, and steps an epoch.
 SCHEDULES: dict[str, Callable[[Any, Mapping[str, Float], int], Schedule]] = {
@@ -60,7 +71,7 @@ def build_training(
 
     They may differ in seed (of the weights), init, lambda and the rates of the schedule; everything else,
     and the order of the mini-batches, is the first one's. statistics: mean and standard deviation of the
-    pixels, (3072,) each, in place of those of the training images.
+    pixels, (3072,) each, in place of those that `data.scaling` takes of the training images.
     """
     first, norm, optimiser = configs[0], configs[0].network.batch_norm, configs[0].training.optimiser
     sizes = [images.train.pixels.shape[1], *first.network.hidden, 10]
@@ -68,28 +79,32 @@ def build_training(
     network = Network(
         sizes, generators, [_init(c) for c in configs], (norm.eps, norm.momentum) if norm else None, dtype
     )
-    mean, std = statistics or pixel_statistics(images.train.pixels)
+    data, augment = first.data, first.data.augment
+    train = redraw_labels(images.train, data.label_noise, np.random.default_rng([first.seed, LABEL_NOISE]))
+    mean, std = statistics or scaling_statistics(train.pixels, data.scaling)
     return Training(
         network=network,
         optimiser=OPTIMISERS[optimiser.kind](network, optimiser),
         loss=LOSSES["cross_entropy"],
         schedule=build_schedule(configs, steps_per_epoch(first, images)),
         lam=np.array([config.training.lam for config in configs]),
-        train=images.train,
+        train=train,
         validation=images.validation,
         mean=mean,
         std=std,
         steps=total_steps(first, images),
         batch_size=first.training.batch_size,
         order_seed=first.seed,
+        keep_last_batch=data.last_batch == "keep",
+        augmentation=Augmentation(**augment.model_dump()) if augment else None,
         evaluate_every=first.training.evaluate_every,
         evaluate_images=first.training.evaluate_images,
     )
 
 
 def steps_per_epoch(config: Config, images: Split) -> int:
-    """Return the number of whole mini-batches in the training set."""
-    return len(images.train) // config.training.batch_size
+    """Return the number of mini-batches in the training set."""
+    return count_batches(len(images.train), config.training.batch_size, config.data.last_batch == "keep")
 
 
 def total_steps(config: Config, images: Split) -> int:
@@ -123,9 +138,17 @@ def _init(config: Config) -> str | float:
 
 
 def split_images(config: Config, dataset: Dataset) -> Split:
-    """Return the images of a dataset in the split of the config."""
+    """Return the images of a dataset in the split of the config, with the labels that they came with.
+
+    Raises ConfigError where the dataset has too few.
+    """
     data = config.data
-    return split(dataset, data.validation, data.train_batches, data.validation_batches)
+    if data.train_batches and data.validation_batches:
+        parts = split_by_files(dataset, data.train_batches, data.validation_batches)
+    else:
+        rng = np.random.default_rng([config.seed, VALIDATION])
+        parts = split_by_count(dataset, data.validation or 0, data.validation_from or "last", rng)
+    return parts.first(data.train_images, data.test_images)
 
 
 def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:

@@ -10,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cifarmlp.config import Config
+from cifarmlp.config.types import TRAINING_IMAGES
 from cifarmlp.data import Images, Split
 from cifarmlp.training.build import build_training, steps_per_epoch, total_steps
 from cifarmlp.training.loop import CHUNK
@@ -25,6 +26,7 @@ CONTAINERS = (  # files: the limit, the bytes taken, and the line of a third wit
     ),
 )
 PROCESS_BYTES = 170e6  # of Python, NumPy and the rest, before any network
+IMAGE_BYTES = 3072
 
 
 def member_bytes(config: Config) -> float:
@@ -39,9 +41,17 @@ def member_bytes(config: Config) -> float:
     return (8.0 + config.training.optimiser.bytes_per_parameter) * weights + 16.0 * rows * sum(sizes[1:])
 
 
+def process_bytes(config: Config) -> float:
+    """Return the bytes of a process before any network: mapped images take none, those in a new order do."""
+    data, batch = config.data, config.training.batch_size
+    images = TRAINING_IMAGES if data.validation and data.validation_from != "last" else 0
+    # In augmentation: raw pixels twice, and noise or partners in float32.
+    return PROCESS_BYTES + IMAGE_BYTES * (images + (6.0 * batch if data.augment else 0.0))
+
+
 def check_memory(config: Config, members: int = 1) -> None:
     """Raise MemoryError, with the bytes needed and free, if the training needs more than are free."""
-    needed, free = PROCESS_BYTES + members * member_bytes(config), free_memory()
+    needed, free = process_bytes(config) + members * member_bytes(config), free_memory()
     if needed > free:
         raise MemoryError(f"it takes about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
 
@@ -84,7 +94,7 @@ def estimate(populations: Sequence[Sequence[Config]], jobs: int) -> Estimate:
     seconds = _seconds_per_step(first) / (len(first) * _work(first[0]))
     totals = [seconds * len(p) * _work(p[0]) * _length(p[0]) for p in populations]
     rounds = max(sum(totals) / jobs, max(totals))
-    largest = max(PROCESS_BYTES + len(p) * member_bytes(p[0]) for p in populations)
+    largest = max(process_bytes(p[0]) + len(p) * member_bytes(p[0]) for p in populations)
     return Estimate(rounds, largest)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import Images, mini_batches, standardiser
+from cifarmlp.data import Augmentation, Images, standardiser
 from cifarmlp.nn import Float, Labels, Loss, Network, Optimiser, Schedule
+from cifarmlp.training.batches import Batching, count_batches, mini_batches
 
 CHUNK = 500  # images an evaluation passes through the network at a time: its buffers stay in the cache
 
@@ -46,9 +47,10 @@ class Training:
     """A training: all that it needs, and its state, see `state`.
 
     loss: see `nn.losses`. lam: (K,). mean, std: (3072,) pixel statistics in 0-255 units. order_seed: seed of
-    the order of the mini-batches, which all members share. evaluate_every: epochs. evaluate_images: number
-    of training images for the records on the way; the last record always takes all. stop: called after each
-    step and within evaluations. diverged: (K,) the step at which a member's loss was first not finite, or -1.
+    the order of the mini-batches, which all members share, and of `augmentation`. keep_last_batch: see
+    `Batching`. evaluate_every: epochs. evaluate_images: number of training images for the records on the way;
+    the last record always takes all. stop: called after each step and within evaluations. diverged: (K,) the
+    step at which a member's loss was first not finite, or -1.
 
     States, by `step` and `last_recorded_step` (-1: none yet):
 
@@ -72,6 +74,8 @@ class Training:
     steps: int
     batch_size: int = 100
     order_seed: int = 1
+    keep_last_batch: bool = False
+    augmentation: Augmentation | None = None
     evaluate_every: int = 1
     evaluate_images: int | None = None
     stop: Callable[[], bool] = lambda: False
@@ -85,8 +89,8 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole mini-batches in the training set; the images left over sit out until the next shuffle."""
-        return len(self.train.labels) // self.batch_size
+        """Mini-batches in the training set, see `count_batches`."""
+        return count_batches(len(self.train.labels), self.batch_size, self.keep_last_batch)
 
     def eta(self) -> Float:
         """The rate of the coming step, (K,) in the network's dtype."""
@@ -218,21 +222,9 @@ class Training:
         )
 
     def _batches(self) -> Iterator[tuple[Float, Labels]]:
-        x = np.empty((self.batch_size, self.train.pixels.shape[1]), self.network.dtype)
-        fill = standardiser(self.mean, self.std, self.network.dtype)
-        first = self.step
-        for step in range(first, self.steps):
-            epoch, position = divmod(step, self.steps_per_epoch)
-            if position == 0 or step == first:
-                order = self._order(epoch)
-            rows = order[position]
-            fill(self.train.pixels, rows, x)
-            yield x, self.train.labels[rows]
-
-    def _order(self, epoch: int) -> NDArray[np.intp]:
-        # a generator an epoch, so that a training can go on in any epoch without those before it
-        rng = np.random.default_rng([self.order_seed, 1, epoch])
-        return mini_batches(len(self.train.labels), self.batch_size, rng)
+        rules = Batching(self.batch_size, self.order_seed, self.keep_last_batch, self.augmentation)
+        steps = range(self.step, self.steps)
+        return mini_batches(self.train, self.mean, self.std, self.network.dtype, rules, steps)
 
 
 def predictions(network: Network, images: Images, mean: Float, std: Float) -> Iterator[tuple[Float, Labels]]:

@@ -17,7 +17,7 @@ nam: x
 name: -bad
 seed: 010
 seed: 4
-data: {validation: 0, source: cifar100}
+data: {validation: -1, source: cifar100}
 network:
   hidden: [50, 2.0, true, "30", 1_000]
   batch_norm: yes
@@ -38,8 +38,8 @@ training:
         "not beginning with '.' or '-'",
         "3:7: seed is '010'; it must be a whole number: a leading zero may mean octal, write 10",
         "4:1: the key 'seed' is given twice, first on line 3",
-        "5:20: data.validation is 0; it must be at least 1",
-        "5:31: data.source is 'cifar100'; it must be 'cifar10' or 'synthetic'",
+        "5:20: data.validation is -1; it must be at least 0",
+        "5:32: data.source is 'cifar100'; it must be 'cifar10' or 'synthetic'",
         "7:16: network.hidden[1] is 2.0; it must be a whole number: write 2",
         "7:21: network.hidden[2] is true; it must be a whole number",
         "7:27: network.hidden[3] is '30'; it must be a whole number: remove the quotes",
@@ -169,6 +169,51 @@ training:
             "data: {validation: 9, train_batches: [1], validation_batches: [2]}",
             "1:20: give either data.validation or the two lists of batches",
         ),
+        (
+            "data: {validation_from: first}",
+            "1:25: data.validation_from is 'first'; it must be last, random or stratified",
+        ),
+        (
+            "data: {train_batches: [1], validation_batches: [2], validation_from: random}",
+            "1:70: data.validation_from says which images data.validation takes; give both, or the two lists",
+        ),
+        (
+            "data: {train_images: 49001}",
+            "1:22: data.train_images is 49001; it must be at most 49000, those not for validation",
+        ),
+        (
+            "data: {validation: 40000, train_images: 10001}",
+            "1:41: data.train_images is 10001; it must be at most 10000, those not for validation",
+        ),
+        (
+            "data: {train_batches: [1], validation_batches: [2], train_images: 10001}",
+            "1:67: data.train_images is 10001; it must be at most 10000",
+        ),
+        ("data: {train_images: 0}", "1:22: data.train_images is 0; it must be at least 1"),
+        ("data: {test_images: 10001}", "1:21: data.test_images is 10001; it must be at most 10000"),
+        (
+            "data: {train_images: 99}",
+            "1:22: training.batch_size is 100; it must be at most 99, the images to train on",
+        ),
+        ("data: {last_batch: pad}", "1:20: data.last_batch is 'pad'; it must be 'drop' or 'keep'"),
+        ("data: {label_noise: 1.1}", "1:21: data.label_noise is 1.1; it must be at most 1"),
+        ("data: {label_noise: -0.1}", "1:21: data.label_noise is -0.1; it must be at least 0"),
+        ("data: {augment: flip}", "1:17: data.augment is 'flip'; it must be a mapping such as {flip: 0.5"),
+        ("data: {augment: {flip: 1.5}}", "1:24: data.augment.flip is 1.5; it must be at most 1"),
+        ("data: {augment: {shift: 32}}", "1:25: data.augment.shift is 32; it must be less than 32"),
+        ("data: {augment: {shift: 0.5}}", "1:25: data.augment.shift is 0.5; it must be a whole number"),
+        ("data: {augment: {cutout: 33}}", "1:26: data.augment.cutout is 33; it must be at most 32"),
+        ("data: {augment: {noise: -1}}", "1:25: data.augment.noise is -1; it must be at least 0"),
+        ("data: {augment: {mixup: .nan}}", "1:25: data.augment.mixup is nan; it must be a finite number"),
+        ("data: {augment: {flp: 0.5}}", "1:18: unknown key 'flp' in data.augment; did you mean 'flip'?"),
+        (
+            "data: {last_batch: keep, validation: 999}\nnetwork: {batch_norm: true}",
+            "1:20: the last batch of 49001 images in batches of 100 has 1; with network.batch_norm it must",
+        ),
+        (
+            "data: {validation: 0}\nsearch: {coarse: {space: {seed: {values: [1]}}}}",
+            "1:20: data.validation is 0, but section search ranks by validation accuracy: give it images, or",
+        ),
         ("[1, 2]", "1:1: a config is a mapping of keys to values, such as 'seed: 1'"),
         ("just words", "1:1: a config is a mapping of keys to values, such as 'seed: 1'"),
         ("", "1:1: the file is empty: write at least one setting, such as 'seed: 1'"),
@@ -236,7 +281,7 @@ def test_fields_are_compared_though_others_are_wrong() -> None:
 
 def test_what_follows_from_a_fault_is_not_told() -> None:
     assert faults("data: {validation: -5}\ntraining: {batch_size: 49999}") == [
-        "1:20: data.validation is -5; it must be at least 1"
+        "1:20: data.validation is -5; it must be at least 0"
     ]
 
 

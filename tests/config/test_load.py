@@ -25,8 +25,15 @@ def test_the_example_is_read_in_full() -> None:
         "data": {
             "source": "cifar10",
             "validation": 1000,
+            "validation_from": "last",
             "train_batches": None,
             "validation_batches": None,
+            "train_images": None,
+            "test_images": None,
+            "last_batch": "drop",
+            "scaling": "per_pixel",
+            "label_noise": 0.0,
+            "augment": None,
         },
         "network": {
             "hidden": (50, 50),
@@ -102,8 +109,14 @@ def test_everything_has_a_default_and_the_file_gives_the_name() -> None:
         ("name: 010", {"name": "010"}),
         (
             "data: {train_batches: [1, 3], validation_batches: [2]}",
-            {"data.train_batches": (1, 3), "data.validation": None},
+            {"data.train_batches": (1, 3), "data.validation": None, "data.validation_from": None},
         ),
+        ("data: {validation: 0}", {"data.validation": 0, "data.validation_from": "last"}),
+        ("data: {augment: {}}", {"data.augment": None}),
+        ("data: {augment: {flip: 0, shift: 0}}", {"data.augment": None}),
+        ("data: {augment: {shift: 31, cutout: 32}}", {"data.augment.shift": 31, "data.augment.cutout": 32}),
+        ("data: {last_batch: keep, validation: 999}", {"data.last_batch": "keep"}),
+        ("data: {label_noise: 1}", {"data.label_noise": 1.0}),
     ],
 )
 def test_every_way_to_write_a_value(text: str, expected: dict[str, object]) -> None:
@@ -118,6 +131,9 @@ def test_every_way_to_write_a_value(text: str, expected: dict[str, object]) -> N
 def test_the_size_of_the_training_split() -> None:
     assert load("data: {validation: 5000}").data.training_images == 45_000
     assert load("data: {train_batches: [1, 2], validation_batches: [3]}").data.training_images == 20_000
+    assert load("data: {train_images: 100}").data.training_images == 100
+    none = load("data: {validation: 0}").data
+    assert (none.training_images, none.validation_images) == (50_000, 0)
 
 
 def test_utf8_may_begin_with_its_mark() -> None:

@@ -48,6 +48,10 @@ search: {coarse: {space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}}
         ),
         (["training.schedule.n_s=5"], "training.schedule.n_s", 5),
         (["data.train_batches=[1]", "data.validation_batches=[2]"], "data.validation", None),
+        (["data.validation_from=stratified"], "data.validation_from", "stratified"),
+        (["data.augment.flip=0.5", "data.augment.shift=4"], "data.augment", {"flip": 0.5, "shift": 4}),
+        (["data.augment={flip: 0.5}", "data.augment=null"], "data.augment", None),
+        (["search=null", "data.validation=0"], "data.validation", 0),
         (["search=null"], "search", None),
         (["search.coarse.trials=3"], "search.coarse.trials", 3),
         (
@@ -75,6 +79,12 @@ def test_an_override_replaces_the_mapping_of_another_kind() -> None:
 def test_batches_give_way_to_an_overriding_validation() -> None:
     text = "data: {train_batches: [1], validation_batches: [2]}"
     assert load(text, "data.validation=5").data == DataConfig(validation=5)
+
+
+def test_a_drawn_validation_set_gives_way_to_batches() -> None:
+    text = "data: {validation: 5000, validation_from: random}"
+    batches = load(text, "data.train_batches=[1]", "data.validation_batches=[2]").data
+    assert (batches.validation, batches.validation_from) == (None, None)
 
 
 @pytest.mark.parametrize(

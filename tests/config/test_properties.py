@@ -28,7 +28,18 @@ share = st.floats(0, 1, exclude_max=True)
 positive = st.floats(1e-300, 1e300)
 count = st.integers(1, 10**9)
 batches = st.permutations([1, 2, 3, 4, 5])
-splits = st.builds(lambda n: {"validation": n}, st.integers(1, 40_000)) | st.builds(
+splits = st.fixed_dictionaries(
+    {},
+    optional={
+        "validation": st.integers(1, 40_000),
+        "validation_from": st.sampled_from(["last", "random", "stratified"]),
+        "train_images": st.integers(9000, 10_000),
+        "last_batch": st.just("drop"),
+        "scaling": st.sampled_from(["per_pixel", "per_channel", "mean_image", "unit", "none"]),
+        "label_noise": st.floats(0, 1),
+        "augment": st.fixed_dictionaries({}, optional={"flip": st.floats(0, 1), "shift": st.integers(0, 31)}),
+    },
+) | st.builds(
     lambda files, cut: {"train_batches": files[:cut], "validation_batches": files[cut:]},
     batches,
     st.integers(1, 4),

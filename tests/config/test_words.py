@@ -1,9 +1,10 @@
 """Configs in words, as pages have them."""
 
 import pytest
+import yaml
 from helpers import tiny
 
-from cifarmlp.config import words
+from cifarmlp.config import Config, words
 
 
 def test_configs_in_words() -> None:
@@ -50,3 +51,47 @@ def test_configs_in_words() -> None:
 )
 def test_optimisers_and_schedules_in_words(setting: str, row: str, expected: str) -> None:
     assert words.describe(tiny.config(f"training.{setting}"))[row] == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "images"),
+    [
+        ("{}", "synthetic images, the last 1000 training images for validation"),
+        ("{validation: 0}", "synthetic images, none for validation"),
+        (
+            "{validation: 500, validation_from: random}",
+            "synthetic images, 500 training images at random for validation",
+        ),
+        (
+            "{validation: 500, validation_from: stratified, train_images: 100, test_images: 50}",
+            "synthetic images, 500 training images, by class, for validation, the first 100 for training, "
+            "the first 50 for test",
+        ),
+        (
+            "{train_batches: [1], validation_batches: [2], train_images: 100}",
+            "synthetic images, file 1 for training, file 2 for validation, the first 100 for training",
+        ),
+    ],
+)
+def test_images_in_words(data: str, images: str) -> None:
+    config = Config.model_validate({"data": {"source": "synthetic", **yaml.safe_load(data)}})
+    assert words.images(config) == images
+
+
+def test_what_is_done_to_images_is_told_where_it_is_not_the_default() -> None:
+    rows = ("scaling", "augmentation", "label noise")
+    assert not {*rows} & words.describe(tiny.config()).keys()
+    changed = tiny.config(
+        "data.scaling=unit",
+        "data.augment={flip: 0.5, mixup: 0.2}",
+        "data.label_noise=0.2",
+        "data.last_batch=keep",
+    )
+    described = words.describe(changed)
+    assert [described[row] for row in rows] == [
+        "divided by 255",
+        "flip 0.5, mixup 0.2",
+        "0.2 of the training labels redrawn",
+    ]
+    assert described["mini-batches"] == "20 images, the last of an epoch smaller, plain SGD"
+    assert "flip 0.5, mixup 0.2, label noise 0.2" in words.in_short(changed)

@@ -17,6 +17,10 @@ seed: 1
 data:
   source: cifar10
   validation: 1000
+  validation_from: last
+  last_batch: drop
+  scaling: per_pixel
+  label_noise: 0.0
 network:
   hidden: [50, 50]
   batch_norm: {eps: 1.0e-12, momentum: 0.9}

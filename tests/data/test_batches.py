@@ -1,12 +1,15 @@
-"""Statistics of the pixels, standardised images, and the order of the mini-batches."""
+"""Statistics of the pixels, by each scaling, and images standardised by them."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from cifarmlp import data
-from cifarmlp.errors import ConfigError, DataError
+from cifarmlp.errors import DataError
 
 
 @settings(max_examples=30, deadline=None)
@@ -60,15 +63,53 @@ def test_standardise_a_pixel_that_only_training_holds_constant() -> None:
     assert out == 0
 
 
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99))
-def test_mini_batches_hold_each_image_once(n: int, batch_size: int, seed: int) -> None:
-    if batch_size > n:
-        with pytest.raises(ConfigError, match="batch_size"):
-            data.mini_batches(n, batch_size, np.random.default_rng(seed))
-        return
-    order = data.mini_batches(n, batch_size, np.random.default_rng(seed))
-    assert order.shape == (n // batch_size, batch_size)
-    assert len(set(order.ravel())) == order.size
-    assert order.min() >= 0
-    assert order.max() < n
-    np.testing.assert_array_equal(order, data.mini_batches(n, batch_size, np.random.default_rng(seed)))
+# Other scalings
+
+
+def some_pixels() -> NDArray[np.uint8]:
+    """Three channels of different means and spreads."""
+    rng = np.random.default_rng(3)
+    low, high = np.repeat([[0, 40, 200], [256, 90, 201]], 1024, axis=1)
+    return rng.integers(low, high, (700, 3072)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "scaled"),
+    [
+        ("per_channel", lambda x: (x - x.mean(axis=(0, 2))[:, None]) / deviations(x)),
+        ("mean_image", lambda x: x - x.mean(axis=0)),
+        ("unit", lambda x: x / 255),
+        ("none", lambda x: x),
+    ],
+)
+def test_a_scaling_is_what_its_name_says(
+    scaling: str, scaled: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> None:
+    pixels = some_pixels()
+    out = np.empty(pixels.shape, np.float64)
+    mean, std = data.scaling_statistics(pixels, scaling)
+    assert (mean.dtype, std.dtype, mean.shape) == (np.float32, np.float32, (3072,))
+    data.standardiser(mean, std, np.float64)(pixels, np.arange(len(pixels)), out)
+    expected = scaled(pixels.astype(np.float64).reshape(-1, 3, 1024))
+    np.testing.assert_allclose(out, expected.reshape(out.shape), rtol=1e-6, atol=1e-5)
+
+
+def deviations(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviations of the channels, and 'infinite' where there is none: such pixels become 0."""
+    std = x.std(axis=(0, 2))[:, None]
+    return np.where(std > 0, std, np.inf)
+
+
+def test_the_default_scaling_is_by_pixel() -> None:
+    pixels = some_pixels()
+    for one, other in zip(
+        data.scaling_statistics(pixels, "per_pixel"), data.pixel_statistics(pixels), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_channels_of_fifty_thousand_white_images_overflow_nothing() -> None:
+    pixels = np.broadcast_to(np.uint8(255), (50_000, 3072))
+    mean, std = data.scaling_statistics(pixels, "per_channel")
+    assert (mean == 255).all()
+    assert not std.any()

@@ -203,58 +203,6 @@ def test_downloads_only_on_request(
     assert folders == [tmp_path / "home/.cache/cifarmlp", tmp_path / "given"]
 
 
-# Splitting
-
-
-@pytest.mark.parametrize(
-    ("arguments", "train", "validation"),
-    [
-        ((1000,), range(49_000), range(49_000, 50_000)),
-        ((0,), range(50_000), range(0)),
-        ((None,), range(50_000), range(0)),
-        ((5000, None, None), range(45_000), range(45_000, 50_000)),
-        ((None, [1], [2]), range(10_000), range(10_000, 20_000)),
-        ((None, [1, 2, 3, 4], [5]), range(40_000), range(40_000, 50_000)),
-        ((0, [2, 3], [1]), range(10_000, 30_000), range(10_000)),
-        ((500, [2], None), range(10_000, 19_500), range(19_500, 20_000)),
-    ],
-)
-def test_split_without_copying(
-    dataset: data.Dataset, arguments: tuple[object, ...], train: range, validation: range
-) -> None:
-    found = data.split(dataset, *arguments)  # type: ignore[arg-type]
-    assert numbers(found.train).tolist() == list(train)
-    assert numbers(found.validation).tolist() == list(validation)
-    assert found.test is dataset.test
-    assert np.shares_memory(found.train.pixels, dataset.train.pixels)
-
-
-def test_split_of_scattered_batches(dataset: data.Dataset) -> None:
-    found = data.split(dataset, None, [4, 1], [5, 3])
-    assert numbers(found.train).tolist() == [*range(30_000, 40_000), *range(10_000)]
-    assert numbers(found.validation).tolist() == [*range(40_000, 50_000), *range(20_000, 30_000)]
-    assert len(found.train) == len(found.train.labels) == 20_000
-
-
-@pytest.mark.parametrize(
-    ("arguments", "fault"),
-    [
-        ((50_000,), "leaves none to train on"),
-        ((10_000, [1]), "leaves none to train on"),
-        ((-1,), "leaves none to train on"),
-        ((None, [1, 2], [2]), r"batches \[2\] are in both"),
-        ((None, None, [5]), r"batches \[5\] are in both"),
-        ((1000, [1], [2]), "not both"),
-        ((None, [0], [2]), "train_batches.*1 to 5"),
-        ((None, [1], [6]), "validation_batches.*1 to 5"),
-        ((None, [1, 1], [2]), "not different"),
-    ],
-)
-def test_split_refuses(dataset: data.Dataset, arguments: tuple[object, ...], fault: str) -> None:
-    with pytest.raises(ConfigError, match=fault):
-        data.split(dataset, *arguments)  # type: ignore[arg-type]
-
-
 # What the commands print
 
 

@@ -128,6 +128,8 @@ NEVER: dict[str, list[Any]] = {
     "training.steps": [30],
     "data.validation": [2000],
     "data.source": ["synthetic"],
+    "data.augment": [{"flip": 0.5}],
+    "data.label_noise": [0.1],
 }
 
 
