@@ -1,6 +1,6 @@
 """The form of a block: forward and backward for K members at once.
 
-    inputs -> Linear -> BatchNorm -> ReLU -> Linear -> ... -> Linear -> logits
+    inputs -> Linear -> BatchNorm -> activation -> Dropout -> Linear -> ... -> Linear -> logits
 
 Activations are (B, K·d), member after member: B images in the mini-batch, K members, d units a member. A
 block keeps from its last forward pass what its backward pass needs. No member's loss depends on another's
@@ -17,7 +17,8 @@ from cifarmlp.nn.types import Float
 class Block:
     """A block without parameters; blocks with parameters override the methods below, too.
 
-    `forward` and `backward` may overwrite their argument, but for the first block, which is given the images.
+    `backward` may overwrite its argument, and so may `forward` where the block before it does not need its
+    output again: after Linear and BatchNorm, but not after an activation, and never the images.
     Arrays go by their kind (`gamma`; `Network` makes it gamma2), in the layout that the block computes in.
     """
 

@@ -1,10 +1,9 @@
-"""The blocks of a network: Linear, BatchNorm, ReLU."""
+"""The blocks with parameters: Linear and BatchNorm."""
 
 from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cifarmlp.nn.block import Block
 from cifarmlp.nn.products import add_product
@@ -126,7 +125,11 @@ class BatchNorm(Block):
     gamma, beta, mean, var: (K·d,).
     """
 
-    def __init__(self, width: int, eps: float, momentum: float, dtype: type[np.floating]) -> None:
+    def __init__(
+        self, width: int, eps: float, momentum: float, dtype: type[np.floating], in_place: bool = True
+    ) -> None:
+        """in_place: overwrite s in training; False after an activation, which needs it in its backward pass."""
+        self.in_place = in_place
         self.gamma: Float = np.ones(width, dtype)
         self.beta: Float = np.zeros(width, dtype)
         self.dgamma, self.dbeta = np.zeros_like(self.gamma), np.zeros_like(self.beta)
@@ -152,7 +155,7 @@ class BatchNorm(Block):
         self.started = step > 0
 
     def forward(self, s: Float, training: bool = True) -> Float:
-        """s (B, K·d), overwritten, -> y (B, K·d).
+        """s (B, K·d) -> y (B, K·d).
 
         By the statistics of the batch, which move the running averages; in evaluation by those averages.
         """
@@ -162,7 +165,7 @@ class BatchNorm(Block):
         moments = np.empty((2, s.shape[1]), s.dtype)
         mean, var = moments
         np.matmul(share, s, out=mean)
-        s -= mean
+        s = np.subtract(s, mean, out=s if self.in_place else None)
         np.matmul(share, s * s, out=var)
         self.inverse_std = self._inverse_std(mean, var, len(s))
         var *= (
@@ -213,21 +216,3 @@ class BatchNorm(Block):
 def _shares(rows: int, dtype: np.dtype[Any]) -> Float:
     # a mean over the batch as a product with these is twice as fast as a sum
     return np.full(rows, 1 / rows, dtype)
-
-
-class ReLU(Block):
-    """y = max(x, 0); its derivative at 0 is taken as 0."""
-
-    def forward(self, x: Float, training: bool = True) -> Float:
-        """x: any shape, overwritten."""
-        self.y: Float = np.maximum(x, 0, out=x)
-        return self.y
-
-    def backward(self, dy: Float) -> Float:
-        """dy, overwritten, -> dx, of the same shape."""
-        dy *= self.y > 0
-        return dy
-
-    def kink_sides(self) -> NDArray[np.bool_]:
-        """For each output, whether its input was above 0."""
-        return (self.y > 0).ravel()

@@ -1,18 +1,43 @@
 """A population of K fully connected networks of one shape: forward, backward, parameters by name."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cifarmlp.nn.activations import ReLU
 from cifarmlp.nn.block import Block
-from cifarmlp.nn.inits import draw_weights
-from cifarmlp.nn.layers import BatchNorm, Linear, ReLU
+from cifarmlp.nn.dropout import Dropout
+from cifarmlp.nn.inits import Init, draw_weights
+from cifarmlp.nn.layers import BatchNorm, Linear
 from cifarmlp.nn.types import Float
 
 
+@dataclass(frozen=True)
+class HiddenBlocks:
+    """The blocks around batch norm: which activation, on which side of it, and dropout.
+
+    activation: makes one. norm_first: batch norm before the activation. dropout: rates, of the images and
+    of the outputs of each hidden layer; or none. seeds: of the masks, one a member.
+    """
+
+    activation: Callable[[], Block] = ReLU
+    norm_first: bool = True
+    dropout: Sequence[float] = ()
+    seeds: Sequence[int] = ()
+
+    def drop(self, layer: int) -> list[Block]:
+        """Return the dropout of the outputs of a layer, 0 being the images; none at a rate of 0."""
+        if not self.dropout or not self.dropout[layer]:
+            return []
+        return [Dropout(self.dropout[layer], self.seeds if layer else self.seeds[:1], layer)]
+
+
 class Network:
-    """Layers of blocks: Linear (-> BatchNorm) -> ReLU in each hidden layer, a last Linear for the logits.
+    """Layers of blocks: Linear (-> BatchNorm) -> activation (-> Dropout) in each hidden layer, then a Linear.
+
+    BatchNorm may come after the activation, and the images may have a Dropout; see `HiddenBlocks`.
 
     Members share their mini-batches and nothing else: a member's numbers are, up to rounding, those of the
     same network alone. A single network is a population of K = 1.
@@ -25,33 +50,38 @@ class Network:
         self,
         sizes: Sequence[int],
         generators: Sequence[np.random.Generator],
-        inits: Sequence[str | float],
+        inits: Sequence[Init],
         batch_norm: tuple[float, float] | None = None,
         dtype: type[np.floating] = np.float32,
+        hidden: HiddenBlocks = HiddenBlocks(),
     ) -> None:
-        """sizes: [in, hidden..., out]; one generator and one init (see `inits.sigma_of`) a member.
+        """sizes: [in, hidden..., out]; one generator and one init (see `inits.draw_weights`) a member.
 
         batch_norm: (eps, momentum), or None for none. A member's weights depend on its generator alone.
         """
         self.sizes, self.members, self.dtype = tuple(sizes), len(generators), dtype
         starts = [draw_weights(g, sizes, i) for g, i in zip(generators, inits, strict=True)]
         last = len(sizes) - 2
+        has_bias = batch_norm is None or not hidden.norm_first
         self.linears = [
-            Linear([weights[n] for weights in starts], batch_norm is None or n == last, n == 0, dtype)
+            Linear([weights[n] for weights in starts], has_bias or n == last, n == 0, dtype)
             for n in range(last + 1)
         ]
-        *hidden, logits = self.linears
         self.layers: list[list[Block]] = [
-            [linear, *self._after(width, batch_norm)]
-            for linear, width in zip(hidden, sizes[1:-1], strict=True)
+            [linear, *self._after(width, batch_norm, hidden), *hidden.drop(n)]
+            for n, (linear, width) in enumerate(zip(self.linears[:-1], sizes[1:-1], strict=True), 1)
         ]
-        self.layers.append([logits])
+        self.layers.append([self.linears[-1]])
+        self.layers[0][:0] = hidden.drop(0)
         self.blocks = [block for layer in self.layers for block in layer]
 
-    def _after(self, width: int, batch_norm: tuple[float, float] | None) -> list[Block]:
-        """The blocks that follow the linear one in a hidden layer."""
-        norms = [BatchNorm(self.members * width, *batch_norm, self.dtype)] if batch_norm else []
-        return [*norms, ReLU()]
+    def _after(self, width: int, norm: tuple[float, float] | None, hidden: HiddenBlocks) -> list[Block]:
+        """The blocks that follow the linear one in a hidden layer, before dropout."""
+        activation = hidden.activation()
+        if norm is None:
+            return [activation]
+        batch_norm = BatchNorm(self.members * width, *norm, self.dtype, in_place=hidden.norm_first)
+        return [batch_norm, activation] if hidden.norm_first else [activation, batch_norm]
 
     def activations(self, x: Float, training: bool = False) -> Iterator[Float]:
         """x (B, in) -> the output of each hidden layer (B, K·d), then the logits (B, K·out)."""

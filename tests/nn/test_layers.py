@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cifarmlp.nn.layers import BatchNorm, Linear, ReLU
+from cifarmlp.nn.activations import ReLU
+from cifarmlp.nn.layers import BatchNorm, Linear
 from cifarmlp.nn.types import Float
 
 
