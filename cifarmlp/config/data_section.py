@@ -27,7 +27,7 @@ class DataConfig(StrictModel):
     """The images to train on, and those to validate on."""
 
     source: Literal["cifar10", "synthetic"] = "cifar10"
-    validation: Annotated[int, Field(ge=1, lt=TRAINING_IMAGES)] | None = Field(
+    validation: Annotated[int, Field(ge=0, lt=TRAINING_IMAGES)] | None = Field(
         1000, description="a whole number: so many of the last training images are for validation"
     )
     train_batches: BatchFiles | None = Field(None, description="a list of CIFAR-10's files, such as [1, 2]")

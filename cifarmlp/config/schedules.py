@@ -29,6 +29,11 @@ class CyclicConfig(StrictModel):
             raise conflict(words, "training.schedule.eta_max", "training.schedule.eta_min")
         return self
 
+    @property
+    def cycle(self) -> int:
+        """Steps of a cycle."""
+        return 2 * self.n_s
+
     def steps(self, steps_per_epoch: int) -> int:
         """Return the length of the schedule."""
         return 2 * self.n_s * self.cycles

@@ -17,7 +17,7 @@ nam: x
 name: -bad
 seed: 010
 seed: 4
-data: {validation: 0, source: cifar100}
+data: {validation: -1, source: cifar100}
 network:
   hidden: [50, 2.0, true, "30", 1_000]
   batch_norm: yes
@@ -38,8 +38,8 @@ training:
         "not beginning with '.' or '-'",
         "3:7: seed is '010'; it must be a whole number: a leading zero may mean octal, write 10",
         "4:1: the key 'seed' is given twice, first on line 3",
-        "5:20: data.validation is 0; it must be at least 1",
-        "5:31: data.source is 'cifar100'; it must be 'cifar10' or 'synthetic'",
+        "5:20: data.validation is -1; it must be at least 0",
+        "5:32: data.source is 'cifar100'; it must be 'cifar10' or 'synthetic'",
         "7:16: network.hidden[1] is 2.0; it must be a whole number: write 2",
         "7:21: network.hidden[2] is true; it must be a whole number",
         "7:27: network.hidden[3] is '30'; it must be a whole number: remove the quotes",
@@ -195,7 +195,7 @@ def test_fields_are_compared_though_others_are_wrong() -> None:
 
 def test_what_follows_from_a_fault_is_not_told() -> None:
     assert faults("data: {validation: -5}\ntraining: {batch_size: 49999}") == [
-        "1:20: data.validation is -5; it must be at least 1"
+        "1:20: data.validation is -5; it must be at least 0"
     ]
 
 
