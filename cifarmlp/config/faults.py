@@ -32,6 +32,7 @@ _ALLOWED = {
     "float_type": "a number",
     "finite_number": "a finite number",
     "string_type": "text",
+    "bool_type": "true or false",
     "tuple_type": "a list, such as [1, 2]",
     "model_type": "a mapping of keys to values",
     "dict_type": "a mapping of keys to values",
@@ -47,7 +48,8 @@ _ALLOWED = {
     "too_short": "at least {min_length} item long",
     "too_long": "at most {max_length} items long",
 }
-_UNIONS = {("training", "optimiser"), ("training", "schedule")}  # of classes that `kind` tells apart
+# Of classes that `kind` tells apart, or the type of the value.
+_UNIONS = {("training", "optimiser"), ("training", "schedule"), ("training", "evaluate_every")}
 _WRONG_SHAPE = {
     "literal_error",
     "tuple_type",

@@ -53,6 +53,11 @@ class CyclicConfig(StrictModel):
             )  # fmt: skip
         return self
 
+    @property
+    def cycle(self) -> int:
+        """Steps of a cycle."""
+        return 2 * self.n_s
+
     def steps(self, steps_per_epoch: int) -> int:
         """Return the length of the schedule."""
         return round(2 * self.n_s * self.cycles)

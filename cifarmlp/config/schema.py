@@ -52,3 +52,16 @@ class Config(StrictModel):
             )
             raise conflict(words, "data.validation", "search")
         return self
+
+    @model_validator(mode="after")
+    def _best_is_told_by_validation_images(self) -> Config:
+        if self.data.validation_images:
+            return self
+        training, remedy = self.training, "set data.validation to 1000 or so, or remove it"
+        if training.keep == "best":
+            words = f"training.keep: best goes by the validation accuracy, and data.validation is 0; {remedy}"
+            raise conflict(words, "training.keep", "data.validation")
+        if training.patience is not None:
+            words = f"training.patience goes by the validation accuracy, and data.validation is 0; {remedy}"
+            raise conflict(words, "training.patience", "data.validation")
+        return self

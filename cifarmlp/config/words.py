@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cifarmlp.config.network_section import BatchNormConfig
 from cifarmlp.config.schema import Config
+from cifarmlp.config.training_section import EverySteps
 
 SCALINGS = {
     "per_channel": "mean and standard deviation of each channel",
@@ -39,6 +40,7 @@ def describe(config: Config) -> dict[str, str]:
         "learning rate": training.schedule.in_words(),
         "mini-batches": f"{training.batch_size} images{last}, {training.optimiser.in_words()}",
         **steps,
+        **({"evaluation": words} if (words := evaluation(config)) else {}),
     }
 
 
@@ -74,6 +76,20 @@ def _parts(config: Config) -> list[str]:
         return [FROM[data.validation_from or "last"].format(data.validation)]
     train, validation = data.train_batches or (), data.validation_batches or ()
     return [f"{_files(train)} for training", f"{_files(validation)} for validation"]
+
+
+def evaluation(config: Config) -> str:
+    """Return words for when the network is evaluated and which parameters are kept; none for the defaults."""
+    training, every = config.training, config.training.evaluate_every
+    words = [
+        f"every {every.steps} steps" if isinstance(every, EverySteps) else "",
+        "the test images looked at on the way" if training.evaluate_test else "",
+        "kept: the parameters with the best validation accuracy" if training.keep == "best" else "",
+        f"ends after {training.patience} without a better validation accuracy" if training.patience else "",
+        f"moving average of the parameters, {training.average:g}" if training.average else "",
+        "the model of each cycle kept, too" if training.snapshots else "",
+    ]
+    return "; ".join(word for word in words if word)
 
 
 def _files(numbers: tuple[int, ...]) -> str:

@@ -22,11 +22,24 @@ Row = Mapping[str, float]
 Curve = NDArray[np.floating[Any]]
 
 STEP = "step (mini-batch updates)"
-SETS = {"train": "training set", "validation": "validation set"}
-COLOURS = {"train": "#1f5fa8", "validation": "#d9730d"}  # distinct in print and for the colour-blind
-DASHES = {"train": "-", "validation": "--"}
+# Test images are in the rows where they were looked at during training, which the curves then say.
+SETS = {
+    "train": "training set",
+    "validation": "validation set",
+    "test": "test set, looked at during training",
+}
+COLOURS = {"train": "#1f5fa8", "validation": "#d9730d", "test": "#2f7d32"}  # distinct for the colour-blind
+DASHES = {"train": "-", "validation": "--", "test": ":"}
+LEGEND = {"train": "train", "validation": "validation", "test": "test (looked at during training)"}
+BATCHES: dict[str, Any] = {
+    "color": "#b4c8e0",
+    "linewidth": 0.8,
+    "zorder": 1,
+    "label": "mini-batches in training",
+}
 QUANTITIES = {"cost": "cost (loss + L2)", "loss": "loss (nats)", "accuracy": "accuracy (fraction)"}
 COMPARED = {"loss": "loss (nats)", "accuracy": "accuracy (fraction)"}
+ALWAYS = tuple(f"train_{quantity}" for quantity in COMPARED)
 MEAN_COLUMNS = tuple(f"{part}_{quantity}" for part in SETS for quantity in COMPARED)
 # Of runs: other colours than those of the parts of the data; the dashes keep them apart in print.
 RUN_COLOURS = ("#7b3fa0", "#1b8a5a", "#b5357a", "#8a6d00", "#00808a", "#a3402a", "#444444")
@@ -34,37 +47,61 @@ RUN_DASHES = ("-", "--", "-.", ":")
 WIDE = 30  # ratio of losses from which on their axis is logarithmic
 
 
-def draw_training(rows: Sequence[Row], eta: Mapping[int, float], title: str) -> Figure:
-    """Draw cost, loss and accuracy of training and validation set against steps, and eta below.
+def parts_in(trainings: Iterable[Sequence[Row]]) -> list[str]:
+    """Return the parts of the data that rows of metrics.csv have.
 
-    rows: as in metrics.csv. eta: by step, as densely as it is to be drawn. Values that are not finite leave
-    a gap.
+    >>> parts_in([[{"step": 0, "train_loss": 2.3, "test_loss": 2.3}]])
+    ['train', 'test']
+    """
+    columns = {column for rows in trainings for row in rows for column in row}
+    return [part for part in SETS if part == "train" or f"{part}_loss" in columns]
+
+
+def draw_training(
+    rows: Sequence[Row], eta: Mapping[int, float], title: str, batches: Sequence[Row] = ()
+) -> Figure:
+    """Draw cost, loss and accuracy of the parts of the data against steps, and eta below.
+
+    rows: as in metrics.csv. eta: by step, as densely as it is to be drawn. batches: rows of batch_loss.csv, a
+    light curve behind that of the loss. Values that are not finite leave a gap.
     """
     figure = Figure(figsize=(7.5, 9), layout="constrained")
     axes = figure.subplots(4, 1, sharex=True, height_ratios=[3, 3, 3, 1.4])
     for panel, (quantity, label) in zip(axes, QUANTITIES.items(), strict=False):
         _quantity(panel, rows, quantity, label)
+    if batches:
+        axes[1].plot(*_steps_and_losses([batches]), **BATCHES)
     axes[3].plot(list(eta), list(eta.values()), color="#444444")
     axes[3].set(xlabel=STEP, ylabel="eta")
     axes[3].grid(alpha=0.3)
-    handles, labels = axes[0].get_legend_handles_labels()
+    handles, labels = axes[1 if batches else 0].get_legend_handles_labels()
     axes[0].set_title(title, loc="left")
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
     return figure
+
+
+def _steps_and_losses(trainings: Sequence[Sequence[Row]]) -> tuple[Curve, Curve]:
+    """Return the steps of several batch_loss.csv, and the mean loss over them."""
+    steps, mean, _ = mean_and_std_by_step(trainings, "loss")
+    return steps, mean
 
 
 def _quantity(panel: Axes, rows: Sequence[Row], quantity: str, label: str) -> None:
     steps = [row["step"] for row in rows]
-    for part, colour in COLOURS.items():
-        values = [row[f"{part}_{quantity}"] for row in rows]
-        panel.plot(steps, values, DASHES[part], color=colour, label=part, marker=".", markersize=4)
+    for part in parts_in([rows]):
+        values = [row.get(f"{part}_{quantity}", math.nan) for row in rows]
+        dash, colour = DASHES[part], COLOURS[part]
+        panel.plot(steps, values, dash, color=colour, label=LEGEND[part], marker=".", markersize=4)
     panel.set_ylabel(label)
     panel.grid(alpha=0.3)
 
 
 @dataclass(frozen=True)
 class MeanCurve:
-    """Mean and std over n seeds, by column as `train_loss`, each (len(steps),); std is empty for n = 1."""
+    """Mean and std over n seeds, by column as `train_loss`, each (len(steps),); std is empty for n = 1.
+
+    A part of the data that a seed was not measured on has no columns.
+    """
 
     steps: tuple[float, ...]
     mean: Mapping[str, Curve]
@@ -75,8 +112,8 @@ class MeanCurve:
     def of(cls, trainings: Sequence[Sequence[Row]]) -> "MeanCurve":
         """Return mean and std (n - 1) at the steps that all seeds reached, of the rows of their metrics.csv.
 
-        Rows without a step, a loss or an accuracy are left out, and seeds without any other row. The mean is
-        nan where a seed's value is not finite, as after it diverged.
+        Rows without a step or without loss and accuracy of the training images are left out, and seeds
+        without any other row. The mean is nan where a seed's value is not finite, as after it diverged.
 
         >>> rows = [{"step": step} | dict.fromkeys(MEAN_COLUMNS, 0.5 * step) for step in (0, 10, 20)]
         >>> MeanCurve.of([rows, rows[:2]]).steps
@@ -87,15 +124,16 @@ class MeanCurve:
         if n == 0:
             return cls((), {}, {}, 0)
         steps = sorted(set.intersection(*map(set, histories)))
-        values = {c: np.array([[h[step][c] for step in steps] for h in histories]) for c in MEAN_COLUMNS}
+        columns = [c for c in MEAN_COLUMNS if all(c in row for h in histories for row in h.values())]
+        values = {c: np.array([[h[step][c] for step in steps] for h in histories]) for c in columns}
         mean = {column: array.mean(axis=0) for column, array in values.items()}
         std = {column: array.std(axis=0, ddof=1) for column, array in values.items()} if n > 1 else {}
         return cls(tuple(steps), mean, std, n)
 
 
 def _rows_by_step(rows: Sequence[Row]) -> dict[float, dict[str, float]]:
-    whole = [row for row in rows if row.keys() >= {"step", *MEAN_COLUMNS} and math.isfinite(row["step"])]
-    return {row["step"]: {column: _finite(row[column]) for column in MEAN_COLUMNS} for row in whole}
+    whole = [row for row in rows if row.keys() >= {"step", *ALWAYS} and math.isfinite(row["step"])]
+    return {row["step"]: {c: _finite(row[c]) for c in MEAN_COLUMNS if c in row} for row in whole}
 
 
 def _finite(value: float) -> float:
@@ -123,31 +161,37 @@ def mean_and_std_by_step(trainings: Sequence[Sequence[Row]], column: str) -> tup
 
 
 def draw_overlay(curves: Mapping[str, MeanCurve]) -> Figure:
-    """Draw loss and accuracy of training and validation set against steps, each run in one colour.
+    """Draw loss and accuracy against steps, a panel for each part of the data, each run in one colour.
 
     For several seeds the mean, in a band of one standard deviation on each side.
     """
     names = [f"{name}, n = {curve.n}" for name, curve in curves.items()]
+    parts = _parts_of_curves(curves.values())
     columns = 2 if max(map(len, names)) <= 50 else 1
     legend = 0.24 * (math.ceil(len(names) / columns) + 1)
-    figure = Figure(figsize=(10, 7 + legend), layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True, sharey="row")
+    figure = Figure(figsize=(max(7, 5 * len(parts)), 7 + legend), layout="constrained")
+    panels = figure.subplots(2, len(parts), sharex=True, sharey="row", squeeze=False)
     for row, (quantity, label) in zip(panels, COMPARED.items(), strict=True):
-        for panel, part in zip(row, SETS, strict=True):
+        for panel, part in zip(row, parts, strict=True):
             _overlay(panel, list(curves.values()), f"{part}_{quantity}")
         row[0].set_ylabel(label)
-    for top, bottom, title in zip(*panels, SETS.values(), strict=True):
-        top.set_title(title)
+    for top, bottom, part in zip(*panels, parts, strict=True):
+        top.set_title(SETS[part])
         bottom.set_xlabel(STEP)
     _scale(panels[0, 0], list(curves.values()))
     _name_runs(figure, panels[0, 0], names, columns, any(curve.std for curve in curves.values()))
     return figure
 
 
+def _parts_of_curves(curves: Iterable[MeanCurve]) -> list[str]:
+    columns = {column for curve in curves for column in curve.mean}
+    return [part for part in SETS if part == "train" or f"{part}_loss" in columns]
+
+
 def _overlay(panel: Axes, curves: Sequence[MeanCurve], column: str) -> None:
     colours, dashes = itertools.cycle(RUN_COLOURS), itertools.cycle(RUN_DASHES)  # 28 pairs
     for curve, colour, dash in zip(curves, colours, dashes, strict=False):
-        mean = curve.mean.get(column, np.empty(0))
+        mean = curve.mean.get(column, np.full(len(curve.steps), np.nan))
         panel.plot(curve.steps, mean, dash, color=colour, marker=".", markersize=4, linewidth=1.4)
         if column in curve.std:
             _band(panel, curve.steps, mean, curve.std[column], colour)
@@ -160,7 +204,7 @@ def _band(panel: Axes, steps: Any, mean: Curve, std: Curve, colour: str) -> None
 
 def _scale(panel: Axes, curves: Sequence[MeanCurve]) -> None:
     """Set a logarithmic axis if one run's loss would press the others flat."""
-    losses = np.concatenate([c.mean[f"{part}_loss"] for c in curves if c.steps for part in SETS])
+    losses = np.concatenate([c.mean[f"{p}_loss"] for c in curves for p in SETS if f"{p}_loss" in c.mean])
     positive = losses[losses > 0]
     if len(positive) and positive.max() > WIDE * positive.min():
         panel.set_yscale("log")
@@ -178,20 +222,28 @@ def _name_runs(figure: Figure, panel: Axes, names: Sequence[str], columns: int, 
         text.set_text(name if len(name) <= 100 else f"…{name[-100:]}")
 
 
-def draw_seeds(trainings: Sequence[Sequence[Row]], eta: Mapping[int, float], title: str) -> Figure:
-    """Draw cost, loss and accuracy of training and validation set, mean and std over seeds, and eta.
+def draw_seeds(
+    trainings: Sequence[Sequence[Row]],
+    eta: Mapping[int, float],
+    title: str,
+    batches: Sequence[Sequence[Row]] = (),
+) -> Figure:
+    """Draw cost, loss and accuracy of the parts of the data, mean and std over seeds, and eta.
 
-    trainings: the rows of each seed's metrics.csv. eta: by step. Values that are not finite leave a gap.
+    trainings: the rows of each seed's metrics.csv. eta: by step. batches: of each seed's batch_loss.csv,
+    whose mean is a light curve behind that of the loss. Values that are not finite leave a gap.
     """
     figure = Figure(figsize=(9, 6.2), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True).ravel()
     for panel, (quantity, label) in zip(panels, QUANTITIES.items(), strict=False):
-        for part, colour in COLOURS.items():
-            _line(panel, trainings, f"{part}_{quantity}", part, colour, DASHES[part])
+        for part in parts_in(trainings):
+            _line(panel, trainings, f"{part}_{quantity}", LEGEND[part], COLOURS[part], DASHES[part])
         panel.set_ylabel(label)
+    if any(batches):
+        panels[1].plot(*_steps_and_losses(batches), **BATCHES)
     panels[3].plot(list(eta), list(eta.values()), color="#444444")
     panels[3].set_ylabel("eta (learning rate)")
-    _name_panels(figure, panels, panels[2:])
+    _name_panels(figure, [panels[1], *panels], panels[2:])
     figure.suptitle(literal(title), x=0.01, ha="left", fontsize="large")
     return figure
 

@@ -1,7 +1,7 @@
 """Several trainings next to each other, as a section of a page."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from cifarmlp.config import words
 from cifarmlp.render.curves import draw_overlay
@@ -10,7 +10,7 @@ from cifarmlp.report.training import has_curves, state_of
 from cifarmlp.runs import comparison
 from cifarmlp.runs.folder import Run
 from cifarmlp.stats import format_mean_std
-from cifarmlp.training.outcome import PARTS, summarise
+from cifarmlp.training.outcome import LOOKED_AT, parts_of, summarise
 
 Runs = Mapping[str, Run]
 
@@ -29,16 +29,20 @@ def _blocks(runs: Runs) -> Iterator[Block]:
 
 
 def _results(runs: Runs) -> Table:
-    rows = tuple(_result(name, run) for name, run in runs.items())
-    header = ("run", "seeds", "state", *(f"{part} accuracy" for part in PARTS), "test loss")
+    parts = parts_of(run.config for run in runs.values())
+    rows = tuple(_result(name, run, parts) for name, run in runs.items())
+    header = ("run", "seeds", "state", *(f"{part} accuracy" for part in parts), "test loss")
+    looked_at = [name for name, run in runs.items() if run.config.training.evaluate_test]
     caption = "Accuracy (fraction of the images) and loss (nats) at the end, mean ± std over the seeds."
+    if looked_at:
+        caption += f" Test images {LOOKED_AT}: {', '.join(looked_at)}."
     return Table("comparison", caption, header, rows)
 
 
-def _result(name: str, run: Run) -> tuple[Cell, ...]:
+def _result(name: str, run: Run, parts: Sequence[str]) -> tuple[Cell, ...]:
     outcomes = run.outcomes()
     summary = summarise(outcomes)
-    accuracies = (format_mean_std(summary[part]["accuracy"]) for part in PARTS)
+    accuracies = (format_mean_std(summary[part]["accuracy"]) for part in parts)
     return (name, str(len(outcomes)), _state(run), *accuracies, format_mean_std(summary["test"]["loss"]))
 
 
@@ -61,7 +65,7 @@ def _curves(runs: Runs) -> Picture:
         "comparison-curves",
         caption,
         lambda: draw_overlay({name: comparison.mean_curve(run) for name, run in runs.items()}),
-        f"Loss and accuracy on training and validation set of {', '.join(runs)} against steps.",
+        f"Loss and accuracy of {', '.join(runs)} against steps.",
     )
 
 

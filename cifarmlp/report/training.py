@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from cifarmlp.config import to_yaml, words
 from cifarmlp.render.curves import draw_seeds
@@ -15,10 +16,9 @@ from cifarmlp.runs.folder import Run, Seed
 from cifarmlp.stats import format_mean_std
 from cifarmlp.text import duration
 from cifarmlp.training import build
+from cifarmlp.training.batch_loss import BATCH_LOSS
 from cifarmlp.training.environment import read_environment
-from cifarmlp.training.outcome import PARTS, Outcome, read_planned, summarise
-
-COLUMNS = tuple((part, quantity) for quantity in ("accuracy", "loss") for part in PARTS)
+from cifarmlp.training.outcome import LOOKED_AT, Outcome, parts_of, read_planned, summarise
 
 
 def training_section(run: Run, title: str, target: str) -> Section:
@@ -88,22 +88,30 @@ def _advice(run: Run) -> Iterator[Block]:
 
 
 def _results(run: Run, title: str) -> Table:
-    names = tuple(f"{part} {quantity}" for part, quantity in COLUMNS)
-    rows = [_row(seed) for seed in run.seeds]
+    columns = [(part, q) for q in ("accuracy", "loss") for part in parts_of([run.config])]
+    names = tuple(f"{part} {quantity}" for part, quantity in columns)
+    rows = [_row(seed, columns) for seed in run.seeds]
     outcomes = run.outcomes()
     if len(outcomes) > 1:
         summary = summarise(outcomes)
-        means = (format_mean_std(summary[part][quantity]) for part, quantity in COLUMNS)
+        means = (format_mean_std(summary[part][quantity]) for part, quantity in columns)
         rows.append((f"mean ± std, n = {len(outcomes)}", "", *means, ""))
-    caption = f"{title}: accuracy (fraction of the images) and loss (cross-entropy, nats) at the end."
+    at = (
+        "at the step with the best validation accuracy"
+        if run.config.training.keep == "best"
+        else "at the end"
+    )
+    caption = f"{title}: accuracy (fraction of the images) and loss (cross-entropy, nats) {at}."
+    if run.config.training.evaluate_test:
+        caption += f" The test images were {LOOKED_AT}."
     return Table(f"{title}-results", caption, ("seed", "state", *names, "time"), tuple(rows))
 
 
-def _row(seed: Seed) -> tuple[Cell, ...]:
+def _row(seed: Seed, columns: Sequence[tuple[str, str]]) -> tuple[Cell, ...]:
     outcome = seed.outcome
     if outcome is None:
-        return (str(seed.config.seed), Verdict("not ended", "open"), *["-"] * len(COLUMNS), "-")
-    numbers = [format_number(outcome.metric(part, quantity)) for part, quantity in COLUMNS]
+        return (str(seed.config.seed), Verdict("not ended", "open"), *["-"] * len(columns), "-")
+    numbers = [format_number(outcome.metric(part, quantity)) for part, quantity in columns]
     return (str(seed.config.seed), state_of(outcome), *numbers, f"{outcome.seconds:.1f} s")
 
 
@@ -111,7 +119,11 @@ def state_of(outcome: Outcome) -> Verdict:
     """Return how a training ended, with a tone."""
     if outcome.status == "diverged":
         return Verdict(f"diverged at step {outcome.diverged_at}", "bad")
-    return Verdict("at chance level", "bad") if outcome.at_chance else Verdict("finished", "good")
+    if outcome.at_chance:
+        return Verdict("at chance level", "bad")
+    steps = f", kept step {outcome.kept_step}" if outcome.kept_step is not None else ""
+    early = f" early at step {outcome.steps}" if outcome.stopped else ""
+    return Verdict(f"finished{early}{steps}", "good")
 
 
 def format_number(value: float | None) -> str:
@@ -127,15 +139,20 @@ def curves_picture(run: Run, title: str, name: str) -> Picture:
     """Return a picture of cost, loss, accuracy and eta against steps; name: of its file."""
     n = sum(map(has_curves, run.seeds))
     spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
-    caption = (
-        f"{title}: cost, loss and accuracy of training and validation set, and eta, against steps.{spread}"
-    )
+    has_batches = any(seed.rows(BATCH_LOSS) for seed in run.seeds)
+    light = " The light curve: the loss of the mini-batches, in training." if has_batches else ""
+    caption = f"{title}: cost, loss and accuracy, and eta, against steps.{light}{spread}"
     return Picture(
         f"{name}-curves",
         caption,
-        lambda: draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title),
+        lambda: _draw(run, title),
         f"Curves of a training. {training_sentence(run)}",
     )
+
+
+def _draw(run: Run, title: str) -> Figure:
+    batches = [seed.rows(BATCH_LOSS) for seed in run.seeds]
+    return draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title, batches)
 
 
 @np.errstate(all="ignore")

@@ -117,7 +117,7 @@ def _differences_to_first(runs: Sequence[ComparedRun]) -> dict[str, Mapping[str,
     first, *others = runs
     alike = [other for other in others if _source(other) == _source(first)]
     paired = {c.label: paired_differences(first.run.outcomes(), c.run.outcomes()) for c in alike}
-    return {label: parts for label, parts in paired.items() if any(parts[part]["n"] > 1 for part in PARTS)}
+    return {label: parts for label, parts in paired.items() if any(each["n"] > 1 for each in parts.values())}
 
 
 def _source(compared: ComparedRun) -> str:
@@ -176,16 +176,24 @@ def compare_pairs(
     return difference
 
 
+def _measured_parts(pairs: Sequence[tuple[Outcome, Outcome]]) -> list[str]:
+    """Return the parts but for a validation set that some run has not."""
+    lacking = any(
+        "train" in each.metrics and "validation" not in each.metrics for pair in pairs for each in pair
+    )
+    return [part for part in PARTS if part != "validation" or not lacking]
+
+
 def paired_differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Any]:
     """Return the accuracy of the second run minus that of the first, over the seeds that both have.
 
     By part of the data: mean, its 95 % interval from low to high, and n; see `mean_interval`. Seeds that
-    diverged or were interrupted have no accuracy, and are left out.
+    diverged or were interrupted have no accuracy, and are left out; so is validation where a run has none.
     """
     before = {outcome.seed: outcome for outcome in first}
     pairs = [(before[outcome.seed], outcome) for outcome in second if outcome.seed in before]
     differences: dict[str, Any] = {}
-    for part in PARTS:
+    for part in _measured_parts(pairs):
         values = [new.metric(part, "accuracy") - old.metric(part, "accuracy") for old, new in pairs]
         known = [value for value in values if math.isfinite(value)]
         mean, low, high = mean_interval(known)

@@ -110,16 +110,16 @@ class Report:
 def choose_seeds(path: Path, seed: int | None = None) -> tuple[Path, list[Seed]]:
     """Return the run's folder and its seeds that have a model, or the folder and Seed of the one named.
 
-    path: a run folder, or the model.npz in one. Raises ConfigError for a search, a study or a missing seed,
-    RunFolderError for a folder that is missing, damaged or has no model.
+    path: a run folder, or a model.npz or snapshot in one. Raises ConfigError for a search, a study or a
+    missing seed, RunFolderError for a folder that is missing, damaged or has no model.
     """
-    folder = path.parent if path.name == MODEL else path
-    run = load_training(folder)
+    run = load_training(path.parent if path.name == MODEL else path)
+    folder = run.folder
     seeds = [each for each in run.seeds if seed is None or each.config.seed == seed]
     if seed is not None and not seeds:
         numbers = ", ".join(str(each.config.seed) for each in run.seeds) or "none"
         raise ConfigError(f"{escape(str(folder))}: has no seed {seed}; its seeds: {numbers}")
-    with_model = [each for each in seeds if (each.folder / MODEL).exists()]
+    with_model = [each for each in seeds if (each.folder / each.model_file).exists()]
     if not with_model:
         name = escape(str(folder))
         raise RunFolderError(f"{name}: has no {MODEL} yet; cifarmlp train --resume {name}")
@@ -139,8 +139,10 @@ def _evaluate(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
     check_memory(seed.config)
     _warn_of_other_images(seed.folder, dataset)
     split = split_images(seed.config, dataset)
-    training = rebuild_training(seed.folder, seed.config, split)
+    training = rebuild_training(seed.folder / seed.model_file, seed.config, split)
     images: Images = getattr(split, part)
+    if not len(images):
+        raise ConfigError(f"{escape(str(seed.folder))}: has no {part} images; evaluate --part train or test")
     measured = training.evaluate(images)
     metrics = {quantity: float(getattr(measured, quantity)[0]) for quantity in QUANTITIES}
     W1 = training.network.parameters()["W1"][0]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from cifarmlp.config import Config, load_config, override_with
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.nn.types import Float
 from cifarmlp.text import escape
-from cifarmlp.training.outcome import Outcome, read_ended
+from cifarmlp.training.outcome import MODEL, Outcome, read_ended
+from cifarmlp.training.snapshots import snapshot_step, snapshots
 
 Kind = Literal["run", "search", "study"]
 Columns = dict[str, NDArray[np.float64]]
@@ -23,16 +24,20 @@ Columns = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Seed:
-    """One training. outcome: None if it has not ended, or its files are damaged."""
+    """One training. outcome: None if it has not ended, or its files are damaged.
+
+    model_file: of the model to load, that of the training or of a snapshot.
+    """
 
     folder: Path
     config: Config
     outcome: Outcome | None
+    model_file: str = MODEL
 
-    def rows(self) -> list[dict[str, float]]:
-        """Return the complete rows of metrics.csv; none if there is no such file."""
+    def rows(self, name: str = "metrics.csv") -> list[dict[str, float]]:
+        """Return the complete rows of metrics.csv, or of batch_loss.csv; none if there is no such file."""
         rows = []
-        for row in files.read_rows(self.folder / "metrics.csv"):
+        for row in files.read_rows(self.folder / name):
             with suppress(TypeError, ValueError):
                 rows.append({name: float(value) for name, value in row.items()})
         return rows
@@ -48,14 +53,18 @@ class Seed:
         """Return `history` as a pandas.DataFrame. Raises CifarmlpError if pandas is not installed."""
         return _frame(self.history())
 
+    def snapshots(self) -> tuple["Seed", ...]:
+        """Return the training with each of its snapshots as the model, by step; none if it kept none."""
+        return tuple(replace(self, model_file=path.name) for path in snapshots(self.folder))
+
     def model(self) -> dict[str, Float]:
-        """Return the arrays of model.npz: `W1`, `b1`, … float32, and `pixel_mean`, `pixel_std` (3072,).
+        """Return the arrays of the model: `W1`, `b1`, … float32, and `pixel_mean`, `pixel_std` (3072,).
 
         Raises RunFolderError if the file is missing, damaged or not the one that the training wrote.
         """
         from cifarmlp.runs.model import read_model  # here, as a listing needs no models
 
-        return read_model(self.folder, self.config)
+        return read_model(self.folder / self.model_file, self.config)
 
     def predict(self, images: NDArray[np.uint8]) -> Float:
         """Return class probabilities (n, 10) by the trained network, batch norm with its running averages.
@@ -65,7 +74,7 @@ class Seed:
         """
         from cifarmlp.runs.model import predict
 
-        return predict(self.folder, self.config, images)
+        return predict(self.folder / self.model_file, self.config, images)
 
 
 @dataclass(frozen=True)
@@ -160,7 +169,13 @@ def unique_names(folders: Sequence[Path]) -> list[str]:
 
 
 def load_run(folder: Path) -> Run:
-    """Load a training or a repeated one. Raises RunFolderError if there is none, or it is damaged."""
+    """Load a training or a repeated one; of the path of a snapshot, the training with it as the model.
+
+    Raises RunFolderError if there is none, or it is damaged.
+    """
+    if snapshot_step(folder.name) is not None and folder.is_file():
+        run = load_run(folder.parent)
+        return replace(run, seeds=tuple(replace(seed, model_file=folder.name) for seed in run.seeds))
     name = escape(str(folder))
     if not (folder / "config.yaml").is_file():
         raise RunFolderError(f"{name}: not a run folder: it has no config.yaml")
@@ -176,6 +191,8 @@ def load_run(folder: Path) -> Run:
 def load_training(folder: Path) -> Run:
     """Load as `load_run` does. Raises ConfigError, too, for the folder of a search or study."""
     name, kind = escape(str(folder)), folder_kind(folder)
+    if snapshot_step(folder.name) is not None and folder.is_file():
+        return load_run(folder)
     if kind == "search":
         raise ConfigError(f"{name}: the folder of a search; train its best.yaml, and name that run")
     if kind == "study":

@@ -16,7 +16,7 @@ from cifarmlp.runs.folder import folder_kind, status_of
 from cifarmlp.search.folder import read_search
 from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape, natural_key
-from cifarmlp.training.outcome import Outcome, read_planned, read_recorded
+from cifarmlp.training.outcome import MODEL, Outcome, parts_of, read_planned, read_recorded
 
 KINDS = ("training", "repeated", "search", "study")
 STATUS = ("finished", "diverged", "interrupted", "running", "unfinished", "damaged")
@@ -103,8 +103,10 @@ def _repeated(folder: Path, config: Config) -> Entry:
 
 
 def _outcomes(folder: Path) -> list[Outcome]:
+    """Return the outcome of a training, or none: also where it has ended and its model is gone."""
     try:
-        return [read_recorded(folder)[0]]
+        outcome, _ = read_recorded(folder)
+        return [outcome] if outcome.status == "interrupted" or (folder / MODEL).is_file() else []
     except FileNotFoundError:
         return []
     except ValueError as error:
@@ -115,7 +117,8 @@ def _of_seeds(
     folder: Path, kind: str, config: Config, is_locked: bool, outcomes: Sequence[Outcome], planned: int
 ) -> Entry:
     ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
-    accuracy = {part: mean_and_std([outcome.metric(part, "accuracy") for outcome in ended]) for part in PARTS}
+    parts = [part for part in PARTS if part in parts_of([config])]
+    accuracy = {part: mean_and_std([outcome.metric(part, "accuracy") for outcome in ended]) for part in parts}
     seconds = sum(outcome.seconds for outcome in outcomes) if outcomes else math.nan
     status = status_of(is_locked, outcomes, planned)
     return Entry(

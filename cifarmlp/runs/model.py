@@ -20,31 +20,32 @@ from cifarmlp.training.loop import Training, predictions
 from cifarmlp.training.outcome import MODEL, read_recorded
 
 
-def read_model(folder: Path, config: Config) -> dict[str, Float]:
-    """Return the arrays of model.npz, without running anything in it.
+def read_model(path: Path, config: Config) -> dict[str, Float]:
+    """Return the arrays of a model.npz or of a snapshot, without running anything in it.
 
     Raises RunFolderError if it cannot be read, is damaged, or has another checksum than result.json says.
     """
     try:
-        data = (folder / MODEL).read_bytes()
+        data = path.read_bytes()
     except OSError as error:
-        raise _refusal(folder, f"cannot be read: {error.strerror}") from error
-    _check_unchanged(folder, data)
+        raise _refusal(path, f"cannot be read: {error.strerror}") from error
+    _check_unchanged(path, data)
     try:
         return _arrays(data, member_bytes(config) + 2**20)
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise _refusal(folder, "is damaged") from error
+        raise _refusal(path, "is damaged") from error
 
 
-def _check_unchanged(folder: Path, data: bytes) -> None:
+def _check_unchanged(path: Path, data: bytes) -> None:
     try:
-        _, checksum = read_recorded(folder)
+        outcome, of_model = read_recorded(path.parent)
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        raise RunFolderError(f"{escape(str(folder / 'result.json'))}: damaged; train it anew") from error
-    if files.sha256(data) != checksum:
-        raise _refusal(folder, "is not what was trained: its checksum is not the one in result.json")
+        place = escape(str(path.parent / "result.json"))
+        raise RunFolderError(f"{place}: damaged; train it anew") from error
+    if files.sha256(data) != {**outcome.snapshots, MODEL: of_model}.get(path.name):
+        raise _refusal(path, "is not what was trained: its checksum is not the one in result.json")
 
 
 def _arrays(data: bytes, most: float) -> dict[str, Float]:
@@ -55,19 +56,19 @@ def _arrays(data: bytes, most: float) -> dict[str, Float]:
         return dict(arrays)
 
 
-def _refusal(folder: Path, fault: str) -> RunFolderError:
-    return RunFolderError(f"{escape(str(folder / MODEL))}: {fault}; train it anew")
+def _refusal(path: Path, fault: str) -> RunFolderError:
+    return RunFolderError(f"{escape(str(path))}: {fault}; train it anew")
 
 
-def rebuild_training(folder: Path, config: Config, images: Split) -> Training:
-    """Return a training with its network as in model.npz, to evaluate it on these images.
+def rebuild_training(path: Path, config: Config, images: Split) -> Training:
+    """Return a training with its network as in a model.npz or snapshot, to evaluate it on these images.
 
     Raises RunFolderError as `read_model`, and if the arrays do not fit config.yaml.
     """
     try:
-        return training_from_model(config, images, read_model(folder, config))
+        return training_from_model(config, images, read_model(path, config))
     except ValueError as error:
-        raise _refusal(folder, f"does not fit config.yaml: {error}") from error
+        raise _refusal(path, f"does not fit config.yaml: {error}") from error
 
 
 @np.errstate(all="ignore")  # a network that diverged overflows; its probabilities are nan
@@ -80,14 +81,14 @@ def probabilities(training: Training, images: Images) -> Float:
     return np.asarray(softmax(np.concatenate(logits), axis=1))
 
 
-def predict(folder: Path, config: Config, images: NDArray[np.uint8]) -> Float:
+def predict(path: Path, config: Config, images: NDArray[np.uint8]) -> Float:
     """Class probabilities (n, 10) of images (n, 3072) or (n, 32, 32, 3), uint8; see `Seed.predict`."""
     pixels = pixel_rows(images)
     check_memory(config)
     # A training needs at least a mini-batch of images; these zeros take one byte.
     zeros = np.broadcast_to(np.uint8(0), (config.training.batch_size, 3072))
     blank = Images(zeros, zeros[:, 0])
-    training = rebuild_training(folder, config, Split(blank, blank, blank))
+    training = rebuild_training(path, config, Split(blank, blank, blank))
     return probabilities(training, Images(pixels, np.zeros(len(pixels), np.uint8)))
 
 

@@ -21,7 +21,7 @@ from cifarmlp.search.ranking import Result, Trial
 from cifarmlp.search.summary import write_summary
 from cifarmlp.training.cost import estimate
 from cifarmlp.training.outcome import Outcome
-from cifarmlp.training.run import train_together
+from cifarmlp.training.together import train_together
 
 
 @dataclass

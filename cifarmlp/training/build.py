@@ -32,7 +32,9 @@ from cifarmlp.nn import (
     one_cycle,
     softmax_cross_entropy,
 )
+from cifarmlp.training.average import MovingAverage, model_views
 from cifarmlp.training.batches import count_batches
+from cifarmlp.training.best import Best
 from cifarmlp.training.loop import Training
 
 VALIDATION, LABEL_NOISE = 7, 8  # purposes of generators
@@ -74,6 +76,7 @@ def build_training(
     pixels, (3072,) each, in place of those that `data.scaling` takes of the training images.
     """
     first, norm, optimiser = configs[0], configs[0].network.batch_norm, configs[0].training.optimiser
+    settings, epoch = first.training, steps_per_epoch(first, images)
     sizes = [images.train.pixels.shape[1], *first.network.hidden, 10]
     generators = [np.random.default_rng([config.seed, 0]) for config in configs]
     network = Network(
@@ -86,20 +89,29 @@ def build_training(
         network=network,
         optimiser=OPTIMISERS[optimiser.kind](network, optimiser),
         loss=LOSSES["cross_entropy"],
-        schedule=build_schedule(configs, steps_per_epoch(first, images)),
+        schedule=build_schedule(configs, epoch),
         lam=np.array([config.training.lam for config in configs]),
         train=train,
         validation=images.validation,
         mean=mean,
         std=std,
         steps=total_steps(first, images),
-        batch_size=first.training.batch_size,
+        batch_size=settings.batch_size,
         order_seed=first.seed,
         keep_last_batch=data.last_batch == "keep",
         augmentation=Augmentation(**augment.model_dump()) if augment else None,
-        evaluate_every=first.training.evaluate_every,
-        evaluate_images=first.training.evaluate_images,
+        evaluate_every=settings.evaluation_interval(epoch),
+        evaluate_images=settings.evaluate_images,
+        test=images.test if settings.evaluate_test else None,
+        average=MovingAverage(network, settings.average) if settings.average else None,
+        best=_best(first, network),
+        snapshot_every=settings.cycle if settings.snapshots else None,
     )
+
+
+def _best(config: Config, network: Network) -> Best | None:
+    keeps, patience = config.training.keep == "best", config.training.patience
+    return Best(network, keeps, patience) if keeps or patience else None
 
 
 def steps_per_epoch(config: Config, images: Split) -> int:
@@ -152,9 +164,16 @@ def split_images(config: Config, dataset: Dataset) -> Split:
 
 
 def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
-    """Return the arrays of model.npz, float32: parameters and running averages, and the pixel statistics."""
-    network = training.network
-    arrays = {**network.parameters(), **network.running_averages()}
+    """Return the arrays of model.npz, float32: parameters and running averages, and the pixel statistics.
+
+    They are of the network to keep, see `Training.kept`.
+    """
+    return network_arrays(training, training.kept[0], member)
+
+
+def network_arrays(training: Training, network: Network, member: int = 0) -> dict[str, Float]:
+    """Return the arrays of model.npz with a network of this training."""
+    arrays = model_views(network)
     members = {name: np.ascontiguousarray(array[member], np.float32) for name, array in arrays.items()}
     return {**members, "pixel_mean": training.mean, "pixel_std": training.std}
 
@@ -164,14 +183,15 @@ def training_from_model(config: Config, images: Split, model: Mapping[str, Float
 
     Raises ValueError if an array is missing, not of this network, or of another shape or type.
     """
-    pixels = images.train.pixels.shape[1]
+    pixels, plain = images.train.pixels.shape[1], {"average": None, "keep": "last", "patience": None}
+    config = config.model_copy(update={"training": config.training.model_copy(update=plain)})
     training = build_training([config], images, statistics=[np.zeros(pixels, np.float32)] * 2)
     expected = {name: _kind(array) for name, array in model_arrays(training).items()}
     there = {name: _kind(array) for name, array in model.items()}
     for name in {**expected, **there}:
         if expected.get(name) != there.get(name):
             raise ValueError(f"{name} is {there.get(name, 'missing')}, not {expected.get(name, 'there')}")
-    for name, view in {**training.network.parameters(), **training.network.running_averages()}.items():
+    for name, view in model_views(training.network).items():
         view[0] = model[name]
     training.mean, training.std = model["pixel_mean"], model["pixel_std"]
     return training

@@ -32,13 +32,15 @@ IMAGE_BYTES = 3072
 def member_bytes(config: Config) -> float:
     """Return the bytes that a member adds to its process.
 
-    They are the weights as drawn in float64, the arrays that the optimiser keeps of their size, and the
-    outputs of all layers in an evaluation.
+    They are the weights as drawn in float64, the arrays that the optimiser keeps of their size, copies of
+    them such as a moving average, and the outputs of all layers in an evaluation.
     """
-    sizes = config.network.sizes
+    sizes, training = config.network.sizes, config.training
     weights = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
-    rows = max(CHUNK, config.training.batch_size)
-    return (8.0 + config.training.optimiser.bytes_per_parameter) * weights + 16.0 * rows * sum(sizes[1:])
+    rows = max(CHUNK, training.batch_size)
+    copies = 4.0 * (bool(training.average) + (training.keep == "best"))
+    bytes_per_weight = 8.0 + training.optimiser.bytes_per_parameter + copies
+    return bytes_per_weight * weights + 16.0 * rows * sum(sizes[1:])
 
 
 def process_bytes(config: Config) -> float:

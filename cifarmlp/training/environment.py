@@ -32,9 +32,13 @@ DECISIVE = (  # modules that decide the numbers of a training
     "data/synthetic.py",
     "search/sampling.py",
     "training/batches.py",
+    "training/average.py",
+    "training/best.py",
     "training/build.py",
     "training/loop.py",
+    "training/rows.py",
     "training/run.py",
+    "training/together.py",
 )
 NAME = "environment.json"
 

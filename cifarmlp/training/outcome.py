@@ -1,18 +1,21 @@
 """result.json: the outcome of one training; summary.json: mean and std over several seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from cifarmlp.config import Config
 from cifarmlp.files import sha256
 from cifarmlp.stats import mean_and_std
 
 PARTS = ("train", "validation", "test")
 QUANTITIES = ("cost", "loss", "accuracy")
 MODEL = "model.npz"
+OPTIONAL = ("kept_step", "measured_step", "stopped", "snapshots")  # not in result.json where they are unset
+LOOKED_AT = "looked at during training"  # what tables and plots say of such test images
 Status = Literal["finished", "diverged", "interrupted"]
 Number = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
 
@@ -21,9 +24,11 @@ Number = Annotated[float, BeforeValidator(lambda value: float("nan") if value is
 class Outcome:
     """Outcome of a training, see `as_dict` and result.json.
 
-    metrics: {train, validation, test} -> {cost, loss, accuracy}; test is missing if interrupted. diverged_at:
-    step. layers: health of each layer of a training that never left chance level. advice: for that and for
-    one that diverged, what was seen, line by line.
+    metrics: {train, validation, test} -> {cost, loss, accuracy}; validation is missing without such images,
+    test if interrupted. diverged_at: step. layers: health of each layer of a training that never left chance
+    level. advice: for that and for one that diverged, what was seen, line by line. kept_step: of model.npz,
+    with `keep: best`. measured_step: of the metrics, if not that of model.npz. stopped: why it ended before
+    its last step. snapshots: SHA-256 of each by its name.
     """
 
     status: Status
@@ -36,6 +41,10 @@ class Outcome:
     diverged_at: int | None = None
     layers: list[dict[str, float]] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
+    kept_step: int | None = None
+    measured_step: int | None = None
+    stopped: str = ""
+    snapshots: dict[str, str] = field(default_factory=dict)
 
     def metric(self, part: str, quantity: str) -> float:
         """Return a metric such as the accuracy of the test images; nan if it was not measured.
@@ -54,6 +63,8 @@ class Outcome:
         """Return what result.json holds, but for the checksum of the model."""
         values = asdict(self)
         metrics = values.pop("metrics")
+        unset = [name for name in OPTIONAL if values[name] in (None, "", {})]
+        values = {name: value for name, value in values.items() if name not in unset}
         values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
         return {**values, **{part: metrics.get(part) for part in PARTS}}
 
@@ -72,6 +83,10 @@ class ResultFile(BaseModel):
     diverged_at: int | None
     layers: list[dict[str, int | Number]]
     advice: list[str]
+    kept_step: int | None = None
+    measured_step: int | None = None
+    stopped: str = ""
+    snapshots: dict[str, str] = {}
     train: dict[str, Number] | None
     validation: dict[str, Number] | None
     test: dict[str, Number] | None
@@ -86,9 +101,19 @@ class SummaryFile(BaseModel):
     planned: int = Field(ge=1)
 
 
-def model_checksum(folder: Path) -> str:
-    """Return the SHA-256 of model.npz."""
-    return sha256((folder / MODEL).read_bytes())
+def parts_of(configs: Iterable[Config]) -> tuple[str, ...]:
+    """Return the parts of the data that trainings of these configs are measured on.
+
+    >>> parts_of([Config()])
+    ('train', 'validation', 'test')
+    """
+    has_validation = any(config.data.validation_images for config in configs)
+    return PARTS if has_validation else ("train", "test")
+
+
+def model_checksum(folder: Path, name: str = MODEL) -> str:
+    """Return the SHA-256 of model.npz or of a snapshot."""
+    return sha256((folder / name).read_bytes())
 
 
 def read_ended(folder: Path) -> Outcome | None:
@@ -131,6 +156,8 @@ def read_planned(folder: Path) -> int:
 
 def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return mean, standard deviation (n - 1) and n of each metric over the seeds, as in summary.json.
+
+    What no seed was measured on, as validation images that are not there, is nan with n = 0.
 
     >>> metrics = [{"test": {"accuracy": accuracy}} for accuracy in (0.5, 0.52)]
     >>> outcomes = [Outcome("finished", 980, 2.0, 1.5, each, seed) for seed, each in enumerate(metrics, 1)]

@@ -1,4 +1,4 @@
-"""One training into its run folder, and a population of trainings in lockstep.
+"""One training into its run folder.
 
     config, images -> Training -> records -> metrics.csv, checkpoint.npz -> Outcome -> result.json
 
@@ -10,9 +10,11 @@ Files of a run folder, in the order in which they are first written:
     config.yaml       config, every default written out        before the first step
     environment.json  versions, machine, command, images       before the first step
     metrics.csv       one row per evaluation                   after each evaluation, as a whole
+    snapshot-STEP.npz model of a cycle's end, as model.npz     there, with `snapshots: true`
     checkpoint.npz    state to resume from                     after some evaluations, see `Keeper`; when
                                                                interrupted; keeps the one before it as
                                                                checkpoint.previous.npz until the end
+    batch_loss.csv    loss of the mini-batches, in windows     with each checkpoint, and at the end
     model.npz         parameters, running averages, pixel      when finished, diverged or interrupted
                       statistics
     curves.png        cost, loss, accuracy, eta                when finished or diverged
@@ -20,7 +22,7 @@ Files of a run folder, in the order in which they are first written:
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +34,15 @@ from cifarmlp.data import Dataset, Images
 from cifarmlp.errors import RunFolderError
 from cifarmlp.render.curves import draw_training
 from cifarmlp.training import checkpoint, environment
-from cifarmlp.training.build import build_training, eta_by_step, model_arrays, split_images
+from cifarmlp.training.batch_loss import BATCH_LOSS
+from cifarmlp.training.build import build_training, eta_by_step, model_arrays, network_arrays, split_images
 from cifarmlp.training.checkpoint import Keeper
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
-from cifarmlp.training.loop import CHUNK, Metrics, Record, Stopped, Training
-from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome, Status, model_checksum
+from cifarmlp.training.loop import CHUNK, Record, Stopped, Training
+from cifarmlp.training.outcome import Outcome, model_checksum
+from cifarmlp.training.rows import of_member, outcome_of, row_of
+from cifarmlp.training.snapshots import snapshot_name, snapshots
 from cifarmlp.training.threads import BlasThreads
 
 
@@ -92,14 +97,31 @@ class Session:
         return time.perf_counter() - self.start
 
     def keep(self, record: Record) -> None:
-        """Write the record to metrics.csv, and a checkpoint if one is due. Raises RunFolderError."""
+        """Write the record to metrics.csv, and what is due of a snapshot and a checkpoint.
+
+        Raises RunFolderError.
+        """
         self.rows.append(row_of(record))
         files.write_rows(self.folder / "metrics.csv", self.rows)
+        training = self.training
+        if training.snapshot_every and record.step and record.step % training.snapshot_every == 0:
+            arrays = network_arrays(training, training.evaluated)
+            files.write_arrays(self.folder / snapshot_name(record.step), arrays)
         if self.keeper.is_due() and not self.training.all_diverged:
             self.save()
 
+    def write_batch_loss(self) -> None:
+        """Write batch_loss.csv, unless it would be empty. Raises RunFolderError."""
+        if rows := self.batch_loss():
+            files.write_rows(self.folder / BATCH_LOSS, rows)
+
+    def batch_loss(self) -> list[dict[str, float]]:
+        """Return the rows of batch_loss.csv."""
+        return self.training.batch_loss.rows(self.training.step)
+
     def save(self) -> None:
-        """Save a checkpoint. Raises RunFolderError."""
+        """Save a checkpoint, and the losses of the mini-batches so far. Raises RunFolderError."""
+        self.write_batch_loss()
         self.keeper.save(self.training.state(), self.rows, self.seconds)
 
 
@@ -135,41 +157,36 @@ def _restore(training: Training, keeper: Keeper, strict: bool) -> tuple[list[dic
 
 
 def _finish(session: Session) -> Outcome:
-    """Evaluate the test images, explain a failure, and write model, curves and result."""
+    """Measure the model, explain a failure, and write model, curves and result."""
     training, seconds = session.training, session.seconds
     if not training.over and not training.all_diverged:
         session.save()  # before anything folds the weights
-    outcome = _outcome(session.config, training, session.rows[-1] if session.rows else {}, seconds)
+    outcome = outcome_of(session.config, training, _row_to_keep(session), seconds)
     if outcome.status != "interrupted":
-        _evaluate_test(session, outcome)
+        _measure(session, outcome)
     _explain(session, outcome)
     _write(session, outcome)
     return outcome
 
 
-def _outcome(
-    config: Config, training: Training, row: Mapping[str, float], seconds: float, member: int = 0
-) -> Outcome:
-    """Return the outcome of a member, whose last row of metrics.csv is `row`; empty if it has none."""
-    diverged = int(training.diverged[member])
-    status: Status = "interrupted" if not training.over else "diverged" if diverged >= 0 else "finished"
-    metrics = {part: {q: row[f"{part}_{q}"] for q in QUANTITIES} for part in PARTS[:2] if row}
-    return Outcome(
-        status,
-        training.step,
-        training.step / training.steps_per_epoch,
-        seconds,
-        metrics,
-        config.seed,
-        diverged_at=diverged if status == "diverged" else None,
-    )
+def _row_to_keep(session: Session) -> dict[str, float]:
+    """Return the row of metrics.csv of the step that model.npz is of; else the last one; empty if none."""
+    step = session.training.kept[1]
+    rows = [row for row in session.rows if row["step"] == step] or session.rows
+    return rows[-1] if rows else {}
 
 
-def _evaluate_test(session: Session, outcome: Outcome) -> None:
+def _measure(session: Session, outcome: Outcome) -> None:
+    """Evaluate the test images; if the model is not the last one, all images: its row may be of a part."""
+    training, network = session.training, session.training.kept[0]
+    images = {"train": training.train, "validation": training.validation, "test": session.test}
+    is_last = training.kept[1] == training.step
+    parts = [p for p, each in images.items() if len(each) and not (is_last and p in outcome.metrics)]
     try:
-        outcome.metrics["test"] = _of_member(session.training.evaluate(session.test))
+        for part in parts:
+            outcome.metrics[part] = of_member(training.evaluate(images[part], network))
     except Stopped:
-        outcome.status, outcome.diverged_at = "interrupted", None
+        outcome.status, outcome.diverged_at, outcome.stopped = "interrupted", None, ""
 
 
 def _explain(session: Session, outcome: Outcome) -> None:
@@ -185,6 +202,9 @@ def _explain(session: Session, outcome: Outcome) -> None:
 
 def _write(session: Session, outcome: Outcome) -> None:
     folder, is_over = session.folder, outcome.status != "interrupted"
+    if session.training.snapshot_every:
+        outcome.snapshots = {path.name: model_checksum(folder, path.name) for path in snapshots(folder)}
+    session.write_batch_loss()
     files.write_arrays(folder / "model.npz", model_arrays(session.training))
     if is_over:
         _draw(session)
@@ -196,41 +216,5 @@ def _write(session: Session, outcome: Outcome) -> None:
 def _draw(session: Session) -> None:
     training, config = session.training, session.config
     eta = eta_by_step(training.schedule, training.step, 1001)
-    figure = draw_training(session.rows, eta, f"{config.name}, seed {config.seed}")
+    figure = draw_training(session.rows, eta, f"{config.name}, seed {config.seed}", session.batch_loss())
     files.write_png(session.folder / "curves.png", figure)
-
-
-@np.errstate(all="ignore")
-def train_together(
-    configs: Sequence[Config], dataset: Dataset, stop: Callable[[], bool] = lambda: False
-) -> list[Outcome]:
-    """Train a population in one BLAS thread. Return an outcome a config, or none if `stop` ended it.
-
-    For comparing configs: evaluated at step 0 and at the end only, and not on the test images. An outcome's
-    seconds are its share of the population's.
-    """
-    check_memory(configs[0], len(configs))
-    training = build_training(configs, split_images(configs[0], dataset))
-    training.evaluate_every, training.evaluate_images = max(1, training.steps), CHUNK
-    training.stop = stop
-    BlasThreads(1, training.network.sizes, training.batch_size, CHUNK)
-    start = time.perf_counter()
-    records = list(training.records())
-    if not training.over:
-        return []
-    seconds = (time.perf_counter() - start) / len(configs)
-    rows = [row_of(records[-1], member) for member in range(len(configs))]
-    return [_outcome(config, training, rows[k], seconds, k) for k, config in enumerate(configs)]
-
-
-def row_of(record: Record, member: int = 0) -> dict[str, float]:
-    """Return the row of metrics.csv that holds a record."""
-    row = {"step": record.step, "epoch": record.epoch, "eta": float(record.eta[member])}
-    for part in PARTS[:2]:
-        metrics = _of_member(getattr(record, part), member)
-        row.update({f"{part}_{quantity}": value for quantity, value in metrics.items()})
-    return row
-
-
-def _of_member(metrics: Metrics, member: int = 0) -> dict[str, float]:
-    return {quantity: float(getattr(metrics, quantity)[member]) for quantity in QUANTITIES}

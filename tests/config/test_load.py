@@ -48,6 +48,11 @@ def test_the_example_is_read_in_full() -> None:
             "steps": None,
             "evaluate_every": 1,
             "evaluate_images": None,
+            "evaluate_test": False,
+            "keep": "last",
+            "patience": None,
+            "average": None,
+            "snapshots": False,
         },
         "search": {
             "coarse": {"trials": 50, "space": {"training.lambda": draw}},

@@ -33,6 +33,11 @@ training:
   steps: null
   evaluate_every: 1
   evaluate_images: null
+  evaluate_test: false
+  keep: last
+  patience: null
+  average: null
+  snapshots: false
 search:
   coarse: {trials: 50, space: {training.lambda: {log_uniform: [1.0e-05, 0.1]}}}
   fine: {trials: 50, centres: 3, space: {training.lambda: {uniform_within: 0.00025}}}

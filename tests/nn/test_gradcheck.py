@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cifarmlp.nn.gradcheck import Difference, check_gradients, checkable_network, relative_difference
 from cifarmlp.nn.activations import ReLU
+from cifarmlp.nn.gradcheck import Difference, check_gradients, checkable_network, relative_difference
 from cifarmlp.nn.layers import BatchNorm, Linear
 from cifarmlp.nn.losses import Loss, softmax_cross_entropy
 from cifarmlp.nn.network import Network

@@ -1,6 +1,7 @@
 """Curves: axes named, legend outside, gaps where nothing is finite, mean and std over seeds."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from matplotlib.figure import Figure
 
 from cifarmlp.render.curves import (
     COLOURS,
-    MEAN_COLUMNS,
     MeanCurve,
     draw_overlay,
     draw_training,
@@ -20,9 +20,12 @@ from cifarmlp.render.curves import (
 STEPS = (0, 10, 20)
 
 
-def row(step: float, value: float) -> dict[str, float]:
+PARTS = ("train", "validation")
+
+
+def row(step: float, value: float, parts: Sequence[str] = PARTS) -> dict[str, float]:
     """A row of metrics.csv with one value in all columns."""
-    columns = [f"{part}_{quantity}" for part in COLOURS for quantity in ("cost", "loss", "accuracy")]
+    columns = [f"{part}_{quantity}" for part in parts for quantity in ("cost", "loss", "accuracy")]
     return {"step": step, "eta": 0.1, **dict.fromkeys(columns, value)}
 
 
@@ -35,7 +38,7 @@ def test_every_panel_is_named_and_holds_both_sets() -> None:
     assert [axes.get_ylabel().split()[0] for axes in figure.axes] == ["cost", "loss", "accuracy", "eta"]
     assert "step" in eta.get_xlabel()
     for panel in (cost, loss, accuracy):
-        assert {line.get_color() for line in panel.lines} == set(COLOURS.values())
+        assert {line.get_color() for line in panel.lines} == {COLOURS[part] for part in PARTS}
         assert list(panel.lines[0].get_xdata()) == [0, 10, 20]
     assert list(eta.lines[0].get_ydata()) == [0.0, 0.1, 0.0]
 
@@ -60,7 +63,7 @@ def test_what_is_not_finite_leaves_a_gap(tmp_path: Path) -> None:
 def test_a_mean_curve_has_the_steps_that_all_seeds_reached() -> None:
     curve = MeanCurve.of([ROWS, [row(10, 5.0), row(20, 7.0), row(30, 9.0)], []])
     assert (curve.steps, curve.n) == ((10, 20), 2)
-    for column in MEAN_COLUMNS:
+    for column in curve.mean:
         assert curve.mean[column].tolist() == [8.0, 14.0]
         assert curve.std[column] == pytest.approx(np.std([[11, 21], [5, 7]], axis=0, ddof=1))
     alone = MeanCurve.of([ROWS])

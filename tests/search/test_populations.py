@@ -25,7 +25,7 @@ from cifarmlp.search.populations import group_into_populations as group
 from cifarmlp.training import cost
 from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.cost import free_memory, member_bytes
-from cifarmlp.training.run import train_together
+from cifarmlp.training.together import train_together
 
 SOME = (0, 1, 4, 6, 15)  # members that are trained alone, too
 INITS: list[Any] = ["he", "xavier", {"sigma": 0.02}]

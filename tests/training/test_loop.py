@@ -114,7 +114,7 @@ def test_a_training_that_ends_within_an_epoch_has_its_record_there() -> None:
 
 
 def test_records_can_be_every_second_epoch() -> None:
-    steps = [record.step for record in training(steps=5 * EPOCH, evaluate_every=2).records()]
+    steps = [record.step for record in training(steps=5 * EPOCH, evaluate_every=2 * EPOCH).records()]
     assert steps == [0, 2 * EPOCH, 4 * EPOCH, 5 * EPOCH]
 
 

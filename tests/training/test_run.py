@@ -21,7 +21,8 @@ from cifarmlp.training import checkpoint, environment, run
 from cifarmlp.training.checkpoint import NAMES, NOW, PREVIOUS
 from cifarmlp.training.loop import Training
 from cifarmlp.training.outcome import Outcome, read_recorded
-from cifarmlp.training.run import train_into, train_together
+from cifarmlp.training.run import train_into
+from cifarmlp.training.together import train_together
 
 pytestmark = pytest.mark.usefixtures("quick_plots")
 
@@ -71,7 +72,7 @@ def interrupted(tmp_path: Path, at_every_record: None) -> Path:
 def table_of_files() -> list[str]:
     """Names in the table of the module's docstring, in its order."""
     assert run.__doc__
-    return re.findall(r"^    ([a-z]*\.[a-z.]+) ", run.__doc__, re.MULTILINE)
+    return re.findall(r"^    ([a-z_]*\.[a-z.]+) ", run.__doc__, re.MULTILINE)
 
 
 def test_files_are_written_in_the_order_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

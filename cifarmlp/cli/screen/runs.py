@@ -3,19 +3,19 @@
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from tabulate import tabulate
 
-from cifarmlp.config import dotted
+from cifarmlp.config import Config, dotted
 from cifarmlp.files import nan_to_null
 from cifarmlp.runs.listing import NOTHING, Entry
 from cifarmlp.stats import format_mean_std
 from cifarmlp.text import escape
-from cifarmlp.training.outcome import PARTS
+from cifarmlp.training.outcome import LOOKED_AT, PARTS, parts_of
 
 if TYPE_CHECKING:  # they import matplotlib and scipy; a listing has to be there at once
     from cifarmlp.runs.comparison import ComparedRun, Comparison
@@ -40,17 +40,38 @@ def print_listing(folder: Path, entries: Sequence[Entry], total: int, as_json: b
     if as_json:
         click.echo(json.dumps([_entry_as_json(entry) for entry in entries], indent=2))
     elif entries:
-        headers = ["run", "kind", "status", "what", "seeds", "validation", "test", "seconds", "when"]
-        _print_table(headers, [_row(entry) for entry in entries], left=4)
+        parts = _parts_of_entries(entries)
+        headers = ["run", "kind", "status", "what", "seeds", *parts, "seconds", "when"]
+        _print_table(headers, [_row(entry, parts) for entry in entries], left=4)
+        _print_looked_at(entry.config for entry in entries)
     elif total:
         click.echo(f"{escape(str(folder))}: none of {total} runs is such a one")
     else:
         click.echo(f"{escape(str(folder))}: no runs yet; start with: cifarmlp train quickstart")
 
 
-def _row(entry: Entry) -> list[str]:
+def _parts_of_entries(entries: Sequence[Entry]) -> list[str]:
+    """Return `validation`, unless no entry has such images, and `test`."""
+    configs = [entry.config for entry in entries if entry.config]
+    return [part for part in PARTS[1:] if part in (parts_of(configs) if configs else PARTS)]
+
+
+def _mark(config: Config | None, part: str, numbers: str) -> str:
+    """Return a number with a star if it is of test images that were looked at during training."""
+    looked_at = part == "test" and config is not None and config.training.evaluate_test
+    return f"{numbers} *" if looked_at and numbers != "-" else numbers
+
+
+def _print_looked_at(configs: Iterable[Config | None]) -> None:
+    if any(config and config.training.evaluate_test for config in configs):
+        click.echo(f"\n* test images {LOOKED_AT}")
+
+
+def _row(entry: Entry, parts: Sequence[str]) -> list[str]:
     seeds = f"{entry.seeds}" if entry.seeds == entry.planned else f"{entry.seeds} of {entry.planned}"
-    accuracies = [format_mean_std(entry.accuracy.get(part, NOTHING)) for part in ("validation", "test")]
+    accuracies = [
+        _mark(entry.config, part, format_mean_std(entry.accuracy.get(part, NOTHING))) for part in parts
+    ]
     words = [entry.folder.name, entry.kind or "-", entry.status or "-", entry.fault or entry.about]
     seconds = f"{entry.seconds:.1f}" if math.isfinite(entry.seconds) else "-"
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.when))
@@ -79,6 +100,7 @@ def print_comparison(comparison: "Comparison", figure: Path | None, as_json: boo
     _print_results(runs, "accuracy", keys if len(keys) <= MOST_COLUMNS else [], not all_finished)
     click.echo("\nloss")
     _print_results(runs, "loss", [], False)
+    _print_looked_at(each.run.config for each in runs)
     if len(keys) > MOST_COLUMNS:
         click.echo("\nwhat their configs differ in")
         rows = [[key, *(each.value_text(key) for each in runs)] for key in keys]
@@ -93,13 +115,13 @@ def print_comparison(comparison: "Comparison", figure: Path | None, as_json: boo
 def _print_results(
     runs: Sequence["ComparedRun"], quantity: str, keys: Sequence[str], with_status: bool
 ) -> None:
-    rows = []
+    rows, parts = [], parts_of(each.run.config for each in runs)
     for each in runs:
         values = [*(each.value_text(key) for key in keys), *[each.state()] * with_status]
-        metrics = [format_mean_std(each.summary[part][quantity]) for part in PARTS]
+        metrics = [_mark(each.run.config, p, format_mean_std(each.summary[p][quantity])) for p in parts]
         rows.append([each.label, *values, f"{each.summary['n']}", *metrics])
     headers = ["run", *keys, *["status"] * with_status]
-    _print_table([*headers, "seeds", *PARTS], rows, left=len(headers))
+    _print_table([*headers, "seeds", *parts], rows, left=len(headers))
 
 
 def _print_differences(parts: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ import click
 from tabulate import tabulate
 from tqdm import tqdm
 
+from cifarmlp.config import Config
 from cifarmlp.files import nan_to_null
 from cifarmlp.stats import format_mean_std
 from cifarmlp.training.loop import Record, Training
-from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome, summarise
+from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, summarise
 from cifarmlp.training.seeds import Repeats
 
 
@@ -30,9 +31,11 @@ class TrainingProgress:
         """Show a record."""
         if self.quiet:
             return
+        part = "validation" if record.validation else "training"
+        measured = record.validation or record.train
         words = {
             "training loss": f"{record.train.loss[0]:.4f}",
-            "validation accuracy": f"{record.validation.accuracy[0]:.4f}",
+            f"{part} accuracy": f"{measured.accuracy[0]:.4f}",
             "eta": f"{record.eta[0]:.2g}",
         }
         name = f"{self.name}, seed {training.order_seed}"
@@ -66,21 +69,30 @@ def print_outcomes(training: Repeats, outcomes: Sequence[Outcome], as_json: bool
     if as_json:
         click.echo(json.dumps(_as_json(training.folder, outcomes), indent=2))
         return
-    click.echo(_table(outcomes))
+    several = training.seeds > 1
+    shown = _ended(outcomes) if several else outcomes
+    click.echo(_table(training.config, shown) if shown else "no seed has ended yet")
+    if training.config.training.evaluate_test:
+        click.echo(f"test: {LOOKED_AT}")
     for outcome in outcomes:
-        _print_state(outcome, several=training.seeds > 1)
+        _print_state(outcome, several)
     click.echo(f"\n{_files(training, outcomes)}\nnext:    {_next(training, outcomes)}")
 
 
 def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     results = [nan_to_null(outcome.as_dict()) for outcome in outcomes]
-    summary = nan_to_null(summarise(outcomes)) if len(outcomes) > 1 else None
+    summary = nan_to_null(summarise(_ended(outcomes))) if len(outcomes) > 1 else None
     return {"run": str(folder), "results": results, "summary": summary}
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
-    summary = summarise(outcomes)
-    rows = [[part, *(format_mean_std(summary[part][quantity]) for quantity in QUANTITIES)] for part in PARTS]
+def _ended(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes that go into a mean: an interrupted training's numbers are of another step."""
+    return [outcome for outcome in outcomes if outcome.status != "interrupted"]
+
+
+def _table(config: Config, outcomes: Sequence[Outcome]) -> str:
+    summary, parts = summarise(outcomes), parts_of([config])
+    rows = [[part, *(format_mean_std(summary[part][quantity]) for quantity in QUANTITIES)] for part in parts]
     return tabulate(rows, headers=["", *QUANTITIES], disable_numparse=True, stralign="right")
 
 
@@ -89,13 +101,26 @@ def _print_state(outcome: Outcome, several: bool) -> None:
         who = f"seed {outcome.seed}: " if several else ""
         length = f"{outcome.steps} steps, {outcome.epochs:.1f} epochs"
         click.echo(f"\n{who}{outcome.status}: {length}, {outcome.seconds:.1f} s with evaluations")
-    for line in outcome.advice:
+    for line in [*_steps_of(outcome, several), *outcome.advice]:
         click.echo(line)
+
+
+def _steps_of(outcome: Outcome, several: bool) -> Iterator[str]:
+    """Yield why a training ended early, and the steps that its model and its numbers are of."""
+    who = f"seed {outcome.seed}: " if several and outcome.status == "finished" else ""
+    if outcome.stopped:
+        yield f"{who}ended before its last step: {outcome.stopped}"
+    if outcome.kept_step is not None:
+        yield f"{who}model and numbers are those of step {outcome.kept_step}, the best validation accuracy"
+    if outcome.measured_step is not None:
+        where = "result.json" if several else "the table"
+        numbers = f"the numbers in {where} are of step {outcome.measured_step}, the last evaluation"
+        yield f"{numbers}; model.npz is of step {outcome.steps}"
 
 
 def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
     if training.seeds > 1:
-        return f"n = {len(outcomes)} seeds, mean ± std\nsummary: {training.folder / 'summary.json'}"
+        return f"n = {len(_ended(outcomes))} seeds, mean ± std\nsummary: {training.folder / 'summary.json'}"
     if any(outcome.status == "interrupted" for outcome in outcomes):
         return f"metrics: {training.folder / 'metrics.csv'}"
     return f"curves:  {training.folder / 'curves.png'}"
@@ -124,7 +149,11 @@ def print_difference(difference: Mapping[str, Any], as_json: bool) -> None:
     rows = [
         [part, f"{d['mean']:+.4f}", f"{d['low']:+.4f} to {d['high']:+.4f}", d["n"]]
         for part, d in difference["accuracy"].items()
+        if d["n"] > 1
     ]
+    if not rows:
+        click.echo(f"\n{difference['run']}: fewer than two seeds with an accuracy, so no difference")
+        return
     headers = ["accuracy", "difference", "95 % interval", "seeds"]
     click.echo(f"\n{difference['run']} minus {difference['minus']}, seed by seed")
     click.echo(tabulate(rows, headers=headers, disable_numparse=True, stralign="right"))
