@@ -1,4 +1,4 @@
-"""The commands `data fetch`, `data verify`, `data info` and `data synthesise`."""
+"""The commands `data fetch`, `data verify`, `data info`, `data cache` and `data synthesise`."""
 
 import sys
 from pathlib import Path
@@ -29,7 +29,7 @@ def fetch(data_dir: Path | None, quiet: bool) -> None:
 @data.command()
 @DATA_DIR
 def verify(data_dir: Path | None) -> None:
-    """Check every file of CIFAR-10: shape, labels, official checksum."""
+    """Check every file of CIFAR-10 (shape, labels, official checksum) and what the cache has of it."""
     from cifarmlp import data as images
     from cifarmlp.cli.screen.data import print_checks
 
@@ -40,17 +40,34 @@ def verify(data_dir: Path | None) -> None:
 @data.command()
 @click.option("--source", type=click.Choice(["cifar10", "synthetic"]), default="cifar10", show_default=True)
 @click.option("--sheet", type=ANY_PATH, metavar="PNG", help="Also draw a contact sheet, ten images a class.")
+@click.option("--force", is_flag=True, help="Let the sheet replace a picture that is not one.")
 @DATA_DIR
 @JSON
-def info(source: str, sheet: Path | None, data_dir: Path | None, as_json: bool) -> None:
+def info(source: str, sheet: Path | None, force: bool, data_dir: Path | None, as_json: bool) -> None:
     """Show the place of the images, their number by class, and whether they are the official ones."""
     from cifarmlp import data as images
-    from cifarmlp.cli.screen.data import print_info, save_sheet
+    from cifarmlp.cli.screen.data import print_info, refuse_other_picture, save_sheet
 
+    if sheet is not None:
+        refuse_other_picture(sheet, force)
     dataset = images.load(source, data_dir)
     print_info(images.info(dataset), as_json)
     if sheet is not None:
         save_sheet(sheet, images.contact_sheet(dataset.train, dataset.names))
+
+
+@data.command()
+@click.option("--remove", "keys", multiple=True, metavar="KEY", help="Remove this entry.")
+@click.option("--all", "remove_all", is_flag=True, help="Remove every entry.")
+@JSON
+def cache(keys: tuple[str, ...], remove_all: bool, as_json: bool) -> None:
+    """List the decoded images in the cache, or remove some; what is needed again is decoded again."""
+    from cifarmlp.cli.screen.data import print_entries
+    from cifarmlp.data import cache_entries
+
+    for key in [entry.key for entry in cache_entries.entries()] if remove_all else keys:
+        cache_entries.remove(key)
+    print_entries(cache_entries.entries(), as_json)
 
 
 @data.command()

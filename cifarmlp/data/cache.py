@@ -1,23 +1,34 @@
-"""Cache of decoded images: memory-mapped, shared by all processes, written whole or not at all."""
+"""Cache of decoded images: memory-mapped, shared by all processes, written whole or not at all.
+
+Files of an entry: pixels.npy and labels.npy; notes.json, what was found out when they were decoded, its time
+being that of the last use; check.json, checksums of a sample, its time that of the last check of all bytes.
+"""
 
 import hashlib
 import json
 import logging
 import os
 import shutil
-import tempfile
+import time
+import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from cifarmlp import files
 from cifarmlp.data.cifar10 import Batch
 from cifarmlp.data.pickles import PIXELS, ROWS
+from cifarmlp.errors import RunFolderError
 
 SHAPE = (60_000, PIXELS)
+NOTES, CHECK = "notes.json", "check.json"  # of an entry, beside pixels.npy and labels.npy
+MOST_AGE = 24 * 3600  # seconds between two checks of all bytes
+PAGE, PAGES = 4096, 256  # bytes of a page, and pages in a sample
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +41,7 @@ class Stored(NamedTuple):
     notes: dict[str, Any]
 
 
+Decode = Callable[[], Iterable[Batch]]
 Describe = Callable[[NDArray[np.uint8], NDArray[np.uint8]], dict[str, Any]]
 
 
@@ -46,22 +58,36 @@ def key_of(prefix: str, files: Iterable[Path]) -> str:
     return f"{prefix}-{hashlib.sha256(repr(stats).encode()).hexdigest()[:16]}"
 
 
-def load(key: str, decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
+def load(key: str, decode: Decode, describe: Describe, of: str = "") -> Stored:
     """Return the images under `key`, mapped into memory; one process decodes them if they are not there.
 
-    A damaged entry is decoded again. Where the cache cannot be written, the images are decoded into memory
-    (184 MB), and a warning is logged. Raises what `decode` raises.
+    of: what was decoded, for the list of entries. A damaged entry is decoded again, and a warning is logged.
+    Where the cache cannot be written, the images are decoded into memory (184 MB), and a warning is logged,
+    too. Raises what `decode` raises.
     """
     folder = cache_dir() / key
-    if stored := _open(folder):
+    if stored := _open(folder, describe):
         return stored
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            return _open(folder) or _write(folder, decode, describe)
+            if stored := _open(folder, describe):  # another process has decoded them meanwhile
+                return stored
+            if folder.exists():
+                _log.warning("%s is damaged: decoding the images again", folder)
+            return _write(folder, decode, describe, of)
     except OSError as error:
         _log.warning("%s cannot be written (%s): decoding in memory, at every start", folder, error.strerror)
         return _in_memory(decode, describe)
+
+
+def is_whole(key: str, describe: Describe) -> bool | None:
+    """Return whether every byte of an entry is as it was decoded; None when there is none."""
+    folder = cache_dir() / key
+    if not folder.exists():
+        return None
+    stored = _parse(folder)
+    return stored is not None and _is_as_described(stored, describe)
 
 
 def size(key: str) -> int:
@@ -69,15 +95,57 @@ def size(key: str) -> int:
     return sum(path.stat().st_size for path in (cache_dir() / key).glob("*"))
 
 
-def _open(folder: Path) -> Stored | None:
+def _open(folder: Path, describe: Describe) -> Stored | None:
+    """Return an entry, None if it is not there or damaged. All of it is checked about once a day."""
+    stored = _parse(folder)
+    if stored is None:
+        return None
+    if not _was_checked(folder, stored):
+        if not _is_as_described(stored, describe):
+            return None
+        with suppress(RunFolderError):  # somebody else's, perhaps
+            _note_check(folder, stored)
+    with suppress(OSError):
+        os.utime(folder / NOTES)  # last use
+    return stored
+
+
+def _parse(folder: Path) -> Stored | None:
     try:
         pixels, labels = _arrays(folder)
-        notes = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
+        notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
     except (OSError, ValueError, EOFError):
         return None
     whole = pixels.shape == SHAPE and labels.shape == SHAPE[:1] and pixels.dtype == labels.dtype == np.uint8
     noted = isinstance(notes, dict) and {"checksum", "official"} <= notes.keys()
     return Stored(pixels, labels, notes) if whole and noted and labels.max() <= 9 else None
+
+
+def _is_as_described(stored: Stored, describe: Describe) -> bool:
+    return bool(describe(stored.pixels, stored.labels)["checksum"] == stored.notes["checksum"])
+
+
+def _was_checked(folder: Path, stored: Stored) -> bool:
+    """Return whether all was checked within a day, and a sample is still the same: a few milliseconds."""
+    try:
+        age = time.time() - (folder / CHECK).stat().st_mtime
+        sample = json.loads((folder / CHECK).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return 0 <= age < MOST_AGE and bool(sample == _sample(stored))
+
+
+def _note_check(folder: Path, stored: Stored) -> None:
+    files.write_json(folder / CHECK, _sample(stored))
+
+
+def _sample(stored: Stored) -> dict[str, int]:
+    """CRC-32 of the labels, and of pages spread over the pixels, so that a run of 1/255 of them is seen."""
+    flat = stored.pixels.reshape(-1)
+    total = 0
+    for start in np.linspace(0, len(flat) - PAGE, PAGES).astype(int):
+        total = zlib.crc32(flat[start : start + PAGE].data, total)
+    return {"labels": zlib.crc32(stored.labels.data), "pixels": total}
 
 
 def _arrays(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -86,18 +154,35 @@ def _arrays(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return np.asarray(pixels), np.load(folder / "labels.npy", allow_pickle=False)
 
 
-def _write(folder: Path, decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
-    temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+def _write(folder: Path, decode: Decode, describe: Describe, of: str) -> Stored:
+    for left_over in folder.parent.glob(f"{folder.name}.*/"):  # of a killed process: nobody else has the lock
+        shutil.rmtree(left_over, ignore_errors=True)
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
+    temporary.mkdir()  # not by tempfile, which lets nobody else read it
     try:
         _fill(temporary, decode())
         pixels, labels = _arrays(temporary)
-        notes = describe(pixels, labels)
-        (temporary / "notes.json").write_text(json.dumps(notes, indent=1), encoding="utf-8")
+        stored = Stored(pixels, labels, describe(pixels, labels) | {"of": of})
+        _write_synced(temporary / NOTES, json.dumps(stored.notes, indent=1).encode())
+        _write_synced(temporary / CHECK, json.dumps(_sample(stored)).encode())
+        files.sync_folder(temporary)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return Stored(pixels, labels, notes)
+    return stored
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        _sync(file)
+
+
+def _sync(file: BinaryIO) -> None:
+    """Have a file on the disk before the entry gets its name, or a loss of power leaves one of zeros."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _fill(folder: Path, batches: Iterable[Batch]) -> None:
@@ -111,10 +196,13 @@ def _fill(folder: Path, batches: Iterable[Batch]) -> None:
             file.seek(start + slot * ROWS * SHAPE[1])
             file.write(np.ascontiguousarray(pixels).data)
             labels[slot * ROWS : (slot + 1) * ROWS] = batch_labels
-    np.save(folder / "labels.npy", labels)
+        _sync(file)
+    with (folder / "labels.npy").open("wb") as file:
+        np.save(file, labels)
+        _sync(file)
 
 
-def _in_memory(decode: Callable[[], Iterable[Batch]], describe: Describe) -> Stored:
+def _in_memory(decode: Decode, describe: Describe) -> Stored:
     pixels, labels = np.empty(SHAPE, np.uint8), np.empty(SHAPE[:1], np.uint8)
     for slot, batch_pixels, batch_labels in decode():
         rows = slice(slot * ROWS, (slot + 1) * ROWS)

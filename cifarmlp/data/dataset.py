@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import cache, cifar10, synthetic
+from cifarmlp.data import cache, cache_entries, cifar10, synthetic
 from cifarmlp.data import download as download_
 from cifarmlp.errors import ConfigError, DataError
 
@@ -61,13 +61,13 @@ def load(source: str, data_dir: Path | None = None, *, download: bool = False) -
     cannot be fetched, ConfigError for another source.
     """
     if source == "synthetic":
-        stored = cache.load(synthetic.KEY, synthetic.batches, _describe)
+        stored = cache.load(synthetic.KEY, synthetic.batches, _describe, "synthetic images")
         return _dataset(stored, synthetic.NAMES, source, "", synthetic.KEY)
     if source != "cifar10":
         raise ConfigError(f"data.source: {source!r} is neither cifar10 nor synthetic")
     place = find(data_dir) if _given_place(data_dir) or not download else find_or_fetch()
     key = cache.key_of("cifar10", cifar10.files(place))
-    stored = cache.load(key, partial(cifar10.read, place), _describe)
+    stored = cache.load(key, partial(cifar10.read, place), _describe, str(place.absolute()))
     return _dataset(stored, cifar10.NAMES, source, str(place), key)
 
 
@@ -129,8 +129,21 @@ def _dataset(stored: cache.Stored, names: tuple[str, ...], source: str, place: s
 
 
 def verify(data_dir: Path | None = None) -> list[cifar10.Check]:
-    """Check each file of CIFAR-10, searched for as by `find`. Raises DataError when there is none."""
-    return cifar10.verify(_given_place(data_dir) or find())
+    """Check each file of CIFAR-10, searched for as by `find`, and all bytes of its entry in the cache.
+
+    A damaged entry is removed. Raises DataError when there are no files.
+    """
+    place = _given_place(data_dir) or find()
+    checks = cifar10.verify(place)
+    source = cifar10.locate(place)
+    key = cache.key_of("cifar10", cifar10.files(source)) if source else synthetic.KEY
+    state = cache.is_whole(key, _describe)
+    if source is None or state is None:
+        return checks
+    status = "as decoded" if state else "damaged, and removed: the next command decodes the images again"
+    if not state:
+        cache_entries.remove(key)
+    return [*checks, cifar10.Check(str(cache.cache_dir() / key), status, state)]
 
 
 def info(dataset: Dataset) -> dict[str, Any]:

@@ -128,7 +128,8 @@ def chance_level(part: str, config: Config) -> float:
 
     Three standard errors above p = 0.1, that of always naming one of ten classes; see `stats.chance_limit`.
     """
-    images = (config.data.training_images, config.data.validation_images, 10_000)
+    data = config.data
+    images = (data.training_images, data.validation_images, data.test_images or 10_000)
     n = dict(zip(PARTS, images, strict=True))[part]
     return chance_limit(0.1, n)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cifarmlp.data import cache
-from cifarmlp.errors import DataError
+from cifarmlp.data import cache, cache_entries
+from cifarmlp.errors import ConfigError, DataError
 
 ROWS = 100
 
@@ -66,6 +66,179 @@ def test_a_damaged_entry_is_decoded_again(name: str, damage: str) -> None:
         file.write_bytes({"empty": b"", "short": whole[: len(whole) // 2], "garbage": b"?" * 100}[damage])
     assert cache.load("some", batches, describe).pixels[-1, 0] == 5
     assert cache.load("some", refuse, describe).pixels[-1, 0] == 5
+
+
+def entry_file(name: str) -> Path:
+    return cache.cache_dir() / "some" / name
+
+
+def change(start: int, stop: int) -> None:
+    """Write zeros over these bytes of the pixels, as a disk that lost them would have."""
+    with entry_file("pixels.npy").open("r+b") as file:
+        file.seek(128 + start)
+        file.write(bytes(stop - start))
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    messages = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    return messages
+
+
+@pytest.mark.parametrize("part", [(0, 0.5), (0.5, 1), (0.3, 0.4)])
+def test_pixels_that_were_lost_are_noticed_told_once_and_decoded_again(
+    part: tuple[float, float], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = cache.load("some", batches, describe)
+    size = whole.pixels.size
+    change(*(int(share * size) for share in part))
+    again = cache.load("some", batches, describe)
+    np.testing.assert_array_equal(again.pixels, np.repeat(np.arange(6), ROWS)[:, None].repeat(3072, axis=1))
+    assert warnings_of(caplog) == [f"{cache.cache_dir() / 'some'} is damaged: decoding the images again"]
+    cache.load("some", refuse, describe)
+    assert warnings_of(caplog) == []
+
+
+def test_other_labels_are_noticed() -> None:
+    cache.load("some", batches, describe)
+    np.save(entry_file("labels.npy"), np.zeros(600, np.uint8))
+    assert cache.load("some", batches, describe).labels.max() == 9
+
+
+def test_a_single_byte_is_noticed_within_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "PAGES", 20)  # of 450: as of a real cache, most bytes are in no page
+    pixels = cache.load("some", batches, describe).pixels
+    changed = 5000 + 300 * 3072
+    change(changed, changed + 1)
+    assert pixels.reshape(-1)[changed] == 0
+    assert cache.load("some", refuse, describe).pixels.reshape(-1)[changed] == 0, "in no page of the sample"
+    assert cache.is_whole("some", describe) is False
+    a_day_ago = time.time() - cache.MOST_AGE - 1
+    os.utime(entry_file("check.json"), (a_day_ago, a_day_ago))
+    assert cache.load("some", batches, describe).pixels.reshape(-1)[changed] == 3
+    assert cache.is_whole("some", describe) is True
+
+
+@pytest.mark.parametrize("damage", ["missing", "{}", "[" * 10_000, "old", "of the future"])
+def test_what_was_not_checked_of_late_is_checked_and_noted(damage: str) -> None:
+    cache.load("some", batches, describe)
+    check, checks = entry_file("check.json"), []
+    if damage == "missing":
+        check.unlink()
+    elif damage[0] in "{[":
+        check.write_text(damage)
+    else:
+        when = time.time() + (-2 if damage == "old" else 2) * cache.MOST_AGE
+        os.utime(check, (when, when))
+
+    def look(*arrays: NDArray[np.uint8]) -> dict[str, object]:
+        checks.append(1)
+        return describe(*arrays)
+
+    for _ in range(3):
+        assert cache.load("some", refuse, look).pixels[-1, 0] == 5
+    assert len(checks) == 1
+
+
+def test_an_entry_that_is_there_needs_neither_its_lock_nor_a_place_to_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache.load("some", batches, describe)
+    os.utime(entry_file("check.json"), (0, 0))
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cache, "FileLock", refused)
+    monkeypatch.setattr(cache.os, "utime", refused)
+    monkeypatch.setattr("cifarmlp.files.tempfile.mkstemp", refused)
+    assert cache.load("some", refuse, describe).pixels[-1, 0] == 5
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize(("mask", "folder", "file"), [(0o022, 0o755, 0o644), (0o002, 0o775, 0o664)])
+def test_others_may_read_an_entry_as_the_umask_says(mask: int, folder: int, file: int) -> None:
+    before = os.umask(mask)
+    try:
+        cache.load("some", batches, describe)
+    finally:
+        os.umask(before)
+    entry = cache.cache_dir() / "some"
+    assert entry.stat().st_mode & 0o777 == folder
+    assert {path.stat().st_mode & 0o777 for path in entry.iterdir()} == {file}
+
+
+def test_all_is_on_the_disk_before_the_entry_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def sync(handle: int) -> None:
+        done.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+
+    def rename(self: Path, target: Path) -> None:
+        done.append("renamed")
+        os.replace(self, target)
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("names of open files are Linux's")
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "rename", rename)
+    cache.load("some", batches, describe)
+    before = done[: done.index("renamed")]
+    assert {"pixels.npy", "labels.npy", "notes.json", "check.json", f"some.{os.getpid()}"} <= {*before}
+
+
+def test_what_a_killed_process_left_is_cleared_away() -> None:
+    left = cache.cache_dir() / "some.123"
+    left.mkdir(parents=True)
+    (left / "pixels.npy").touch()
+    cache.load("some", batches, describe)
+    assert not left.exists()
+
+
+def test_no_entry_is_neither_whole_nor_damaged() -> None:
+    assert cache.is_whole("some", describe) is None
+
+
+# The list of entries
+
+
+def test_entries_are_listed_the_last_used_first_and_removed() -> None:
+    for key, of in (("cifar10-0a", "/there"), ("synthetic-1", "synthetic images")):
+        cache.load(key, batches, describe, of)
+    (cache.cache_dir() / "cifar10-0a.77").mkdir()
+    (cache.cache_dir() / "mine").mkdir()
+    (cache.cache_dir() / "cifar-10-python.tar.gz").touch()
+    os.utime(cache.cache_dir() / "synthetic-1/notes.json", (1, 1))
+    cache.load("cifar10-0a", refuse, describe)
+    first, second, left = cache_entries.entries()
+    assert (first.key, first.of, second.key, second.used) == ("cifar10-0a", "/there", "synthetic-1", 1)
+    assert (left.key, left.bytes) == ("cifar10-0a.77", 0)
+    assert first.bytes == cache.size("cifar10-0a") > 600 * 3072
+    for entry in (first, left):
+        cache_entries.remove(entry.key)
+    assert [entry.key for entry in cache_entries.entries()] == ["synthetic-1"]
+    names = {path.name for path in cache.cache_dir().iterdir() if path.suffix != ".lock"}
+    assert names == {"synthetic-1", "mine", "cifar-10-python.tar.gz"}
+
+
+@pytest.mark.parametrize("key", ["mine", "..", "../cache/synthetic-1", "", "/", "cifar10-0b"])
+def test_nothing_else_is_removed(key: str) -> None:
+    (cache.cache_dir() / "mine").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="has no entry"):
+        cache_entries.remove(key)
+    assert (cache.cache_dir() / "mine").exists()
+
+
+def test_an_entry_with_odd_notes_is_listed() -> None:
+    for number, notes in enumerate([b"", b"[1]", b'{"of": 5}', b"[" * 100_000, b"\xff"]):
+        folder = cache.cache_dir() / f"cifar10-{number}"
+        folder.mkdir(parents=True)
+        (folder / "notes.json").write_bytes(notes)
+    assert len(cache_entries.entries()) == 5
+
+
+def test_a_cache_that_is_not_there_has_no_entries() -> None:
+    assert cache_entries.entries() == []
 
 
 def test_a_shape_or_a_label_that_cannot_be_is_decoded_again() -> None:

@@ -221,6 +221,23 @@ def test_verify(official_folder: Path) -> None:
     assert all(check.usable and "not the official" in check.status for check in checks)
 
 
+def test_verify_looks_through_the_cache_and_removes_what_is_damaged(
+    official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIFARMLP_CACHE", str(tmp_path / "cache"))
+    checksum = data.load("cifar10", official_folder).checksum
+    *_, entry = data.verify(official_folder)
+    assert (entry.status, entry.usable) == ("as decoded", True)
+    with (Path(entry.file) / "pixels.npy").open("r+b") as file:
+        file.seek(100_000_000)
+        file.write(b"\xff\xfe")
+    *_, entry = data.verify(official_folder)
+    assert (entry.status.partition(",")[0], entry.usable) == ("damaged", False)
+    assert not Path(entry.file).exists()
+    assert len(data.verify(official_folder)) == 6
+    assert data.load("cifar10", official_folder).checksum == checksum
+
+
 def test_verify_finds_by_itself(official_folder: Path) -> None:
     Path("data").symlink_to(official_folder)
     assert len(data.verify()) == 6

@@ -57,6 +57,19 @@ def test_the_numbers_are_those_of_the_training(trained: Path, name: str, part: s
         assert statistics["mean"] == pytest.approx(there[quantity], rel=1e-6)
 
 
+def test_a_drawn_split_is_drawn_again_and_labels_are_clean(tmp_path: Path) -> None:
+    settings = ["data.validation_from=stratified", "data.label_noise=0.5", "data.test_images=70", "seed=5"]
+    folder = tiny.trained(tmp_path, "drawn", *settings, "training.steps=60")
+    there = result(folder)
+    for part in ("validation", "test"):
+        accuracy = report(folder, part).metrics()["accuracy"]["mean"]
+        assert accuracy == pytest.approx(there[part]["accuracy"], rel=1e-6)
+    (one,) = report(folder, "test").evaluations
+    assert len(one.images) == 70
+    # trained on labels of which some 45 % are wrong, evaluated on the right ones
+    assert report(folder, "train").metrics()["accuracy"]["mean"] > there["train"]["accuracy"] + 0.1
+
+
 def test_they_are_printed(out: Path, done: Done) -> None:
     there = result(out / "eps-001")["test"]
     assert done.code == 0

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,12 @@ import click
 from tabulate import tabulate
 from tqdm import tqdm
 
+from cifarmlp import files
+from cifarmlp.data.cache import cache_dir
 from cifarmlp.errors import ConfigError
+from cifarmlp.text import escape
+
+STAMP = b"cifarmlp contact sheet"  # marks a picture as ours: it may be overwritten
 
 
 def print_info(info: Mapping[str, Any], as_json: bool) -> None:
@@ -27,16 +33,45 @@ def print_info(info: Mapping[str, Any], as_json: bool) -> None:
     click.echo("\n" + tabulate(rows, headers=["class", "train", "test"]))
 
 
-def save_sheet(path: Path, sheet: Any) -> None:
-    """Write a contact sheet as PNG, enlarged three times. Raises ConfigError for another suffix than .png."""
+def refuse_other_picture(path: Path, force: bool) -> None:
+    """Raise ConfigError if a sheet cannot go there: another suffix than .png, or a file that is no sheet."""
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
+    if force or not path.exists():
+        return
+    with files.disk_errors(path), path.open("rb") as file:
+        if STAMP not in file.read(4096):
+            raise ConfigError(
+                f"--sheet {path}: exists already and is no contact sheet; give another name, or --force"
+            )
+
+
+def save_sheet(path: Path, sheet: Any) -> None:
+    """Write a contact sheet as PNG, enlarged three times. Raises RunFolderError."""
     from matplotlib.image import imsave
 
-    from cifarmlp import files
-
-    files.write(path, lambda file: imsave(file, sheet.repeat(3, axis=0).repeat(3, axis=1), format="png"))
+    large, about = sheet.repeat(3, axis=0).repeat(3, axis=1), {"Title": STAMP.decode()}
+    files.write(path, lambda file: imsave(file, large, format="png", metadata=about))
     click.echo(path)
+
+
+def print_entries(entries: Sequence[Any], as_json: bool) -> None:
+    """Print a table of the cache's entries and their size in all."""
+    if as_json:
+        click.echo(json.dumps([vars(entry) for entry in entries], indent=2))
+        return
+    rows = [
+        [entry.key, f"{entry.bytes / 1e6:.0f} MB", _when(entry.used), escape(entry.of) or "-"]
+        for entry in entries
+    ]
+    if rows:
+        click.echo(tabulate(rows, headers=["entry", "size", "last used", "images of"]) + "\n")
+    total = sum(entry.bytes for entry in entries)
+    click.echo(f"{escape(str(cache_dir()))}: {total / 1e6:.0f} MB")
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else "never"
 
 
 def print_checks(checks: Sequence[Any]) -> bool:
