@@ -47,7 +47,8 @@ _ALLOWED = {
     "too_short": "at least {min_length} item long",
     "too_long": "at most {max_length} items long",
 }
-_UNIONS = {("training", "optimiser"), ("training", "schedule")}  # of classes that `kind` tells apart
+# Of classes that `kind` tells apart.
+_UNIONS = {("training", "loss"), ("training", "optimiser"), ("training", "schedule")}
 _WRONG_SHAPE = {
     "literal_error",
     "tuple_type",
