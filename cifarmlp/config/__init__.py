@@ -10,6 +10,7 @@ reading with schema.py.
 from cifarmlp.config.data_section import DataConfig
 from cifarmlp.config.files import find_config, shipped_configs
 from cifarmlp.config.load import load_config, override_with
+from cifarmlp.config.losses import LossConfig
 from cifarmlp.config.network_section import BatchNormConfig, InitConfig, NetworkConfig
 from cifarmlp.config.optimisers import (
     AdamConfig,
@@ -42,6 +43,7 @@ __all__ = [
     "Draw",
     "Fine",
     "InitConfig",
+    "LossConfig",
     "MomentumConfig",
     "NetworkConfig",
     "OneCycleConfig",

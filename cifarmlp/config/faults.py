@@ -49,7 +49,12 @@ _ALLOWED = {
     "too_long": "at most {max_length} items long",
 }
 # Of classes that `kind` tells apart, or the type of the value.
-_UNIONS = {("training", "optimiser"), ("training", "schedule"), ("training", "evaluate_every")}
+_UNIONS = {
+    ("training", "loss"),
+    ("training", "optimiser"),
+    ("training", "schedule"),
+    ("training", "evaluate_every"),
+}
 _WRONG_SHAPE = {
     "literal_error",
     "tuple_type",

@@ -21,6 +21,11 @@ _DEFAULT_KINDS: dict[Steps, str] = {
     for name, field in model.model_fields.items()
     if hasattr(field.default, "kind")
 }
+# Kinds that a key implies where a mapping does not say its kind.
+_IMPLIED_KINDS: dict[Steps, dict[str, str]] = {
+    ("network", "init"): {"sigma": "normal", "hidden": "by_layer", "output": "by_layer"},
+    ("network", "activation"): {"leaky_relu": "leaky_relu", "elu": "elu"},
+}
 _BATCHES = ("train_batches", "validation_batches")
 _COUNT = ("validation", "validation_from")
 
@@ -44,6 +49,8 @@ def _long_form(node: Node, path: Steps) -> Node:
     """Return the mapping that a word stands for, so that single fields can be merged into it."""
     if path == ("network", "batch_norm") and node.value is True:
         return Node({}, node.place, node.key)
+    if path == ("network", "dropout") and not isinstance(node.value, dict):
+        return Node({"hidden": node}, node.place, node.key)
     if path in _DEFAULT_KINDS and isinstance(node.value, str):
         return Node({"kind": node}, node.place, node.key)
     return node
@@ -60,7 +67,8 @@ def _replaces(base: Node, over: Node, path: Steps, gathering: bool) -> bool:
 def _kind(node: Node, path: Steps) -> object:
     if "kind" in node.value:
         return node.value["kind"].value
-    return "normal" if path == ("network", "init") and "sigma" in node.value else None
+    implied = _IMPLIED_KINDS.get(path, {})
+    return next((implied[key] for key in node.value if key in implied), None)
 
 
 def _ousts(over: Node, key: str, path: Steps) -> bool:

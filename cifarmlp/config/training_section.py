@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from cifarmlp.config.losses import AnyLoss, CrossEntropyConfig
 from cifarmlp.config.optimisers import AnyOptimiser, SGDConfig
 from cifarmlp.config.schedules import AnySchedule, CyclicConfig
 from cifarmlp.config.types import TRAINING_IMAGES, Count, NotNegative, StrictModel, conflict
@@ -31,6 +32,11 @@ class TrainingConfig(StrictModel):
 
     batch_size: Annotated[int, Field(ge=1, le=TRAINING_IMAGES)] = 100
     lam: NotNegative = Field(0.0, alias="lambda")
+    loss: AnyLoss = Field(
+        CrossEntropyConfig(),
+        description="cross_entropy, hinge, binary_cross_entropy or a mapping such as "
+        "{kind: cross_entropy, label_smoothing: 0.1}",
+    )
     optimiser: AnyOptimiser = Field(
         SGDConfig(),
         description="sgd, momentum, nesterov, adam, adamw or a mapping such as {kind: momentum, rho: 0.9}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cifarmlp.config.network_section import BatchNormConfig
+from cifarmlp.config.network_section import BatchNormConfig, NetworkConfig
 from cifarmlp.config.schema import Config
 from cifarmlp.config.training_section import EverySteps
 
@@ -37,6 +37,7 @@ def describe(config: Config) -> dict[str, str]:
         "images": images(config),
         **{row: words for row, words in changes.items() if words},
         "lambda (L2)": f"{training.lam:g}",
+        **({"loss": words} if (words := training.loss.in_words()) else {}),
         "learning rate": training.schedule.in_words(),
         "mini-batches": f"{training.batch_size} images{last}, {training.optimiser.in_words()}",
         **steps,
@@ -46,17 +47,23 @@ def describe(config: Config) -> dict[str, str]:
 
 def network(config: Config) -> str:
     """Return words such as `3 layers (50-50), batch norm, He`."""
-    hidden, init = config.network.hidden, config.network.init
+    network, hidden = config.network, config.network.hidden
     layers = f"{len(hidden) + 1} layers ({'-'.join(map(str, hidden))})" if hidden else "linear classifier"
-    weights = init.kind.capitalize() if init.sigma is None else f"sigma {init.sigma:g}"
-    return f"{layers}{_batch_norm(config)}, {weights}"
+    others = (network.activation.in_short(), network.dropout.in_short(), network.init.in_words())
+    return ", ".join([layers + norm_in_words(network), *(words for words in others if words)])
 
 
-def _batch_norm(config: Config) -> str:
-    norm = config.network.batch_norm
-    if norm is None or norm == BatchNormConfig():
+def norm_in_words(network: NetworkConfig) -> str:
+    """Return words such as `, batch norm (eps 1e-05, momentum 0.9)`, or none if there is no batch norm."""
+    norm, default = network.batch_norm, BatchNormConfig()
+    if norm is None or norm == default:
         return ", batch norm" if norm else ""
-    return f", batch norm (eps {norm.eps:g}, momentum {norm.momentum:g})"
+    words = [
+        "after the activation" if norm.position == "after" else "",
+        "" if (norm.eps, norm.momentum) == (default.eps, default.momentum)
+        else f"eps {norm.eps:g}, momentum {norm.momentum:g}",
+    ]  # fmt: skip
+    return f", batch norm ({', '.join(word for word in words if word)})"
 
 
 def images(config: Config) -> str:
@@ -98,13 +105,15 @@ def _files(numbers: tuple[int, ...]) -> str:
 
 def in_short(config: Config) -> str:
     """Return a few words: `50-50, batch norm, lambda 0.005, eta 1e-05 to 0.1`."""
-    network, training, init = config.network, config.training, config.network.init
-    data = config.data
+    network, training, data = config.network, config.training, config.data
     words = [
         _widths(network.hidden),
-        "batch norm" if network.batch_norm else "",
-        "" if init.kind == "he" else init.kind if init.sigma is None else f"sigma {init.sigma:g}",
+        network.activation.in_short(),
+        _norm_in_short(config),
+        network.dropout.in_short(),
+        "" if network.init.kind == "he" else network.init.in_words().lower(),
         f"lambda {training.lam:g}" if training.lam else "",
+        training.loss.in_short(),
         training.optimiser.in_short(),
         training.schedule.in_short(),
         data.augment.in_words() if data.augment else "",
@@ -113,6 +122,11 @@ def in_short(config: Config) -> str:
         "synthetic" if data.source == "synthetic" else "",
     ]
     return ", ".join(word for word in words if word)
+
+
+def _norm_in_short(config: Config) -> str:
+    norm = config.network.batch_norm
+    return "" if norm is None else f"batch norm{' after' if norm.position == 'after' else ''}"
 
 
 def _widths(hidden: Sequence[int]) -> str:

@@ -7,6 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
+from cifarmlp.config.losses import LossConfig
+from cifarmlp.config.network_section import ActivationConfig, LayerInit
 from cifarmlp.config.optimisers import OptimiserConfig
 from cifarmlp.config.schema import Config
 from cifarmlp.config.search_section import numeric_fields
@@ -78,19 +82,33 @@ def json_schema() -> dict[str, Any]:
     schema["properties"]["extends"] = inherit
     sections = {name: model["properties"] for name, model in schema["$defs"].items()}
     _also(sections["NetworkConfig"]["batch_norm"], {"type": "boolean"})
-    _also(sections["NetworkConfig"]["init"], {"enum": ["he", "xavier"]})
-    classes = get_args(OptimiserConfig)
-    kinds = [kind for each in classes for kind in get_args(each.model_fields["kind"].annotation)]
-    _also(sections["TrainingConfig"]["optimiser"], {"enum": kinds})
+    network, training = sections["NetworkConfig"], sections["TrainingConfig"]
+    _also(network["hidden"], {"type": "integer", "minimum": 1})
+    _also(network["activation"], {"enum": _names(ActivationConfig)})
+    _also(network["dropout"], {"anyOf": sections["DropoutConfig"]["hidden"]["anyOf"]})
+    for init in (network["init"], sections["InitConfig"]["hidden"], sections["InitConfig"]["output"]):
+        _also(init, {"enum": [name for name in _names(LayerInit) if name != "normal"]})
+    for field, kinds in (("optimiser", OptimiserConfig), ("loss", LossConfig)):
+        _also(training[field], {"enum": [name for kind in get_args(kinds) for name in _names(kind)]})
     for stage in ("Coarse", "Fine"):
         sections[stage]["space"]["propertyNames"] = {"enum": list(numeric_fields())}
     return schema
 
 
+def _names(model: type[BaseModel]) -> list[str]:
+    """Return the kinds that a class of configs may be of."""
+    return list(get_args(model.model_fields["kind"].annotation))
+
+
 def _also(field: dict[str, Any], shorthand: dict[str, Any]) -> None:
     field.pop("discriminator", None)
-    whole = field.pop("anyOf", None) or field.pop("oneOf", None) or [{"$ref": field.pop("$ref")}]
+    whole = field.pop("anyOf", None) or field.pop("oneOf", None) or [_pop_plain(field)]
     field["anyOf"] = [shorthand, *whole]
+
+
+def _pop_plain(field: dict[str, Any]) -> dict[str, Any]:
+    """Remove and return the schema of a field's value; its words and default stay."""
+    return {key: field.pop(key) for key in [*field] if key not in ("default", "description", "title")}
 
 
 def to_plain_values(config: Config) -> dict[str, Any]:
@@ -101,8 +119,18 @@ def to_plain_values(config: Config) -> dict[str, Any]:
         values["data"]["augment"] = {key: v for key, v in values["data"]["augment"].items() if v}
     network, training = values["network"], values["training"]
     network["batch_norm"] = network["batch_norm"] or False
-    init, optimiser = network["init"], training["optimiser"]
-    network["init"] = init["kind"] if init["sigma"] is None else {"sigma": init["sigma"]}
-    training["optimiser"] = optimiser if len(optimiser) > 1 else optimiser["kind"]
+    activation, dropout, init = network["activation"], network["dropout"], network["init"]
+    numbers = {kind: number for kind, number in activation.items() if kind != "kind" and number is not None}
+    network["activation"] = numbers or activation["kind"]
+    network["dropout"] = dropout if dropout["input"] else dropout["hidden"]
+    by_layer = {name: _short_init(init[name]) for name in ("hidden", "output") if init[name]}
+    network["init"] = by_layer or _short_init(init)
+    for field in ("optimiser", "loss"):
+        kind = training[field]
+        training[field] = kind if len(kind) > 1 else kind["kind"]
     values["search"] = config.search and config.search.model_dump(exclude_none=True)
     return values
+
+
+def _short_init(init: Mapping[str, Any]) -> Any:
+    return init["kind"] if init["sigma"] is None else {"sigma": init["sigma"]}

@@ -91,7 +91,8 @@ class GELU(Block):
         if training:
             density = np.exp(x * x * -half) * x.dtype.type(1 / np.sqrt(2 * np.pi))
             self.slope: Float = cdf + x * density
-        return x * cdf
+        y: Float = x * cdf
+        return y
 
     def backward(self, dy: Float) -> Float:
         """dy, overwritten, -> dx, of the same shape."""
@@ -123,8 +124,9 @@ class Sigmoid(Block):
 
     def forward(self, x: Float, training: bool = True) -> Float:
         """x: any shape, overwritten."""
-        self.y: Float = self.expit(x, out=x)
-        return self.y
+        self.y: Float = x
+        self.expit(x, out=x)
+        return x
 
     def backward(self, dy: Float) -> Float:
         """dy, overwritten, -> dx, of the same shape."""

@@ -128,7 +128,7 @@ class BatchNorm(Block):
     def __init__(
         self, width: int, eps: float, momentum: float, dtype: type[np.floating], in_place: bool = True
     ) -> None:
-        """in_place: overwrite s in training; False after an activation, which needs it in its backward pass."""
+        """in_place: overwrite s in training; False after an activation, whose backward pass needs it."""
         self.in_place = in_place
         self.gamma: Float = np.ones(width, dtype)
         self.beta: Float = np.zeros(width, dtype)

@@ -1,9 +1,9 @@
 """Losses: functions (logits, labels, scale) -> (loss, gradient).
 
-logits: (B, K, C). labels: classes (B,), 0 to C-1, or shares (B, C) of the classes, in the dtype of the logits
-and with rows that sum to 1. scale: (K,), multiplies each member's gradient, not its loss. Each returns the mean
-loss of each member, (K,), and the gradient (B, K, C) of that mean with respect to the logits, in the dtype of
-the logits, which it leaves as they are.
+logits: (B, K, C). labels: classes (B,), 0 to C-1, or shares (B, C) of the classes, in the dtype of the
+logits and with rows that sum to 1. scale: (K,), multiplies each member's gradient, not its loss. Each returns
+the mean loss of each member, (K,), and the gradient (B, K, C) of that mean with respect to the logits, in the
+dtype of the logits, which it leaves as they are.
 
 A loss may have kinks where an entry of its gradient turns positive, and nowhere else: the gradient check
 steps around these.
@@ -77,7 +77,8 @@ def shares_of(labels: NDArray[Any], logits: Float) -> Float:
     """Return labels as shares of the classes, (B, C), in the dtype of the logits (B, K, C)."""
     if labels.ndim == 2:
         return labels
-    return np.eye(logits.shape[2], dtype=logits.dtype)[labels]
+    shares: Float = np.eye(logits.shape[2], dtype=logits.dtype)[labels]
+    return shares
 
 
 def hinge(logits: Float, labels: NDArray[Any], scale: Float) -> tuple[Float, Float]:

@@ -34,6 +34,9 @@ class HiddenBlocks:
         return [Dropout(self.dropout[layer], self.seeds if layer else self.seeds[:1], layer)]
 
 
+PLAIN = HiddenBlocks()
+
+
 class Network:
     """Layers of blocks: Linear (-> BatchNorm) -> activation (-> Dropout) in each hidden layer, then a Linear.
 
@@ -53,7 +56,7 @@ class Network:
         inits: Sequence[Init],
         batch_norm: tuple[float, float] | None = None,
         dtype: type[np.floating] = np.float32,
-        hidden: HiddenBlocks = HiddenBlocks(),
+        hidden: HiddenBlocks = PLAIN,
     ) -> None:
         """sizes: [in, hidden..., out]; one generator and one init (see `inits.draw_weights`) a member.
 

@@ -4,11 +4,12 @@ A new kind of schedule, optimiser or loss is one line in a table here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from cifarmlp.config import Config
+from cifarmlp.config import Config, LossConfig, NetworkConfig
 from cifarmlp.data import (
     Augmentation,
     Dataset,
@@ -30,8 +31,12 @@ from cifarmlp.nn import (
     cosine,
     cyclic,
     one_cycle,
-    softmax_cross_entropy,
 )
+from cifarmlp.nn.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from cifarmlp.nn.block import Block
+from cifarmlp.nn.inits import Init
+from cifarmlp.nn.losses import binary_cross_entropy, hinge, smoothed_cross_entropy, softmax_cross_entropy
+from cifarmlp.nn.network import HiddenBlocks
 from cifarmlp.training.average import MovingAverage, model_views
 from cifarmlp.training.batches import count_batches
 from cifarmlp.training.best import Best
@@ -60,7 +65,21 @@ OPTIMISERS: dict[str, Callable[[Network, Any], Optimiser]] = {
     "adam": lambda network, config: Adam(network, config.beta1, config.beta2, config.eps),
     "adamw": lambda network, config: Adam(network, config.beta1, config.beta2, config.eps, decoupled=True),
 }
-LOSSES: dict[str, Loss] = {"cross_entropy": softmax_cross_entropy}
+LOSSES: dict[str, Callable[[Any], Loss]] = {
+    "cross_entropy": lambda config: (
+        smoothed_cross_entropy(config.label_smoothing) if config.label_smoothing else softmax_cross_entropy
+    ),
+    "hinge": lambda config: hinge,
+    "binary_cross_entropy": lambda config: binary_cross_entropy,
+}
+ACTIVATIONS: dict[str, Callable[..., Block]] = {  # with its slope or alpha, if it has one
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "gelu": GELU,
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
+}
 
 
 def build_training(
@@ -75,12 +94,15 @@ def build_training(
     and the order of the mini-batches, is the first one's. statistics: mean and standard deviation of the
     pixels, (3072,) each, in place of those that `data.scaling` takes of the training images.
     """
-    first, norm, optimiser = configs[0], configs[0].network.batch_norm, configs[0].training.optimiser
+    first, optimiser = configs[0], configs[0].training.optimiser
     settings, epoch = first.training, steps_per_epoch(first, images)
-    sizes = [images.train.pixels.shape[1], *first.network.hidden, 10]
-    generators = [np.random.default_rng([config.seed, 0]) for config in configs]
     network = Network(
-        sizes, generators, [_init(c) for c in configs], (norm.eps, norm.momentum) if norm else None, dtype
+        sizes=[images.train.pixels.shape[1], *first.network.hidden, 10],
+        generators=[np.random.default_rng([config.seed, 0]) for config in configs],
+        inits=[_init(config) for config in configs],
+        batch_norm=batch_norm_of(first.network),
+        dtype=dtype,
+        hidden=hidden_blocks(first.network, [config.seed for config in configs]),
     )
     data, augment = first.data, first.data.augment
     train = redraw_labels(images.train, data.label_noise, np.random.default_rng([first.seed, LABEL_NOISE]))
@@ -88,7 +110,7 @@ def build_training(
     return Training(
         network=network,
         optimiser=OPTIMISERS[optimiser.kind](network, optimiser),
-        loss=LOSSES["cross_entropy"],
+        loss=build_loss(settings.loss),
         schedule=build_schedule(configs, epoch),
         lam=np.array([config.training.lam for config in configs]),
         train=train,
@@ -144,9 +166,31 @@ def eta_by_step(schedule: Schedule, last_step: float, points: int) -> dict[int, 
     return {int(step): float(np.ravel(schedule(int(step)))[0]) for step in steps}
 
 
-def _init(config: Config) -> str | float:
+def build_loss(config: LossConfig) -> Loss:
+    """Return the loss that a config names."""
+    return LOSSES[config.kind](config)
+
+
+def batch_norm_of(network: NetworkConfig) -> tuple[float, float] | None:
+    """Return batch norm's eps and momentum, or None if there is none."""
+    norm = network.batch_norm
+    return (norm.eps, norm.momentum) if norm else None
+
+
+def hidden_blocks(network: NetworkConfig, seeds: Sequence[int]) -> HiddenBlocks:
+    """Return the blocks around batch norm; seeds: of the masks of dropout, one a member."""
+    activation, number = ACTIVATIONS[network.activation.kind], network.activation.number
+    return HiddenBlocks(
+        activation=activation if number is None else partial(activation, number),
+        norm_first=network.batch_norm is None or network.batch_norm.position == "before",
+        dropout=network.dropout.rates(len(network.hidden)),
+        seeds=seeds,
+    )
+
+
+def _init(config: Config) -> Init:
     init = config.network.init
-    return init.kind if init.sigma is None else init.sigma
+    return (init.hidden.spread, init.output.spread) if init.hidden and init.output else init.spread
 
 
 def split_images(config: Config, dataset: Dataset) -> Split:

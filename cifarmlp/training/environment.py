@@ -20,6 +20,7 @@ LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
 PACKAGE = Path(cifarmlp.__file__).parent
 DECISIVE = (  # modules that decide the numbers of a training
     "config/data_section.py",
+    "config/losses.py",
     "config/network_section.py",
     "config/optimisers.py",
     "config/schedules.py",

@@ -6,14 +6,18 @@ from functools import partial
 
 import numpy as np
 
-from cifarmlp.config import Config
+from cifarmlp.config import Config, LossConfig, NetworkConfig
+from cifarmlp.config.losses import CrossEntropyConfig
+from cifarmlp.config.words import norm_in_words
 from cifarmlp.data import Dataset, pixel_statistics, standardiser
-from cifarmlp.nn import Float, Network, check_gradients, softmax_cross_entropy
-from cifarmlp.nn.gradcheck import Difference, checkable_network
+from cifarmlp.nn import Float, Network, check_gradients
+from cifarmlp.nn.gradcheck import LIMIT, Difference, checkable_network
 from cifarmlp.nn.layers import BatchNorm
+from cifarmlp.training.build import batch_norm_of, build_loss, hidden_blocks
 
-LIMIT = 1e-7
+__all__ = ["LIMIT", "NetworkCheck", "check_of", "run_checks", "wrong_parameters"]
 BATCH = 20
+CROSS_ENTROPY = CrossEntropyConfig()
 STATISTICS_OF = 10_000  # images; enough to put pixels on a scale of one, and quick
 
 
@@ -24,9 +28,9 @@ class NetworkCheck:
     mistake: `constant statistics` takes a batch's mean and variance for constants in the backward pass.
     """
 
-    hidden: tuple[int, ...]
-    batch_norm: tuple[float, float] | None
+    network: NetworkConfig
     lam: float = 0.005
+    loss: LossConfig = CROSS_ENTROPY
     measure: str = ""
     reported: dict[str, float] | None = None
     mistake: str | None = None
@@ -34,17 +38,24 @@ class NetworkCheck:
     @property
     def title(self) -> str:
         """Words such as `3 layers (50-30), batch norm, lambda 0.005`."""
-        widths = "-".join(str(width) for width in self.hidden) or "linear"
-        norm = "batch norm" if self.batch_norm else "no batch norm"
-        return f"{len(self.hidden) + 1} layers ({widths}), {norm}, lambda {self.lam:g}"
+        network = self.network
+        layers = f"{len(network.hidden) + 1} layers ({'-'.join(map(str, network.hidden)) or 'linear'})"
+        norm = norm_in_words(network).removeprefix(", ") or "no batch norm"
+        others = (network.activation.in_short(), network.dropout.in_short(), self.loss.in_words())
+        return ", ".join([layers, norm, *(words for words in others if words), f"lambda {self.lam:g}"])
+
+    @property
+    def note(self) -> str:
+        """A remark on initial weights that the check does not use, or nothing."""
+        init = self.network.init
+        if init.kind == "he":
+            return ""
+        return f"checked at He's initial weights, not at network.init ({init.in_words()})"
 
 
 def check_of(config: Config) -> NetworkCheck:
-    """Return the check of a config's network, with its lambda."""
-    norm = config.network.batch_norm
-    return NetworkCheck(
-        config.network.hidden, (norm.eps, norm.momentum) if norm else None, config.training.lam
-    )
+    """Return the check of a config's network, with its lambda and loss."""
+    return NetworkCheck(config.network, config.training.lam, config.training.loss)
 
 
 def run_checks(
@@ -56,16 +67,18 @@ def run_checks(
     standardiser(mean, std, np.float64)(dataset.train.pixels, np.arange(BATCH), x)
     for check in checks:
         rng = np.random.default_rng([seed, 2])
-        network = checkable_network([x.shape[1], *check.hidden, 10], check.batch_norm, rng)
+        blocks = hidden_blocks(check.network, seeds=[seed])
+        sizes = [x.shape[1], *check.network.hidden, 10]
+        network = checkable_network(sizes, batch_norm_of(check.network), rng, hidden=blocks)
         if check.mistake:
             _hold_statistics(network)
         labels, lam = dataset.train.labels[:BATCH], np.array([check.lam])
-        yield check, check_gradients(network, softmax_cross_entropy, x, labels, lam, rng)
+        yield check, check_gradients(network, build_loss(check.loss), x, labels, lam, rng)
 
 
 def wrong_parameters(differences: Sequence[Difference]) -> list[str]:
     """Return the parameters whose gradient is wrong: a relative difference of LIMIT or more, or nan."""
-    return [d.name for d in differences if not d.worst < LIMIT]
+    return [d.name for d in differences if not d.is_right]
 
 
 def _hold_statistics(network: Network) -> None:

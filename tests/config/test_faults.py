@@ -46,7 +46,8 @@ training:
         "7:33: network.hidden[4] is '1_000'; it must be a whole number: write the digits without separators",
         "8:15: network.batch_norm is 'yes'; it must be true, false or a mapping such as "
         "{eps: 1.0e-12, momentum: 0.9}",
-        "9:9: network.init is 'kaiming'; it must be he, xavier or a mapping such as {sigma: 0.001}",
+        "9:9: network.init is 'kaiming'; it must be he, xavier, lecun or a mapping such as {sigma: 0.001} or "
+        "{hidden: he, output: lecun}",
         "11:15: training.batch_size is 2.0; it must be a whole number: write 2",
         "12:3: unknown key 'lamda' in training; did you mean 'lambda'?",
         "13:3: unknown key 'eta' in training; did you mean 'training.schedule.eta'?",
@@ -134,13 +135,59 @@ training:
             "1:22: training.schedule is 5; it must be a mapping with kind: cyclic, ",
         ),
         (
-            "network: {hidden: 50}",
-            "1:19: network.hidden is 50; it must be a list of widths, such as [50, 30]",
+            "network: {hidden: wide}",
+            "1:19: network.hidden is 'wide'; it must be a list of widths, such as [50, 30]",
         ),
         ("network: {hidden: [0]}", "1:20: network.hidden[0] is 0; it must be at least 1"),
         (f"network: {{hidden: [{'1, ' * 1001}]}}", "1:19: network.hidden is a list; it must be at most 1000"),
         ("network: {batch_norm: 1}", "1:23: network.batch_norm is 1; it must be true, false or a mapping"),
         ("network: {init: normal}", "1:17: network.init lacks its sigma: write {sigma: 0.001}"),
+        (
+            "network: {init: {hidden: normal}}",
+            "1:26: network.init.hidden lacks its sigma: write {sigma: 0.001}",
+        ),
+        (
+            "network: {init: {hidden: {kind: he, sigma: 1}}}",
+            "1:44: network.init.hidden is he, which has no sigma",
+        ),
+        (
+            "network: {init: {sigma: 1, hidden: he}}",
+            "1:36: network.init is for all layers or {hidden: he, output: lecun}: remove one of the two",
+        ),
+        (
+            "network: {activation: swish}",
+            "1:23: network.activation is 'swish'; it must be relu, leaky_relu, elu, gelu, tanh, sigmoid or a",
+        ),
+        (
+            "network: {activation: {leaky_relu: 1}}",
+            "1:36: network.activation.leaky_relu is 1; it must be less",
+        ),
+        (
+            "network: {activation: {kind: relu, elu: 1}}",
+            "1:41: network.activation is relu, which has no elu: remove one of the two",
+        ),
+        ("network: {dropout: 1}", "1:20: network.dropout is 1; it must be a number from 0 to below 1"),
+        ("network: {dropout: yes}", "1:20: network.dropout is 'yes'; it must be a number from 0 to below 1"),
+        (
+            "network: {dropout: {hidden: [0.5, 1]}}",
+            "1:29: network.dropout.hidden is [0.5, 1]; it must be a number from 0 to below 1, or a list",
+        ),
+        (
+            "network: {hidden: [9, 9], dropout: [0.5]}",
+            "1:36: network.dropout has 1 rate for 2 hidden layers: give one a layer, or one number for all",
+        ),
+        (
+            "network: {batch_norm: {position: behind}}",
+            "1:34: network.batch_norm.position is 'behind'; it must be 'before' or 'after'",
+        ),
+        (
+            "training: {loss: mse}",
+            "1:18: training.loss is 'mse'; it must be cross_entropy, hinge, binary_cross_entropy or a",
+        ),
+        (
+            "training: {loss: {kind: hinge, label_smoothing: 0.1}}",
+            "1:32: training.loss.label_smoothing does not go with kind: hinge",
+        ),
         ("network: {init: {kind: he, sigma: 1}}", "1:35: network.init is he, which has no sigma"),
         (
             "network: {batch_norm: true}\ntraining: {batch_size: 1}",

@@ -14,6 +14,18 @@ from pydantic import ValidationError
 from cifarmlp.config import Config, CyclicConfig, load_config
 from cifarmlp.config import files as config_files
 
+NORM = {"eps": 1e-12, "momentum": 0.9, "position": "before"}
+
+
+def init(kind: str, sigma: float | None = None, **layers: Any) -> dict[str, Any]:
+    """An init as a config dumps it."""
+    return {"kind": kind, "sigma": sigma, "hidden": None, "output": None, **layers}
+
+
+def activation(kind: str, **number: float) -> dict[str, Any]:
+    """An activation as a config dumps it."""
+    return {"kind": kind, "leaky_relu": None, "elu": None, **number}
+
 
 def test_the_example_is_read_in_full() -> None:
     cyclic = {"kind": "cyclic", "eta_min": 1e-5, "eta_max": 0.1, "n_s": 2250, "cycles": 2}
@@ -37,12 +49,15 @@ def test_the_example_is_read_in_full() -> None:
         },
         "network": {
             "hidden": (50, 50),
-            "batch_norm": {"eps": 1e-12, "momentum": 0.9},
-            "init": {"kind": "he", "sigma": None},
+            "activation": activation("relu"),
+            "batch_norm": NORM,
+            "dropout": {"input": 0.0, "hidden": 0.0},
+            "init": init("he"),
         },
         "training": {
             "batch_size": 100,
             "lam": 0.005,
+            "loss": {"kind": "cross_entropy", "label_smoothing": 0.0},
             "optimiser": {"kind": "sgd"},
             "schedule": cyclic,
             "steps": None,
@@ -75,11 +90,47 @@ def test_everything_has_a_default_and_the_file_gives_the_name() -> None:
     ("text", "expected"),
     [
         ("network: {batch_norm: false}", {"network.batch_norm": None}),
-        ("network: {batch_norm: {eps: 1e-5}}", {"network.batch_norm": {"eps": 1e-5, "momentum": 0.9}}),
-        ("network: {init: xavier}", {"network.init": {"kind": "xavier", "sigma": None}}),
-        ("network: {init: {sigma: 0}}", {"network.init": {"kind": "normal", "sigma": 0.0}}),
-        ("network: {init: {kind: normal, sigma: 1}}", {"network.init": {"kind": "normal", "sigma": 1.0}}),
-        ("network: {init: {kind: he}}", {"network.init": {"kind": "he", "sigma": None}}),
+        ("network: {batch_norm: {eps: 1e-5}}", {"network.batch_norm": {**NORM, "eps": 1e-5}}),
+        ("network: {init: xavier}", {"network.init": init("xavier")}),
+        ("network: {init: {sigma: 0}}", {"network.init": init("normal", 0.0)}),
+        ("network: {init: {kind: normal, sigma: 1}}", {"network.init": init("normal", 1.0)}),
+        ("network: {init: lecun}", {"network.init": init("lecun")}),
+        (
+            "network: {init: {hidden: xavier, output: {sigma: 0.1}}}",
+            {
+                "network.init": init(
+                    "by_layer",
+                    hidden={"kind": "xavier", "sigma": None},
+                    output={"kind": "normal", "sigma": 0.1},
+                )
+            },
+        ),
+        ("network: {hidden: 50}", {"network.hidden": (50,)}),
+        ("network: {activation: gelu}", {"network.activation": activation("gelu")}),
+        (
+            "network: {activation: leaky_relu}",
+            {"network.activation": activation("leaky_relu", leaky_relu=0.01)},
+        ),
+        (
+            "network: {activation: {leaky_relu: 0.1}}",
+            {"network.activation": activation("leaky_relu", leaky_relu=0.1)},
+        ),
+        ("network: {activation: {elu: 2}}", {"network.activation": activation("elu", elu=2.0)}),
+        ("network: {activation: {kind: elu}}", {"network.activation": activation("elu", elu=1.0)}),
+        ("network: {dropout: 0.5}", {"network.dropout": {"input": 0.0, "hidden": 0.5}}),
+        ("network: {dropout: [0.5, 0]}", {"network.dropout": {"input": 0.0, "hidden": (0.5, 0.0)}}),
+        ("network: {dropout: {input: 0.2}}", {"network.dropout": {"input": 0.2, "hidden": 0.0}}),
+        (
+            "network: {hidden: 5, dropout: {input: 0.2, hidden: [0.5]}}",
+            {"network.dropout": {"input": 0.2, "hidden": (0.5,)}},
+        ),
+        ("network: {batch_norm: {position: after}}", {"network.batch_norm": {**NORM, "position": "after"}}),
+        ("training: {loss: hinge}", {"training.loss": {"kind": "hinge"}}),
+        (
+            "training: {loss: {label_smoothing: 0.1}}",
+            {"training.loss": {"kind": "cross_entropy", "label_smoothing": 0.1}},
+        ),
+        ("network: {init: {kind: he}}", {"network.init": init("he")}),
         ("network: {hidden: []}", {"network.hidden": ()}),
         ("training: {optimiser: momentum}", {"training.optimiser": {"kind": "momentum", "rho": 0.9}}),
         ("training: {optimiser: {kind: sgd}}", {"training.optimiser": {"kind": "sgd"}}),

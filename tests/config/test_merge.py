@@ -32,7 +32,11 @@ search: {coarse: {space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}}
         (["training.lambda=1e-5"], "training.lambda", 1e-5),
         (["network.hidden=[50, 30]"], "network.hidden", [50, 30]),
         (["network.batch_norm=false"], "network.batch_norm", False),
-        (["network.batch_norm.eps=1"], "network.batch_norm", {"eps": 1.0, "momentum": 0.9}),
+        (
+            ["network.batch_norm.eps=1"],
+            "network.batch_norm",
+            {"eps": 1.0, "momentum": 0.9, "position": "before"},
+        ),
         (["network.init.sigma=1"], "network.init", {"sigma": 1.0}),
         (["network.init.sigma=1", "network.init.kind=he"], "network.init", "he"),
         (["training.optimiser={kind: momentum}"], "training.optimiser", {"kind": "momentum", "rho": 0.9}),

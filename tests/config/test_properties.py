@@ -54,6 +54,15 @@ schedules = st.fixed_dictionaries(
 ) | st.fixed_dictionaries(
     {"kind": st.just("constant")}, optional={"eta": positive, "decay": st.floats(0.1, 1), "epochs": count}
 )
+activations = st.one_of(
+    st.sampled_from(["relu", "leaky_relu", "elu", "gelu", "tanh", "sigmoid"]),
+    st.fixed_dictionaries({"leaky_relu": share}),
+    st.fixed_dictionaries({"elu": positive}),
+)
+inits = st.sampled_from(["he", "xavier", "lecun"]) | st.fixed_dictionaries({"sigma": positive})
+losses = st.sampled_from(["cross_entropy", "hinge", "binary_cross_entropy"]) | st.fixed_dictionaries(
+    {"label_smoothing": share}
+)
 around = st.fixed_dictionaries({"uniform_within": positive}) | st.just({"between_best": True})
 several = st.lists(st.integers(0) | positive, min_size=1)
 draws = st.one_of(
@@ -70,8 +79,13 @@ configs = st.fixed_dictionaries(
             {},
             optional={
                 "hidden": st.lists(st.integers(1, 100_000), max_size=9),
-                "batch_norm": st.booleans() | st.fixed_dictionaries({"eps": positive, "momentum": share}),
-                "init": st.sampled_from(["he", "xavier"]) | st.fixed_dictionaries({"sigma": positive}),
+                "activation": activations,
+                "batch_norm": st.booleans()
+                | st.fixed_dictionaries(
+                    {"eps": positive, "momentum": share}, optional={"position": st.just("after")}
+                ),
+                "dropout": share | st.fixed_dictionaries({"input": share}, optional={"hidden": share}),
+                "init": inits | st.fixed_dictionaries({"hidden": inits, "output": inits}),
             },
         ),
         "training": st.fixed_dictionaries(
@@ -79,6 +93,7 @@ configs = st.fixed_dictionaries(
             optional={
                 "batch_size": st.integers(2, 10_000),
                 "lambda": st.floats(0, 1e300) | st.integers(0, 9),
+                "loss": losses,
                 "optimiser": st.sampled_from(
                     ["sgd", "momentum", {"kind": "nesterov", "rho": 0.5}, {"kind": "adam", "beta1": 0.5}]
                 ),

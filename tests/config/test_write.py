@@ -23,11 +23,14 @@ data:
   label_noise: 0.0
 network:
   hidden: [50, 50]
-  batch_norm: {eps: 1.0e-12, momentum: 0.9}
+  activation: relu
+  batch_norm: {eps: 1.0e-12, momentum: 0.9, position: before}
+  dropout: 0.0
   init: {sigma: 1.0e-05}
 training:
   batch_size: 100
   lambda: 0.005
+  loss: {kind: cross_entropy, label_smoothing: 0.0}
   optimiser: {kind: momentum, rho: 0.9}
   schedule: {kind: cyclic, eta_min: 1.0e-05, eta_max: 0.1, n_s: 2250, cycles: 2}
   steps: null
@@ -92,7 +95,7 @@ def test_the_schema_for_editors_knows_what_yaml_may_say() -> None:
     assert "lambda" in sections["TrainingConfig"]
     assert "lam" not in sections["TrainingConfig"]
     assert {"type": "boolean"} in sections["NetworkConfig"]["batch_norm"]["anyOf"]
-    assert {"enum": ["he", "xavier"]} in sections["NetworkConfig"]["init"]["anyOf"]
+    assert {"enum": ["he", "xavier", "lecun"]} in sections["NetworkConfig"]["init"]["anyOf"]
     assert {"enum": ["sgd", "momentum", "nesterov", "adam", "adamw"]} in sections["TrainingConfig"][
         "optimiser"
     ]["anyOf"]

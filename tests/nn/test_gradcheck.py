@@ -264,13 +264,8 @@ def test_the_worst_of_a_difference_is_nan_where_any_part_is() -> None:
     assert Difference("W1", 5, 0, 0.0, 1e-9, 3e-9, 2e-9).worst == 3e-9
 
 
-def test_the_network_is_left_one_update_further() -> None:
+def test_the_network_is_left_as_it_was() -> None:
     net, twin = three_layers(), three_layers()
     check(net)
-    x, labels = data(40)
-    eta = np.full(1, 0.1)
-    _, dlogits = softmax_cross_entropy(twin.forward(x), labels, eta)
-    twin.backward(dlogits)
-    SGD(twin).step(eta, np.array([0.01]))
     for name, parameter in twin.parameters().items():
-        np.testing.assert_allclose(net.parameters()[name], parameter, rtol=1e-12, atol=1e-14)
+        np.testing.assert_array_equal(net.parameters()[name], parameter)

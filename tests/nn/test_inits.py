@@ -11,6 +11,7 @@ from cifarmlp.nn.inits import draw_weights, sigma_of
     [
         ("he", 3072, 50, 0.025515518),  # sqrt(2 / 3072)
         ("he", 50, 10, 0.2),
+        ("lecun", 25, 10, 0.2),
         ("xavier", 3072, 50, 0.025310373),  # sqrt(2 / 3122)
         ("xavier", 30, 20, 0.2),
         (0.001, 3072, 50, 0.001),
@@ -43,6 +44,14 @@ def test_the_shapes_are_in_times_out() -> None:
 def test_layers_do_not_repeat_each_other() -> None:
     first, second = draw_weights(np.random.default_rng(1), [10, 10, 10], "he")
     assert np.abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.3
+
+
+def test_the_last_layer_may_have_an_init_of_its_own() -> None:
+    by_layer, he, output = (
+        draw_weights(np.random.default_rng(1), [20, 10, 8, 10], init) for init in (("he", 0.5), "he", 0.5)
+    )
+    for W, expected in zip(by_layer, [*he[:2], output[2]], strict=True):
+        np.testing.assert_array_equal(W, expected)
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -1,14 +1,21 @@
 """A deliberate mistake in the gradient is seen where it has an effect, and nowhere else."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from helpers import tiny
 
+from cifarmlp.config import NetworkConfig
 from cifarmlp.nn import Network
 from cifarmlp.training import gradcheck
 from cifarmlp.training.gradcheck import NetworkCheck
 
 NORM = (1e-12, 0.9)
+
+
+def network_of(*hidden: int, **settings: Any) -> NetworkConfig:
+    return NetworkConfig.model_validate({"hidden": hidden, "batch_norm": True, **settings})
 
 
 def wrong(check: NetworkCheck) -> list[str]:
@@ -27,8 +34,8 @@ def wrong(check: NetworkCheck) -> list[str]:
 def test_the_mistake_is_seen_below_a_normalisation_and_nowhere_else(
     hidden: tuple[int, ...], below: list[str]
 ) -> None:
-    assert wrong(NetworkCheck(hidden, NORM, mistake="constant statistics")) == below
-    assert wrong(NetworkCheck(hidden, NORM)) == []
+    assert wrong(NetworkCheck(network_of(*hidden), mistake="constant statistics")) == below
+    assert wrong(NetworkCheck(network_of(*hidden))) == []
 
 
 def test_the_mistake_takes_both_statistics_for_given_numbers() -> None:
@@ -48,11 +55,11 @@ def test_the_mistake_takes_both_statistics_for_given_numbers() -> None:
 
 
 def test_without_a_normalisation_there_is_no_such_mistake() -> None:
-    assert wrong(NetworkCheck((8, 6), None, mistake="constant statistics")) == []
+    assert wrong(NetworkCheck(network_of(8, 6, batch_norm=False), mistake="constant statistics")) == []
 
 
 def test_the_mistake_does_not_stay() -> None:
-    checks = [NetworkCheck((8,), NORM, mistake="constant statistics"), NetworkCheck((8,), NORM)]
+    checks = [NetworkCheck(network_of(8), mistake="constant statistics"), NetworkCheck(network_of(8))]
     (_, mistaken), (_, right) = gradcheck.run_checks(checks, tiny.dataset())
     assert gradcheck.wrong_parameters(mistaken) == ["W1"]
     assert gradcheck.wrong_parameters(right) == []

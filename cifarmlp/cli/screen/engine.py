@@ -35,7 +35,7 @@ def print_checks(source: str, checks: Iterable[tuple[NetworkCheck, list[Differen
 def _values(check: NetworkCheck, differences: Sequence[Difference]) -> dict[str, Any]:
     wrong = wrong_parameters(differences)
     parameters = [{**asdict(each), "right": each.name not in wrong} for each in differences]
-    return {"network": check.title, "right": not wrong, "parameters": parameters}
+    return {"network": check.title, "note": check.note, "right": not wrong, "parameters": parameters}
 
 
 def print_check(check: NetworkCheck, differences: Sequence[Difference], off: Sequence[str]) -> None:
@@ -56,6 +56,8 @@ def print_check(check: NetworkCheck, differences: Sequence[Difference], off: Seq
         for d in differences
     ]
     click.echo(f"\n{check.title}")
+    if check.note:
+        click.echo(check.note)
     click.echo(tabulate(rows, headers=columns, disable_numparse=True, stralign="right"))
     for name in off:
         worst = next(d.worst for d in differences if d.name == name)
@@ -70,9 +72,10 @@ def print_check_legend(source: str) -> None:
     """Print the meaning of the columns of `print_check`."""
     images = "CIFAR-10" if source == "cifar10" else "synthetic images (no CIFAR-10 here)"
     click.echo(
-        f"Analytic (a) against numeric (n, centred difference) gradients of the cost, float64, on {images}.\n"
+        f"Analytic (a) against numeric (n, centred difference) gradients of the loss, float64, on {images}.\n"
         "relative: ||a - n|| / (||a|| + ||n||), over the coordinates checked; directions: along random\n"
-        "directions through the whole parameter; update: what one step did, over -eta, against n.\n"
+        "directions through the whole parameter; update: what one step did, over -eta and less 2 lambda W,\n"
+        "against n.\n"
         f"A gradient is wrong from {LIMIT:.0e}."
     )
 
