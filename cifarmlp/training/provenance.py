@@ -7,7 +7,7 @@ other code or another NumPy, BLAS or processor rounds otherwise, which grows to 
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,23 +68,34 @@ def refuse_other_origin(subject: object, there: Fingerprint, here: Fingerprint, 
     subject: the thing, mostly its folder. Raises DataError for other images and, if strict, RunFolderError
     for other code or numerics, for which it warns else.
     """
-    changes = find_changes(there, here)
+    _refuse(subject, find_changes(there, here), strict)
+
+
+def _refuse(subject: object, changes: Changes, strict: bool) -> None:
     if changes.images:
-        remedy = "give --data-dir with the images that it was made of, or begin anew"
+        remedy = "give --data-dir with the images that it was made of, or begin anew elsewhere"
         raise DataError(f"{subject}: made of other images than those here ({changes.images[0]}); {remedy}")
     if changes.tolerable and strict:
         remedy = "go on without --strict, or begin anew"
         raise RunFolderError(f"{subject}: made with {changes.tolerable}; {remedy}")
     if changes.tolerable:
         message = f"{subject}: made with {changes.tolerable}: {EFFECT}"
-        warnings.warn(message, CifarmlpWarning, stacklevel=2)
+        warnings.warn(message, CifarmlpWarning, stacklevel=3)
 
 
 def refuse_other_folder(folder: Path, here: Fingerprint, strict: bool = False) -> None:
     """Call `refuse_other_origin` for a folder by its environment.json; one without it passes."""
-    there = read_environment(folder)
-    if there:
-        refuse_other_origin(folder, fingerprint(there), {**here, "threads": None}, strict)
+    refuse_other_folders([folder], here, strict)
+
+
+def refuse_other_folders(folders: Iterable[Path], here: Fingerprint, strict: bool = False) -> None:
+    """Call `refuse_other_folder` for many; those that differ alike are told of in one warning."""
+    here, alike = {**here, "threads": None}, dict[Changes, list[Path]]()
+    for folder in folders:
+        if there := read_environment(folder):
+            alike.setdefault(find_changes(fingerprint(there), here), []).append(folder)
+    for changes, (first, *others) in sorted(alike.items(), key=lambda item: not item[0].images):
+        _refuse(f"{first} and {len(others)} more" if others else first, changes, strict)
 
 
 def _code_keys(there: Fingerprint, here: Fingerprint) -> tuple[str, ...]:
