@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp import files
+from cifarmlp.config import differences, parse_config
 from cifarmlp.errors import CifarmlpWarning, ConfigError
 from cifarmlp.training.provenance import refuse_other_origin
 
@@ -127,9 +128,10 @@ class Keeper:
     def _check_config(self, there: str) -> None:
         if there == self.config:
             return
-        pairs = zip(there.splitlines(), self.config.splitlines(), strict=False)
-        changes = [f"{old.strip()} there, {new.strip()} here" for old, new in pairs if old != new]
-        raise ConfigError(f"{self.folder}: its checkpoint is of another config: {'; '.join(changes[:3])}")
+        name = f"{self.folder}: its checkpoint"
+        changes = differences(parse_config(there, name), parse_config(self.config, name))
+        if changes:  # else it is of a version with fewer keys
+            raise ConfigError(f"{name} is of another config: {'; '.join(changes[:3])}")
 
     def save(self, arrays: Mapping[str, NDArray[Any]], rows: list[dict[str, float]], seconds: float) -> None:
         """Save a checkpoint now. Raises RunFolderError."""

@@ -5,6 +5,7 @@
 The folder of each seed is a run folder, see `cifarmlp.training.run`.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -117,10 +118,19 @@ def refuse_changes(folder: Path, config: Config) -> None:
     if read_ended(folder) is None and checkpoint.load(folder)[0]:
         return  # its checkpoint has the whole config, and the error about it says what differs
     environment = read_environment(folder)
-    if environment and environment.config not in (None, digest(config)):
+    if environment and environment.config not in (None, digest(config), _digest_in(folder)):
         raise ConfigError(
             f"{folder}: its config.yaml has changed since it was begun; put it back, or train it as a new one"
         )
+
+
+def _digest_in(folder: Path) -> str | None:
+    """Return the digest of config.yaml as it stands, which another version wrote with other keys."""
+    try:
+        text = (folder / "config.yaml").read_text()
+    except (OSError, ValueError):
+        return None
+    return files.sha256(re.sub(r"^name: .*", "name: any", text, count=1).encode())
 
 
 def _config_in(folder: Path) -> Config | None:
