@@ -245,12 +245,13 @@ def run_study(
     trials: int | None = None,
     jobs: int | None = None,
     data_dir: str | Path | None = None,
+    strict: bool = False,
 ) -> StudyFolder:
     """Train what a study says, and return its folder. The same call goes on with an interrupted one.
 
-    study: a path, or the name of a shipped study. changes: ``KEY=VALUE`` for every config in it. only: words
-    of its sections' titles. repeats, trials: of each experiment and of each stage of a search, where not the
-    study's. jobs: trainings side by side; by default one a core.
+    study: a path, or a shipped study's name. changes: ``KEY=VALUE`` for every config in it. only: words of
+    its sections' titles. repeats, trials: of each experiment and of each stage of a search, where not the
+    study's. jobs: by default one a core. strict: refuse what was made with other code or another NumPy.
     Raises ConfigError, DataError, RunFolderError; CifarmlpError if a training failed twice, the others done.
 
     For example::
@@ -267,8 +268,8 @@ def run_study(
 
     loaded = load_study(find_study(str(study)), changes)
     plan = plan_study(loaded, Path(out), only=only, repeats=repeats, trials=trials)
-    jobs = jobs or parallel.cores()
-    folder, lost = studying.run_study(plan, Path(out), Path(data_dir) if data_dir else None, jobs=jobs)
+    place, jobs = Path(data_dir) if data_dir else None, jobs or parallel.cores()
+    folder, lost = studying.run_study(plan, Path(out), place, jobs=jobs, strict=strict)
     if lost:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         raise CifarmlpError(f"not trained after two tries: {reasons}")

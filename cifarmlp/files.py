@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
@@ -58,6 +59,18 @@ def make_folder(path: Path) -> Path:
     with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file or folder to the first free of NAME.aside-1, -2, ..., and return that path.
+
+    Raises RunFolderError.
+    """
+    with disk_errors(path):
+        taken = {each.name for each in path.parent.iterdir()}
+        numbers = itertools.count(1)
+        name = next(name for n in numbers if (name := f"{path.name}.aside-{n}") not in taken)
+        return path.rename(path.with_name(name))
 
 
 @contextmanager

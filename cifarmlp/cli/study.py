@@ -1,5 +1,6 @@
 """The command `study`: parse, call, print."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
-from cifarmlp.errors import CifarmlpError, ConfigError
+from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 
 if TYPE_CHECKING:
     from cifarmlp.study.plan import StudyPlan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @SET
 @click.option("--jobs", type=click.IntRange(1, 256), help="Trainings side by side. [default: one a core]")
 @click.option("--dask", metavar="ADDRESS", help="Search on a Dask cluster, such as tcp://host:8786.")
+@click.option("--strict", is_flag=True, help="Refuse what was trained with other code or another NumPy.")
 @click.option("--dry-run", is_flag=True, help="Only say what there is to train, and how long it takes.")
 @TABLES
 @FIGURES
@@ -39,6 +41,7 @@ def study(
     overrides: tuple[str, ...],
     jobs: int | None,
     dask: str | None,
+    strict: bool,
     dry_run: bool,
     form: Literal["md", "tex"] | None,
     figures: bool,
@@ -61,14 +64,15 @@ def study(
     if as_json and dry_run:
         raise ConfigError("--json is for results; leave it out with --dry-run")
     plans = _plans(names, overrides, out, only, repeats, trials)
+    _refuse_page(plans, out)
     cluster = parallel.connect(dask) if dask is not None else None
     jobs = jobs or parallel.cores()
     cores = parallel.size(cluster) if cluster else jobs
     if dry_run:
         for plan in plans:
-            print_plan(plan, data_dir, out, jobs, cores)
+            print_plan(plan, data_dir, out, jobs, cores, strict)
         return
-    folders, failures = _run(plans, out, data_dir, jobs, cores, cluster, quiet)
+    folders, failures = _run(plans, out, data_dir, jobs, cores, cluster, strict, quiet)
     _show(folders, out, form, figures, as_json)
     if failures:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
@@ -100,6 +104,7 @@ def _run(
     jobs: int,
     cores: int,
     cluster: Any,
+    strict: bool,
     quiet: bool,
 ) -> tuple[list[Path], dict[str, str]]:
     """Run each study; a signal ends the process, with a line on how to go on."""
@@ -112,7 +117,7 @@ def _run(
     for plan in plans:
         folder, reasons = run_study(
             plan, out, data_dir, jobs=jobs, cores=cores, command=command, events=study_events(quiet),
-            cluster=cluster, stop=stop,
+            cluster=cluster, stop=stop, strict=strict,
         )  # fmt: skip
         if stop():
             print_interrupted(command)
@@ -123,15 +128,34 @@ def _run(
     return folders, failures
 
 
+def _page(folders: "Sequence[Path]", out: Path) -> Path:
+    """Return where the page of the studies in these folders goes."""
+    from cifarmlp.report.write import PAGE
+
+    return (folders[0] if len(folders) == 1 else out) / PAGE
+
+
+def _refuse_page(plans: "Sequence[StudyPlan]", out: Path) -> None:
+    """Refuse, before anything is trained, to write the page over a file that is none."""
+    from cifarmlp.report.write import refuse_other_file
+
+    refuse_other_file(_page([plan.folder for plan in plans], out))
+
+
 def _show(
     folders: list[Path], out: Path, form: Literal["md", "tex"] | None, figures: bool, as_json: bool
 ) -> None:
-    """Write the page, and print the verdicts."""
+    """Write the page, and print the verdicts, even if the page can't be written."""
     from cifarmlp.cli.screen.study import print_verdicts
     from cifarmlp.report.build import build_page
-    from cifarmlp.report.write import PAGE, write_page
+    from cifarmlp.report.write import write_page
     from cifarmlp.study.folder import load_study_folder
 
-    page = (folders[0] if len(folders) == 1 else out) / PAGE
-    write_page(build_page(folders, page.parent), page, form, figures)
-    print_verdicts([load_study_folder(folder) for folder in folders], page, as_json)
+    page, states = _page(folders, out), [load_study_folder(folder) for folder in folders]
+    try:
+        write_page(build_page(folders, page.parent), page, form, figures)
+    except CifarmlpError as error:
+        print_verdicts(states, None, as_json)
+        again = shlex.join(["cifarmlp", "report", *map(str, folders), "--output", "FILE"])
+        raise RunFolderError(f"{error}; the page can be had again by: {again}") from error
+    print_verdicts(states, page, as_json)

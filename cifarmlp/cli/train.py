@@ -56,6 +56,7 @@ def train(
     earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
     stop = watch_signals()
     first: tuple[Path, list[Outcome]] | None = None
+    checksum = ""
     for training, dataset in _prepare(todo, earlier, repeats or 1, out, data_dir):
         progress = TrainingProgress(training.config.name, quiet)
         outcomes = train_seeds(
@@ -64,9 +65,9 @@ def train(
         print_outcomes(training, outcomes, as_json)
         if stop():
             sys.exit(INTERRUPTED + stop())
-        if first and len(outcomes) > 1:
+        if first and len(outcomes) > 1 and dataset.checksum == checksum:
             print_difference(compare_pairs(*first, training.folder, outcomes), as_json)
-        first = first or (training.folder, outcomes)
+        first, checksum = first or (training.folder, outcomes), checksum or dataset.checksum
 
 
 def _load_configs(
@@ -86,10 +87,13 @@ def _load_configs(
 def _prepare(
     configs: "Sequence[Config]", earlier: "Repeats | None", seeds: int, out: Path, data_dir: Path | None
 ) -> "Iterator[tuple[Repeats, Dataset]]":
-    """Yield each training with its images, which are there before a folder is claimed for it."""
+    """Yield each training with its images; what can be refused is refused before the first."""
     from cifarmlp import data
-    from cifarmlp.training.seeds import claim_repeats
+    from cifarmlp.training.seeds import Repeats, claim_repeats
 
-    for config in [earlier.config] if earlier else configs:
-        dataset = data.load(config.data.source, data_dir, download=True)
+    todo = [earlier.config] if earlier else configs
+    for config in todo:
+        Repeats(out, config, seeds).places()
+    datasets = [data.load(config.data.source, data_dir, download=True) for config in todo]
+    for config, dataset in zip(todo, datasets, strict=True):
         yield earlier or claim_repeats(config, seeds, out), dataset

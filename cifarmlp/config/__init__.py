@@ -9,7 +9,7 @@ reading with schema.py.
 
 from cifarmlp.config.data_section import DataConfig
 from cifarmlp.config.files import find_config, shipped_configs
-from cifarmlp.config.load import load_config, override_with
+from cifarmlp.config.load import load_config, override_with, parse_config
 from cifarmlp.config.losses import LossConfig
 from cifarmlp.config.network_section import BatchNormConfig, InitConfig, NetworkConfig
 from cifarmlp.config.optimisers import (
@@ -59,6 +59,7 @@ __all__ = [
     "json_schema",
     "load_config",
     "override_with",
+    "parse_config",
     "refuse_other_config",
     "shipped_configs",
     "to_yaml",

@@ -83,9 +83,15 @@ def _settings(runs: Runs) -> Iterator[Block]:
 
 def _differences(runs: Runs) -> Iterator[Block]:
     first, *others = runs
-    rows = [row for name in others for row in _pairs(name, runs[first], runs[name])]
-    if not rows:
+    changes = {name: comparison.origin_changes(runs[first], runs[name]) for name in others}
+    for name, each in changes.items():
+        if note := comparison.origin_note(first, name, each):
+            yield Text(f"{note}.", "note")
+    alike = [name for name in others if not changes[name].images]
+    rows = [row for name in alike for row in _pairs(name, runs[first], runs[name])]
+    if not rows and alike:
         yield Text("No two of them have a seed in common, so there are no paired differences.")
+    if not rows:
         return
     header = ("run", "accuracy", "difference", "95 % interval", "seeds", f"against {first}")
     caption = (

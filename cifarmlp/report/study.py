@@ -19,6 +19,7 @@ from cifarmlp.report.verdicts import (
     study_name,
     summary_table,
 )
+from cifarmlp.runs.comparison import origin_changes
 from cifarmlp.runs.folder import Run
 from cifarmlp.search.folder import Search
 from cifarmlp.search.summary import summarise_search
@@ -29,6 +30,7 @@ from cifarmlp.study.schema import Experiment, StudySection
 from cifarmlp.text import duration
 from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import summarise
+from cifarmlp.training.provenance import EFFECT
 
 SHOWN = (("train", "loss"), ("validation", "loss"), ("test", "accuracy"))
 
@@ -50,7 +52,9 @@ def _texts(studies: Sequence[StudyFolder]) -> Iterator[Text]:
 
 
 def _notes(studies: Sequence[StudyFolder]) -> Iterator[Text]:
-    for note in (_progress_note(studies), _change_note(studies), _image_note(studies)):
+    faults = (f"{fault}." for state in studies for fault in state.faults)
+    origins = (_origin_note(state) for state in studies)
+    for note in (_progress_note(studies), *faults, _change_note(studies), _image_note(studies), *origins):
         if note:
             yield Text(note, "note")
 
@@ -79,6 +83,19 @@ def _image_note(studies: Sequence[StudyFolder]) -> str:
         "The images that this was trained on do not have the official CIFAR-10's checksum: the "
         "accuracies are those of this copy."
     )
+
+
+def _origin_note(state: StudyFolder) -> str:
+    """Return what to tell of a study whose runs were made of different images, code or numerics; or ''."""
+    by_source: dict[str, list[Run]] = {}
+    for run in state.experiments.values():
+        by_source.setdefault(run.config.data.source, []).append(run)
+    changes = [origin_changes(*runs) for runs in by_source.values()]
+    name = study_name(state)
+    if any(each.images for each in changes):
+        return f"{name}: its runs were trained on different images, and the conclusions from those are open."
+    told = "; ".join(dict.fromkeys(each.tolerable for each in changes if each.tolerable))
+    return f"{name}: its runs were made with {told}: {EFFECT}." if told else ""
 
 
 def _sections(state: StudyFolder, beside: Path, several: bool) -> Iterator[Section]:

@@ -13,7 +13,9 @@ from cifarmlp.render.curves import MeanCurve, draw_overlay
 from cifarmlp.runs.folder import Run, load_training, unique_names
 from cifarmlp.stats import mean_interval
 from cifarmlp.text import escape, yaml_line
+from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import PARTS, Outcome, summarise
+from cifarmlp.training.provenance import EFFECT, Changes, changes_between
 
 ASIDE = ("name", "search")  # sections of a config that change nothing in a training
 ABSENT = ""
@@ -115,23 +117,43 @@ def _value(values: Mapping[str, Any], key: str) -> Any:
 
 def _differences_to_first(runs: Sequence[ComparedRun]) -> dict[str, Mapping[str, Any]]:
     first, *others = runs
-    alike = [other for other in others if _source(other) == _source(first)]
+    alike = [other for other in others if not origin_changes(first.run, other.run).images]
     paired = {c.label: paired_differences(first.run.outcomes(), c.run.outcomes()) for c in alike}
     return {label: parts for label, parts in paired.items() if any(each["n"] > 1 for each in parts.values())}
 
 
-def _source(compared: ComparedRun) -> str:
-    return compared.run.config.data.source
+def origin_changes(*runs: Run) -> Changes:
+    """Return how what the first seed was made of differs from what any other seed of these runs was made of.
+
+    Only seeds that have ended count. See `provenance.Changes`.
+    """
+    seeds = [(run, seed) for run in runs for seed in run.seeds if seed.outcome]
+    sources = dict.fromkeys(run.config.data.source for run, _ in seeds)
+    if len(sources) > 1:
+        return Changes(images=(f"images were {' and '.join(sources)}",))
+    first, *others = [read_environment(seed.folder) for _, seed in seeds] or [None]
+    changes = [changes_between(first, other) for other in others]
+    kinds = ("images", "code", "numerics")
+    return Changes(*(tuple(dict.fromkeys(c for each in changes for c in getattr(each, k))) for k in kinds))
+
+
+def origin_note(first: str, label: str, changes: Changes) -> str:
+    """Return what to tell of a run that was made of other images, code or numerics than the first; or ''."""
+    if changes.images:
+        return f"{label}: other images than {first}, so no differences to it"
+    return f"{label} and {first}: {changes.tolerable}: {EFFECT}" if changes.tolerable else ""
 
 
 def _notes(runs: Sequence[ComparedRun]) -> list[str]:
-    first = runs[0]
+    first, *others = runs
     missing = [seed.folder for each in runs for seed in each.run.seeds if seed.outcome is None]
     notes = [f"{escape(str(f))}: not ended, or damaged; left out of the figures" for f in missing]
     empty = [each.run.folder for each in runs if not each.run.seeds]
     notes += [f"{escape(str(f))}: none of its seeds has been begun" for f in empty]
-    others = [each.label for each in runs if _source(each) != _source(first)]
-    return notes + [f"{label}: other images than {first.label}, so no differences to it" for label in others]
+    mixed = [each.label for each in runs if origin_changes(each.run).images]
+    notes += [f"{label}: its own seeds were trained on different images" for label in mixed]
+    told = [origin_note(first.label, each.label, origin_changes(first.run, each.run)) for each in others]
+    return notes + [note for note in told if note]
 
 
 def mean_curve(run: Run) -> MeanCurve:

@@ -1,6 +1,8 @@
 """Folder of a study: study.json, with the request and its record, and the runs and searches beside it."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,13 +11,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cifarmlp import files
 from cifarmlp.config import to_yaml
-from cifarmlp.errors import RunFolderError
+from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.runs.folder import Run, load_run
 from cifarmlp.search.folder import Search, read_search
 from cifarmlp.study.load import LoadedStudy, config_name, slug
 from cifarmlp.study.schema import Study
 from cifarmlp.training import environment
+from cifarmlp.training.seeds import refuse_changes
 
 # `files.write_json` writes nan as null
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
@@ -75,12 +78,16 @@ class StudyRecord(BaseModel):
 
 @dataclass
 class StudyFolder:
-    """A study as far as it has come; experiments and searches that have not begun are absent."""
+    """A study as far as it has come; experiments and searches that have not begun are absent.
+
+    faults: of those that are left out, see `load_study_folder`, a line each.
+    """
 
     folder: Path
     record: StudyRecord
     experiments: dict[str, Run] = field(default_factory=dict)
     searches: dict[str, Search] = field(default_factory=dict)  # by the section's title
+    faults: list[str] = field(default_factory=list)
 
     @property
     def study(self) -> Study:
@@ -131,14 +138,43 @@ def place_of(folder: Path, experiment: str) -> Path:
 
 
 def load_study_folder(folder: Path) -> StudyFolder:
-    """Load a study as it was left. Raises RunFolderError if the folder is not a study's, or is damaged."""
+    """Load a study as it was left. Raises RunFolderError if the folder is not a study's, or is damaged.
+
+    A run or search in it that is damaged, or is not the study's own, is left out, and its fault noted.
+    """
     state = StudyFolder(folder, read_record(folder))
     for section in state.study.sections:
         for experiment in section.experiments:
-            place = place_of(folder, experiment.name)
-            if (place / "config.yaml").is_file():
-                state.experiments[experiment.name] = load_run(place)
-        searches = files.folders(folder, config_name(state.record.asked.name, section.title))
-        if section.search and searches:
-            state.searches[section.title] = read_search(searches[0])
+            with _faults_noted(state):
+                _load_experiment(state, experiment.name)
+        if section.search:
+            with _faults_noted(state):
+                _load_search(state, section.title)
     return state
+
+
+@contextmanager
+def _faults_noted(state: StudyFolder) -> Iterator[None]:
+    try:
+        yield
+    except (ConfigError, RunFolderError) as error:
+        state.faults.append(f"{str(error).splitlines()[0]}; it is left out here")
+
+
+def _load_experiment(state: StudyFolder, name: str) -> None:
+    """Load an experiment that has begun. Raises ConfigError if it is not this study's, RunFolderError."""
+    place = place_of(state.folder, name)
+    if not (place / "config.yaml").is_file():
+        return
+    run, wanted = load_run(place), config_name(state.record.asked.name, name)
+    if run.config.name != wanted:
+        raise ConfigError(f"{place} is of another experiment: name is {run.config.name} there, {wanted} here")
+    for seed in run.seeds:
+        refuse_changes(seed.folder, seed.config)
+    state.experiments[name] = run
+
+
+def _load_search(state: StudyFolder, title: str) -> None:
+    """Load a search that has begun. Raises RunFolderError if it is damaged."""
+    for folder in files.folders(state.folder, config_name(state.record.asked.name, title))[:1]:
+        state.searches[title] = read_search(folder)

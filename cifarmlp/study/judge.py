@@ -9,6 +9,7 @@ import numpy as np
 from cifarmlp.config import Config
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.render.document import Verdict
+from cifarmlp.runs.comparison import origin_changes
 from cifarmlp.runs.folder import Run
 from cifarmlp.search.folder import Search
 from cifarmlp.search.ranking import NOISE, Trial, rank
@@ -233,6 +234,8 @@ def judge_difference(claim: Claim, first: Run, second: Run) -> Judgement:
     interval = f" [{low:+.4f}, {high:+.4f}]" if len(known) > 1 else ""
     obtained = f"{mean:+.4f}{interval} (n = {len(known)})" if known else "-"
     verdict = rules.of_difference(known, claim.expected) if pairs else Verdict("no seed in common", "open")
+    if origin_changes(first, second).images:
+        obtained, verdict = "-", Verdict("trained on different images: no difference is taken", "open")
     what = f"{claim.quantity}, {' minus '.join(_short_names(claim))}"
     return Judgement(claim.claim, what, claim.expected, obtained, verdict)
 

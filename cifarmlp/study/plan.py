@@ -1,6 +1,7 @@
 """Work of a study: what is done, what can be copied from earlier runs, what is left to train."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,15 +9,16 @@ from pathlib import Path
 from cifarmlp import files
 from cifarmlp.config import Config, override_with
 from cifarmlp.data import Dataset, load
-from cifarmlp.errors import ConfigError
+from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.search.folder import Search, read_search
 from cifarmlp.search.plan import expected_populations, prepare_search, resume_search
 from cifarmlp.search.populations import configs_of
 from cifarmlp.study.folder import StudyRecord, StudyRequest, find_study_folder, place_of, read_record
 from cifarmlp.study.load import LoadedStudy, slug
-from cifarmlp.study.reuse import finished_runs, key_of
+from cifarmlp.study.reuse import finished_runs, source_for
 from cifarmlp.study.schema import Experiment, GradientCheck, StudySection
 from cifarmlp.training.cost import estimate, work_of
+from cifarmlp.training.environment import describe, fingerprint
 from cifarmlp.training.outcome import read_ended
 from cifarmlp.training.seeds import Repeats, SeedTask
 
@@ -31,6 +33,11 @@ class StudyPlan:
     folder: Path
     record: StudyRecord
     only: tuple[str, ...]
+
+    @cached_property
+    def whole(self) -> "StudyPlan":
+        """This plan with all sections of the study."""
+        return replace(self, only=tuple(section.title for section in self.loaded.study.sections))
 
     @cached_property
     def sections(self) -> list[StudySection]:
@@ -124,8 +131,13 @@ def load_images(study: StudyPlan, data_dir: Path | None, *, download: bool = Fal
     return {source: load(source, data_dir, download=download) for source in sources}
 
 
-def copies_for(study: StudyPlan, out: Path, datasets: dict[str, Dataset]) -> list[tuple[Missing, Path]]:
-    """Pair what has no folder yet with the finished run or search below `out` that it can be copied from."""
+def copies_for(
+    study: StudyPlan, out: Path, datasets: dict[str, Dataset], strict: bool = False
+) -> list[tuple[Missing, Path]]:
+    """Pair what has no folder yet with the finished run or search below `out` that it can be copied from.
+
+    strict: not from one that was made with other numerics.
+    """
     finished = finished_runs(out)
     places = [Missing(place, config, is_search=False) for place, config in study.trainings.items()]
     places += [
@@ -134,15 +146,21 @@ def copies_for(study: StudyPlan, out: Path, datasets: dict[str, Dataset]) -> lis
         if not files.folders(study.folder, config.name)
     ]
     missing = [each for each in places if not each.place.exists()]
-    keys = [key_of(each.config, datasets[each.config.data.source], each.is_search) for each in missing]
-    return [(each, finished[key]) for each, key in zip(missing, keys, strict=True) if key in finished]
+    here = {source: fingerprint(describe(dataset, 1)) for source, dataset in datasets.items()}
+    copies = [
+        (each, source_for(finished, each.config, here[each.config.data.source], each.is_search, strict))
+        for each in missing
+    ]
+    return [(each, source) for each, source in copies if source is not None]
 
 
-def trainings_left(study: StudyPlan, data_dir: Path | None = None, jobs: int = 1) -> list[SeedTask]:
+def trainings_left(
+    study: StudyPlan, data_dir: Path | None = None, jobs: int = 1, strict: bool = False
+) -> list[SeedTask]:
     """Return the seeds without an outcome, longest first: the last to end should be short ones."""
     threads = 1 if jobs > 1 else None
     tasks = [
-        SeedTask(config, place, data_dir, threads, strict=False)
+        SeedTask(config, place, data_dir, threads, strict)
         for place, config in study.trainings.items()
         if read_ended(place) is None
     ]
@@ -155,21 +173,23 @@ def searches_left(study: StudyPlan) -> list[Config]:
 
 
 def _has_finished(folder: Path, config: Config) -> bool:
-    searches = files.folders(folder, config.name)
-    return bool(searches) and read_search(searches[0]).plan.status == "finished"
+    with suppress(RunFolderError):  # a damaged one is done again
+        searches = files.folders(folder, config.name)
+        return bool(searches) and read_search(searches[0]).plan.status == "finished"
+    return False
 
 
 def is_finished(study: StudyPlan) -> bool:
     """Return whether nothing is left to do in any section, wanted or not."""
-    whole = replace(study, only=tuple(section.title for section in study.loaded.study.sections))
     is_checked = set(study.loaded.checks) <= set(study.record.checks)
-    return is_checked and not trainings_left(whole) and not searches_left(whole)
+    return is_checked and not trainings_left(study.whole) and not searches_left(study.whole)
 
 
 def search_of(study: StudyPlan, config: Config, cores: int) -> Search:
-    """Return the search of a config as far as it has come, or a new one."""
+    """Return the search of a config as far as it has come; a new one if none was begun, or it is damaged."""
     for folder in files.folders(study.folder, config.name):
-        return resume_search(folder, config, [], None)
+        with suppress(RunFolderError):
+            return resume_search(folder, config, [], None)
     return prepare_search(config, [], 1, cores, study.folder)
 
 

@@ -2,64 +2,112 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from cifarmlp import files
-from cifarmlp.config import Config, load_config, to_yaml
-from cifarmlp.data import Dataset
+from cifarmlp.config import Config, digest, load_config, to_yaml
 from cifarmlp.errors import CifarmlpError
 from cifarmlp.search.folder import read_search
 from cifarmlp.training import environment
 from cifarmlp.training.outcome import read_ended
+from cifarmlp.training.provenance import Fingerprint, find_changes
 
-Key = tuple[str, str, str]
-NOT_COPIED = (".lock", ".owner.json", ".*.tmp")
-
-
-def key_of(config: Config, dataset: Dataset, searched: bool = False) -> Key:
-    """Return what decides the numbers of a training or a search: its config, the code and the images.
-
-    The name in the config is left out, and for a training the section `search`.
-    """
-    return _text(config, searched), environment.code_digest(), dataset.checksum
+# Patterns of the names of a finished training's and a search's files.
+PARTS = (
+    "config.yaml", "environment.json", "metrics.csv", "batch_loss.csv", "checkpoint.npz", "model.npz",
+    "snapshot*.npz", "curves.png", "result.json",
+    "search.json", "seeds.csv", "trials.csv", "top.json", "search.png", "best.yaml",
+)  # fmt: skip
 
 
-def finished_runs(out: Path) -> dict[Key, Path]:
-    """Return the folders below `out` with a finished training or search, by what decides their numbers."""
+@dataclass(frozen=True)
+class Source:
+    """A finished training or search to copy, and what it was made of."""
+
+    folder: Path
+    origin: Fingerprint
+
+
+def finished_runs(out: Path) -> dict[str, list[Source]]:
+    """Return the finished trainings and searches below `out`, by their config as text, see `_text`."""
     folders = {path.parent for name in ("result.json", "search.json") for path in out.rglob(name)}
-    whole = [path for path in folders if not any(part[0] == "." for part in path.relative_to(out).parts)]
-    return {key: folder for folder in sorted(whole) for key in _key_in(folder) if _is_whole(folder)}
+    finished: dict[str, list[Source]] = {}
+    for folder in sorted(folders):
+        is_hidden = any(part[0] == "." for part in folder.relative_to(out).parts)
+        there = environment.read_environment(folder)
+        if there and there.code and not is_hidden and _is_whole(folder):
+            with suppress(CifarmlpError):
+                text = _text(load_config(folder / "config.yaml"), (folder / "search.json").exists())
+                finished.setdefault(text, []).append(Source(folder, environment.fingerprint(there)))
+    return finished
+
+
+def source_for(
+    finished: Mapping[str, Sequence[Source]],
+    config: Config,
+    here: Fingerprint,
+    searched: bool = False,
+    strict: bool = False,
+) -> Path | None:
+    """Return the folder to copy a training or search from, or None.
+
+    It has the same config, but for its name, the same images and code, and, if strict, the same numerics;
+    those are preferred in any case. finished: see `finished_runs`. here: what it would be made of.
+    """
+    alike = [
+        (find_changes(each.origin, here), each.folder) for each in finished.get(_text(config, searched), ())
+    ]
+    fitting = {changes.numerics: folder for changes, folder in alike if not changes.images + changes.code}
+    if strict or () in fitting:
+        return fitting.get(())
+    return next(iter(fitting.values()), None)
 
 
 def copy_run(source: Path, target: Path, config: Config) -> None:
-    """Copy the folder `source` to `target`, whole or not at all, with another `config`.
+    """Copy a training or search to `target`, whole or not at all, with another `config`.
 
-    Raises RunFolderError if that fails.
+    Only its own files are copied, and no link is followed. Raises RunFolderError if that fails.
     """
     half = target.with_name(f".{target.name}.copy")
     with files.disk_errors(target):
         shutil.rmtree(half, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, half, ignore=shutil.ignore_patterns(*NOT_COPIED))
+        half.mkdir(parents=True)
+        for path in _parts(source):
+            shutil.copyfile(path, half / path.name, follow_symlinks=False)
         files.write_text(half / "config.yaml", to_yaml(config))
+        _note_config(half, config)
         os.replace(half, target)
 
 
+def _note_config(folder: Path, config: Config) -> None:
+    """Write the digest of a training's config to environment.json: the one copied may have had a search."""
+    there = environment.read_environment(folder)
+    if there and there.config not in (None, digest(config)):
+        environment.write_environment(folder, there.model_copy(update={"config": digest(config)}))
+
+
+def _parts(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if any(fnmatch(path.name, pattern) for pattern in PARTS)]
+
+
 def _text(config: Config, searched: bool) -> str:
+    """Return a config as text, without its name and, for a training, the section `search`."""
     return to_yaml(config.model_copy(update={"name": "any"} if searched else {"name": "any", "search": None}))
 
 
-def _key_in(folder: Path) -> Iterator[Key]:
-    there = environment.read_environment(folder)
-    if there and there.code:
-        with suppress(CifarmlpError):
-            text = _text(load_config(folder / "config.yaml"), (folder / "search.json").exists())
-            yield text, there.code, there.data.sha256
-
-
 def _is_whole(folder: Path) -> bool:
+    """Return whether it has ended, and all of its files are files, and no links, pipes or folders."""
+    try:
+        are_files = all(stat.S_ISREG(path.lstat().st_mode) for path in _parts(folder))
+    except OSError:
+        return False
+    if not are_files:
+        return False
     if not (folder / "search.json").exists():
         return read_ended(folder) is not None
     try:

@@ -1,6 +1,7 @@
 """Carry out a study: copy what was trained before, train the rest on all cores."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,10 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from cifarmlp import files
 from cifarmlp.data import Dataset
+from cifarmlp.errors import CifarmlpWarning, RunFolderError
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.search.ranking import Trial
 from cifarmlp.search.run import StageProgress, run_search
 from cifarmlp.study.folder import Status, write_record
+from cifarmlp.study.ownership import refuse_other_origins, refuse_others, set_aside_damage
 from cifarmlp.study.plan import (
     NOWHERE,
     StudyPlan,
@@ -76,24 +79,30 @@ def run_study(
     events: StudyEvents = SILENCE,
     cluster: Any = None,
     stop: Stop = lambda: 0,
+    strict: bool = False,
 ) -> tuple[Path, Failures]:
     """Do what is left of a study.
 
     Returns its folder, and what could not be trained, by name, with the reason. jobs: trainings side by side;
-    cores: of a search's workers, which may be on a cluster (default: jobs). command: for study.json.
-    Raises DataError before anything is written; RunFolderError if another process is at work in the folder or
-    it can't be written.
+    cores: of a search's workers, which may be on a cluster (default: jobs). command: for study.json. strict:
+    refuse what was made with other code or numerics. Before anything is written, raises ConfigError or
+    DataError if something can't be trained, or is in the folder and of another config or of other images;
+    RunFolderError if another process is at work in the folder or it can't be written.
     """
     datasets = load_images(study, data_dir, download=True)
+    refuse_others(study, datasets, strict)
+    for config in study.searches:
+        search_of(study, config, cores or jobs)  # raises the ConfigError of a trial
     study = _begin(study, out)
     is_idle = study.record.status == "finished" and not trainings_left(study)
     watch = Stopwatch(study.record.seconds, is_idle)
     with files.lock(study.folder):
         study.record.jobs, study.record.command = jobs, [escape(word) for word in command]
         _note(study, watch)
-        _copy_finished(study, out, datasets)
+        set_aside_damage(study)
+        _copy_finished(study, out, datasets, strict)
         _check_gradients(study, datasets, stop)
-        failures = _train(study, data_dir, jobs, events, watch, stop)
+        failures = _train(study, trainings_left(study, data_dir, jobs, strict), jobs, events, watch, stop)
         _diagnose(study, datasets, stop)
         failures |= _search(study, data_dir, cores or jobs, cluster, events, watch, stop)
         _note(study, watch, "interrupted" if stop() or failures else _status(study))
@@ -117,12 +126,18 @@ def _note(study: StudyPlan, watch: Stopwatch, status: Status = "running") -> Non
     write_record(study.folder, study.record)
 
 
-def _copy_finished(study: StudyPlan, out: Path, datasets: dict[str, Dataset]) -> None:
-    """Copy what was trained before, below `out`, with the same config, code and images."""
-    copies = copies_for(study, out, datasets)
-    for each, source in copies:
-        copy_run(source, each.place, each.config)
-    outcomes = [read_ended(each.place) for each, _ in copies]
+def _copy_finished(study: StudyPlan, out: Path, datasets: dict[str, Dataset], strict: bool) -> None:
+    """Copy what was trained before, below `out`, with the same config, code and images; tell of numerics."""
+    copies = []
+    for each, source in copies_for(study, out, datasets, strict):
+        try:
+            copy_run(source, each.place, each.config)
+            copies.append(each)
+        except RunFolderError as error:
+            message = f"{source}: can't be copied, and so is trained again: {error}"
+            warnings.warn(message, CifarmlpWarning, stacklevel=2)
+    refuse_other_origins([(each.place, each.config) for each in copies], datasets, strict)
+    outcomes = [read_ended(each.place) for each in copies]
     study.record.copied += len(copies)
     study.record.copied_seconds += sum(outcome.seconds for outcome in outcomes if outcome)
 
@@ -141,13 +156,12 @@ def _check_gradients(study: StudyPlan, datasets: dict[str, Dataset], stop: Stop)
 
 
 def _train(
-    study: StudyPlan, data_dir: Path | None, jobs: int, events: StudyEvents, watch: Stopwatch, stop: Stop
+    study: StudyPlan, tasks: Sequence[SeedTask], jobs: int, events: StudyEvents, watch: Stopwatch, stop: Stop
 ) -> Failures:
     failures: Failures = {}
     for each in study.experiments.values():
         files.make_folder(each.folder)
         begin_repeats(each)
-    tasks = trainings_left(study, data_dir, jobs)
     events.start(study, tasks)
     for task, result in map_unordered(train_seed, tasks, min(jobs, max(1, len(tasks))), stop=stop):
         if isinstance(result, Lost):

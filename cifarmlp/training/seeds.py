@@ -5,9 +5,10 @@
 The folder of each seed is a run folder, see `cifarmlp.training.run`.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError, show_war
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.training import checkpoint
-from cifarmlp.training.environment import read_environment
+from cifarmlp.training.environment import describe, fingerprint, read_environment
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import Outcome, read_ended, read_planned, summarise
+from cifarmlp.training.provenance import refuse_other_folders
 from cifarmlp.training.run import train_into
 
 Watch = Callable[[Training, Record], None]
@@ -48,6 +50,8 @@ class Repeats:
     def places(self) -> dict[Path, Config]:
         """Return the folder of each seed with its config: `folder`, or seed-N in it if several.
 
+        Raises ConfigError if there are not so many seeds from the config's on.
+
         >>> [str(place) for place in Repeats(Path("runs/quickstart-001"), Config(), 2).places()]
         ['runs/quickstart-001/seed-1', 'runs/quickstart-001/seed-2']
         """
@@ -58,8 +62,10 @@ class Repeats:
 
 
 def claim_repeats(config: Config, seeds: int, out: Path) -> Repeats:
-    """Claim a new folder in `out` and begin it. Raises RunFolderError."""
-    repeats = Repeats(files.claim(out, config.name), config, seeds)
+    """Claim a new folder in `out` and begin it. Raises RunFolderError, and ConfigError as `places` does."""
+    repeats = Repeats(out, config, seeds)
+    repeats.places()  # before a folder is claimed for what can't be trained
+    repeats = replace(repeats, folder=files.claim(out, config.name))
     begin_repeats(repeats)
     return repeats
 
@@ -88,7 +94,7 @@ def repeats_to_resume(folder: Path, config: Config | None = None, seeds: int | N
         there = f"{repeats.seeds} seed{'s' * (repeats.seeds > 1)}"
         raise ConfigError(f"{folder} has {there}; leave out --repeats")
     for place, seeded in repeats.places().items():
-        _refuse_changes(place, seeded)
+        refuse_changes(place, seeded)
     return repeats
 
 
@@ -104,18 +110,27 @@ def _load_repeats(folder: Path) -> Repeats:
         raise RunFolderError(f"{folder}: not the folder of a training: {reason}") from error
 
 
-def _refuse_changes(folder: Path, config: Config) -> None:
-    """Raise ConfigError if the training begun in a seed's folder was not of this config."""
+def refuse_changes(folder: Path, config: Config) -> None:
+    """Raise ConfigError if the training begun in a seed's folder was of another config than this one."""
     there = _config_in(folder)
     if there:
         refuse_other_config(folder, there, config, "training")
     if read_ended(folder) is None and checkpoint.load(folder)[0]:
         return  # its checkpoint has the whole config, and the error about it says what differs
     environment = read_environment(folder)
-    if environment and environment.config not in (None, digest(config)):
+    if environment and environment.config not in (None, digest(config), _digest_in(folder)):
         raise ConfigError(
             f"{folder}: its config.yaml has changed since it was begun; put it back, or train it as a new one"
         )
+
+
+def _digest_in(folder: Path) -> str | None:
+    """Return the digest of config.yaml as it stands, which another version wrote with other keys."""
+    try:
+        text = (folder / "config.yaml").read_text()
+    except (OSError, ValueError):
+        return None
+    return files.sha256(re.sub(r"^name: .*", "name: any", text, count=1).encode())
 
 
 def _config_in(folder: Path) -> Config | None:
@@ -141,12 +156,15 @@ def train_seeds(
 
     Of several seeds, summary.json is written. jobs: processes at a time. threads: of BLAS in each, see
     `train_into`, as for strict. `watch` sees the records of trainings in this process, that is with one job;
-    `ended` sees each new outcome. Raises RunFolderError if a folder cannot be used; at the end CifarmlpError
-    if the worker of a seed died twice or ran out of memory twice.
+    `ended` sees each new outcome. Raises RunFolderError if a folder cannot be used, DataError if a seed was
+    trained on other images; at the end CifarmlpError if the worker of a seed died twice or ran out of memory
+    twice.
     """
     with files.lock(repeats.folder) if repeats.seeds > 1 else nullcontext():
         places = repeats.places()
         outcomes = {place: outcome for place in places if (outcome := read_ended(place))}
+        if outcomes:
+            refuse_other_folders(outcomes, fingerprint(describe(dataset, 1)), strict)
         todo = {place: config for place, config in places.items() if place not in outcomes}
         jobs = min(jobs, max(1, len(todo)))
         threads = threads or (None if jobs == 1 else 1)

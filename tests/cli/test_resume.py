@@ -270,7 +270,7 @@ def test_a_config_yaml_that_was_changed_is_refused(place: Path) -> None:
     path = place / RUN / "config.yaml"
     path.write_text(path.read_text().replace("lambda: 0.1", "lambda: 0.2"))
     message = error_of(place, "train", "--resume", RUN, code=2)
-    assert "another config: lambda: 0.1 there, lambda: 0.2 here" in message
+    assert "another config: training.lambda is 0.1 there, 0.2 here" in message
 
 
 WIDE = [*WHOLE[1:], "--set", "network.hidden=[12, 9]"]

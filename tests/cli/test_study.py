@@ -544,6 +544,94 @@ def test_without_its_curves_there_is_still_a_page(ended: Path) -> None:
     assert Parsed(page(ended / RUN)).tags.count("svg") == 2
 
 
+# What is in the study's folder and is another's, or damaged
+
+
+def test_two_folders_that_were_swapped_are_refused_and_nothing_is_written(ended: Path) -> None:
+    (ended / RUN / "a-norm").rename(ended / RUN / "x")
+    (ended / RUN / "b-bare").rename(ended / RUN / "a-norm")
+    (ended / RUN / "x").rename(ended / RUN / "b-bare")
+    before = {path: path.stat().st_mtime_ns for path in ended.rglob("*")}
+    line = refused("study", "s.yaml", "--jobs", "1", cwd=ended, code=2)
+    assert f"{RUN}/a-norm is the training of another config: name is s-b-bare there, s-a-norm here" in line
+    assert {path: path.stat().st_mtime_ns for path in ended.rglob("*")} == before
+    ends("report", RUN, cwd=ended)
+    words = "".join(Parsed(page(ended / RUN)).words)
+    assert (
+        "a-norm is of another experiment: name is s-b-bare there, s-a-norm here; it is left out here."
+        in words
+    )
+
+
+@pytest.mark.parametrize("damaged", ["search.json", "config.yaml", "all"])
+def test_a_search_that_can_t_be_read_is_set_aside_and_done_again(
+    damaged: str, ended: Path, whole: tuple[Path, Done]
+) -> None:
+    before = (whole[0] / RUN / "s-search-001" / "trials.csv").read_text()
+    path = ended / RUN / "s-search-001" / damaged
+    if damaged == "all":  # killed between the folder's claim and its first file
+        for other in path.parent.iterdir():
+            other.unlink()
+    else:
+        path.write_text("{")
+        ends("report", RUN, cwd=ended)
+        assert "it is left out here" in page(ended / RUN)
+    done = study("s.yaml", cwd=ended)
+    assert f"it is kept as {RUN}/s-search-001.aside-1, and done again" in done.err
+    after = (ended / RUN / "s-search-001" / "trials.csv").read_text()
+    columns = [line.rpartition(",")[0] for line in after.splitlines()]  # all but the seconds
+    assert columns == [line.rpartition(",")[0] for line in before.splitlines()]
+    assert (ended / RUN / "s-search-001.aside-1").is_dir()
+    assert verdicts(done.out) == verdicts(whole[1].out)
+
+
+def test_a_stray_pipe_or_link_in_an_old_run_is_no_hindrance(place: Path, whole: tuple[Path, Done]) -> None:
+    ends("train", "base.yaml", "--quiet", cwd=place)
+    ends("train", "base.yaml", "--seed", "2", "--quiet", cwd=place)
+    (place / "runs" / "base-001" / "stray").symlink_to("nowhere")
+    os.mkfifo(place / "runs" / "base-002" / "curves.png")
+    done = study("s.yaml", cwd=place)
+    assert "s: 1 runs were there from before" in done.err
+    assert accuracies(place / RUN) == accuracies(whole[0] / RUN)
+
+
+# Late refusals
+
+
+def test_a_foreign_page_in_the_way_is_refused_before_anything_is_trained(
+    ended: Path, no_training: None
+) -> None:
+    shutil.rmtree(ended / RUN / "b-bare")
+    (ended / RUN / "report.html").write_text("my own notes")
+    line = refused("study", "s.yaml", "--jobs", "1", cwd=ended, code=2)
+    assert f"{RUN}/report.html: exists already and is no report" in line
+    (ended / "runs" / "report.html").write_text("my own notes")
+    refused("study", "s.yaml", "other.yaml", cwd=ended, code=2)
+    assert not (ended / "runs" / "other-001").exists()
+
+
+def test_the_verdicts_are_shown_though_the_page_can_t_be_written(ended: Path) -> None:
+    before = study("s.yaml", cwd=ended)
+    (ended / RUN / "report.html").unlink()
+    (ended / RUN / "tables").write_text("in the way")
+    done = study("s.yaml", "--tables", "md", cwd=ended, code=4)
+    assert verdicts(done.out) == verdicts(before.out)
+    assert f"the page can be had again by: cifarmlp report {RUN} --output FILE" in done.err
+    (found,) = json.loads(study("s.yaml", "--tables", "md", "--json", cwd=ended, code=4).out)
+    assert found["page"] is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [("seed=4294967295", "4294967296"), ("search.coarse.space={training.lambda: {uniform: [-2, -1]}}", "")],
+)
+def test_what_can_t_be_trained_is_refused_before_anything_is(setting: str, fault: str, place: Path) -> None:
+    (place / "wide.yaml").write_text(WIDE)
+    done = study("s.yaml", "--set", setting, cwd=place, code=2)
+    assert fault in done.err
+    assert not (place / "runs").exists()
+
+
 # Reports of studies
 
 

@@ -1,11 +1,13 @@
 """The section that compares trainings: settings that differ, results, differences seed by seed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from helpers.origins import change_images, change_numpy
 from helpers.reports import table, trained, words
 
-from cifarmlp.render.document import Verdict
+from cifarmlp.render.document import Table, Verdict, blocks
 from cifarmlp.report.build import build_page
 
 
@@ -29,3 +31,23 @@ def test_runs_without_a_seed_in_common_have_no_differences(place: Path, tmp_path
     other = trained(tmp_path, "other", "seed=9", "training.steps=10")
     page = build_page([place / "plain-001", other], place)
     assert "No two of them have a seed in common" in words(page)
+
+
+def test_to_a_run_on_other_images_no_difference_is_taken(place: Path, tmp_path: Path) -> None:
+    runs = [Path(shutil.copytree(place / name, tmp_path / name)) for name in ("plain-001", "bare-001")]
+    change_images(runs[1])
+    page = build_page(runs, tmp_path)
+    assert "bare-001: other images than plain-001, so no differences to it." in words(page)
+    assert "have a seed in common" not in words(page)
+    assert not any(
+        block.name == "comparison-differences" for block in blocks(page) if isinstance(block, Table)
+    )
+    assert len(table(page, "comparison").rows) == 2
+
+
+def test_another_numpy_is_told(place: Path, tmp_path: Path) -> None:
+    runs = [Path(shutil.copytree(place / name, tmp_path / name)) for name in ("plain-001", "bare-001")]
+    change_numpy(runs[0])
+    page = build_page(runs, tmp_path)
+    assert "bare-001 and plain-001: other numerics (numpy was 1.0, is " in words(page)
+    assert table(page, "comparison-differences").rows

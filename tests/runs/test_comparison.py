@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import tiny
 from helpers.command import Done
+from helpers.origins import change_images, change_numpy
 from helpers.run_folders import PARTS, cifarmlp, column, result
 from matplotlib.figure import Figure
 
@@ -254,3 +255,33 @@ def test_control_characters_do_not_reach_the_terminal(copy: Path) -> None:
     assert done.code == 0
     assert "\x1b" not in done.out + done.err
     assert "\x1b" not in cifarmlp("compare", copy / "plain-001", copy / "none\x1b[2J").err
+
+
+# What they are made of
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_to_a_run_on_other_images_no_difference_is_taken(copy: Path) -> None:
+    change_images(copy / "normal-001")
+    done = cifarmlp("compare", copy / "plain-001", copy / "normal-001")
+    assert "minus" not in done.out
+    assert done.err.endswith("normal-001: other images than plain-001, so no differences to it\n")
+    found = compared(copy / "plain-001", copy / "normal-001")
+    assert (found["differences"]["accuracy"], len(found["notes"])) == ({}, 1)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_whose_own_seeds_are_of_different_images_is_told(copy: Path) -> None:
+    change_images(copy / "normal-001" / "seed-3")
+    done = cifarmlp("compare", copy / "plain-001", copy / "normal-001")
+    assert "normal-001: its own seeds were trained on different images" in done.err
+    assert "minus" not in done.out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_another_numpy_is_told_with_its_effect(copy: Path) -> None:
+    change_numpy(copy / "plain-001")
+    done = cifarmlp("compare", copy / "plain-001", copy / "normal-001")
+    assert "normal-001 minus plain-001" in done.out
+    assert "normal-001 and plain-001: other numerics (numpy was 1.0, is " in done.err
+    assert "by about a seed's spread" in done.err

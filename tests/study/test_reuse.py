@@ -3,11 +3,11 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers import tiny
+from helpers.origins import change_images, change_numpy
 
 from cifarmlp import files
 from cifarmlp.config import Config, load_config
@@ -17,6 +17,7 @@ from cifarmlp.search import plan
 from cifarmlp.search.ranking import Result
 from cifarmlp.study import reuse
 from cifarmlp.training import environment, outcome
+from cifarmlp.training.seeds import refuse_changes
 
 COARSE = "search.coarse={trials: 2, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}"
 FINE = "search.fine={trials: 1, centres: 1, space: {training.lambda: {uniform_within: 0.001}}}"
@@ -42,8 +43,9 @@ def plain(*settings: str) -> Config:
     return tiny.config("name=another-name", "training.steps=20", *settings)
 
 
-def found(place: Path, config: Config, searched: bool = False) -> Path | None:
-    return reuse.finished_runs(place).get(reuse.key_of(config, tiny.dataset(), searched))
+def found(place: Path, config: Config, searched: bool = False, strict: bool = False) -> Path | None:
+    here = environment.fingerprint(environment.describe(tiny.dataset(), 1))
+    return reuse.source_for(reuse.finished_runs(place), config, here, searched, strict)
 
 
 def change(file: Path, **values: object) -> None:
@@ -82,10 +84,40 @@ def test_other_code_is_not(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_other_images_are_not(place: Path) -> None:
-    there = reuse.finished_runs(place)
-    key = reuse.key_of(plain(), tiny.dataset())
-    assert key in there
-    assert reuse.key_of(plain(), replace(tiny.dataset(), checksum="of 401")) not in there
+    change_images(place)
+    assert found(place, plain()) is None
+
+
+def test_one_of_other_numerics_is_unless_strict_where_there_is_none_of_the_same(place: Path) -> None:
+    shutil.copytree(place / "plain-001", place / "other-001")
+    shutil.copytree(place / "plain-001", place / "zz-001")
+    for name in ("other-001", "zz-001"):
+        change_numpy(place / name)
+    assert found(place, plain()) == found(place, plain(), strict=True) == place / "plain-001"
+    shutil.rmtree(place / "plain-001")
+    assert found(place, plain(), strict=True) is None
+    assert found(place, plain()) == place / "zz-001"
+
+
+@pytest.mark.parametrize("name", ["stray", "curves.png"])
+@pytest.mark.parametrize("kind", ["dangling link", "pipe", "folder"])
+def test_what_is_no_file_is_left_out_or_if_it_should_be_one_the_run_is_not_found(
+    name: str, kind: str, place: Path, tmp_path: Path
+) -> None:
+    path = place / "plain-001" / name
+    match kind:
+        case "dangling link":
+            path.symlink_to("nowhere")
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+    assert found(place, plain()) == (place / "plain-001" if name == "stray" else None)
+    reuse.copy_run(place / "twice-001" / "seed-1", tmp_path / "study" / "other", plain())
+    if name == "stray":
+        reuse.copy_run(place / "plain-001", tmp_path / "study" / "one", plain())
+        assert outcome.read_ended(tmp_path / "study" / "one")
+        assert not os.path.lexists(tmp_path / "study" / "one" / name)
 
 
 def damage(folder: Path, how: str) -> None:
@@ -138,6 +170,14 @@ def searched(out: Path, *settings: str, seeds: int = 1, status: str = "finished"
     folder_.write_results(begun)
     folder_.write_plan(begun, status)
     return begun.folder
+
+
+def test_the_copy_of_a_training_that_had_a_search_in_its_config_is_one_of_its_own_config(
+    tmp_path: Path,
+) -> None:
+    source, target = tiny.trained(tmp_path, "one", COARSE, "training.steps=4"), tmp_path / "study" / "one"
+    reuse.copy_run(source, target, tiny.config("training.steps=4"))
+    refuse_changes(target, tiny.config("training.steps=4"))
 
 
 @pytest.mark.parametrize("stages", [[COARSE], [COARSE, FINE]])

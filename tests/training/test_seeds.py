@@ -2,13 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers import tiny
 
 from cifarmlp.config import override_with, to_yaml
-from cifarmlp.errors import ConfigError, RunFolderError
+from cifarmlp.errors import CifarmlpWarning, ConfigError, DataError, RunFolderError
+from cifarmlp.files import sha256
 from cifarmlp.training.outcome import read_ended
 from cifarmlp.training.seeds import Repeats, claim_repeats, repeats_to_resume, train_seeds
 
@@ -116,3 +118,41 @@ def test_a_config_yaml_that_was_changed_is_refused(result: str, tmp_path: Path) 
         repeats_to_resume(folder)
     (folder / "environment.json").write_text("[]")  # by which it is known
     assert repeats_to_resume(folder).config.training.lam == 0.25
+
+
+def test_a_run_of_a_version_with_fewer_keys_is_still_known_by_its_config(tmp_path: Path) -> None:
+    folder = tiny.trained(tmp_path, "n", "training.steps=4")
+    path, told = folder / "config.yaml", json.loads((folder / "environment.json").read_text())
+    fewer = "".join(line for line in path.read_text().splitlines(True) if "evaluate_every" not in line)
+    path.write_text(fewer)
+    digest = sha256(fewer.replace("name: n\n", "name: any\n").encode())
+    (folder / "environment.json").write_text(json.dumps({**told, "config": digest}))
+    assert repeats_to_resume(folder).config.training.steps == 4
+    path.write_text(fewer.replace("lambda: 0.5", "lambda: 0.25"))
+    with pytest.raises(ConfigError, match="has changed since it was begun"):
+        repeats_to_resume(folder)
+
+
+def test_seeds_that_were_trained_on_other_images_are_not_gone_on_with(folder: Path) -> None:
+    shutil.rmtree(folder / "seed-9")
+    other = replace(tiny.dataset(), checksum="another")
+    with pytest.raises(DataError, match=r"seed-7 and 1 more: made of other images than those here"):
+        train_seeds(repeats_to_resume(folder), other, None, threads=1)
+    assert not (folder / "seed-9").exists()
+
+
+def test_seeds_that_were_trained_with_another_numpy_are_told_or_where_strict_refused(folder: Path) -> None:
+    path = folder / "seed-7" / "environment.json"
+    told = json.loads(path.read_text())
+    told["libraries"]["numpy"] = "1.0"
+    path.write_text(json.dumps(told))
+    with pytest.warns(CifarmlpWarning, match=r"seed-7: made with other numerics \(numpy was 1\.0, is "):
+        train_seeds(repeats_to_resume(folder), tiny.dataset(), None, threads=1)
+    with pytest.raises(RunFolderError, match=r"numpy was 1\.0"):
+        train_seeds(repeats_to_resume(folder), tiny.dataset(), None, threads=1, strict=True)
+
+
+def test_more_seeds_than_there_are_leave_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="4294967296"):
+        claim_repeats(tiny.config("seed=4294967295"), 2, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

@@ -78,9 +78,11 @@ def print_studies() -> None:
     click.echo(f"\nnext:       cifarmlp study {' '.join(shipped)} --dry-run")
 
 
-def print_plan(plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, cores: int) -> None:
+def print_plan(
+    plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, cores: int, strict: bool
+) -> None:
     """Print what a study would do, and how long that would take."""
-    copies = _places_to_copy_to(plan, out, data_dir)
+    copies = _places_to_copy_to(plan, out, data_dir, strict)
     tasks = [task for task in trainings_left(plan) if task.folder not in copies]
     searches = [c for c in searches_left(plan) if plan.folder / f"{c.name}-001" not in copies]
     first, then = training_seconds(tasks, jobs), search_seconds(plan, searches, cores)
@@ -93,10 +95,10 @@ def print_plan(plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, cor
     click.echo(f"  in all:    {_about(first + then)}, {jobs} trainings at a time")
 
 
-def _places_to_copy_to(plan: StudyPlan, out: Path, data_dir: Path | None) -> set[Path]:
+def _places_to_copy_to(plan: StudyPlan, out: Path, data_dir: Path | None, strict: bool) -> set[Path]:
     """Return where a finished run would be copied to; nowhere without images, which decide that too."""
     try:
-        return {each.place for each, _ in copies_for(plan, out, load_images(plan, data_dir))}
+        return {each.place for each, _ in copies_for(plan, out, load_images(plan, data_dir), strict)}
     except DataError:
         return set()
 
@@ -105,8 +107,8 @@ def _about(seconds: float) -> str:
     return f"about {duration(seconds)}" if seconds >= 1 else "no time"
 
 
-def print_verdicts(states: Sequence[StudyFolder], page: Path, as_json: bool) -> None:
-    """Print every verdict, and where the page is."""
+def print_verdicts(states: Sequence[StudyFolder], page: Path | None, as_json: bool) -> None:
+    """Print every verdict, and where the page is; None if there is none."""
     if as_json:
         click.echo(json.dumps([_as_json(state, page) for state in states], indent=2))
         return
@@ -120,7 +122,8 @@ def print_verdicts(states: Sequence[StudyFolder], page: Path, as_json: bool) -> 
     click.echo("")
     for state in states:
         click.echo(f"study:   {state.folder}, {duration(state.record.seconds)}")
-    click.echo(f"page:    {page}")
+    if page:
+        click.echo(f"page:    {page}")
 
 
 def _table(rows: Iterable[Judgement]) -> str:
@@ -133,13 +136,14 @@ def _table(rows: Iterable[Judgement]) -> str:
     return tabulate(cells, headers=headers, disable_numparse=True, maxcolwidths=[36, 30, 24, 40, 42])
 
 
-def _as_json(state: StudyFolder, page: Path) -> dict[str, Any]:
+def _as_json(state: StudyFolder, page: Path | None) -> dict[str, Any]:
     return {
         "study": state.record.asked.name,
         "folder": str(state.folder),
         "status": state.record.status,
         "seconds": state.record.seconds,
-        "page": str(page),
+        "page": str(page) if page else None,
+        "faults": state.faults,
         "sections": [
             {
                 "title": section.title,
