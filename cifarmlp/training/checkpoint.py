@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp import files
-from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
+from cifarmlp.errors import CifarmlpWarning, ConfigError
+from cifarmlp.training.provenance import refuse_other_origin
 
 NEXT, NOW, PREVIOUS = NAMES = ("checkpoint.next.npz", "checkpoint.npz", "checkpoint.previous.npz")
 TRAILER = b"sha256:"
@@ -109,8 +110,8 @@ class Keeper:
     def load_to_resume(self, strict: bool = False) -> Checkpoint | None:
         """Return the last complete checkpoint of the folder, or None if there is none.
 
-        Warn if it is damaged, missing or from another environment. Raises ConfigError if it is of another
-        config, RunFolderError if, with `strict`, it is from another environment.
+        Warn if it is damaged or missing. Raises ConfigError if it is of another config, and as
+        `refuse_other_origin` does.
         """
         checkpoint, faults = load(self.folder)
         if not checkpoint and not faults and (self.folder / "metrics.csv").exists():
@@ -120,7 +121,7 @@ class Keeper:
             _warn(f"{fault}; {remedy}")
         if checkpoint:
             self._check_config(checkpoint.config)
-            self._check_environment(checkpoint.environment, strict)
+            refuse_other_origin(self.folder, checkpoint.environment, self.environment, strict)
         return checkpoint
 
     def _check_config(self, there: str) -> None:
@@ -129,15 +130,6 @@ class Keeper:
         pairs = zip(there.splitlines(), self.config.splitlines(), strict=False)
         changes = [f"{old.strip()} there, {new.strip()} here" for old, new in pairs if old != new]
         raise ConfigError(f"{self.folder}: its checkpoint is of another config: {'; '.join(changes[:3])}")
-
-    def _check_environment(self, there: Mapping[str, Any], strict: bool) -> None:
-        here = self.environment
-        changes = [f"{k} was {there.get(k)}, is {here[k]}" for k in here if there.get(k) != here[k]]
-        if changes and strict:
-            raise RunFolderError(f"{self.folder}: its checkpoint was made elsewhere: {'; '.join(changes)}")
-        if changes:
-            message = "goes on in another environment, the last digits may differ"
-            _warn(f"{self.folder}: {message}: {'; '.join(changes)}")
 
     def save(self, arrays: Mapping[str, NDArray[Any]], rows: list[dict[str, float]], seconds: float) -> None:
         """Save a checkpoint now. Raises RunFolderError."""

@@ -111,10 +111,14 @@ def _blas() -> list[str]:
     return sorted({f"{pool['internal_api']} {pool.get('version')}" for pool in numpys})
 
 
-def fingerprint(environment: Environment, threads: int | None) -> dict[str, Any]:
-    """Return what decides the bits of a result, by name. threads: None if their number does not."""
-    decisive = environment.model_dump(include={"cifarmlp", "git_commit", "python", "platform", "cpu", "blas"})
-    numpy, images = environment.libraries["numpy"], environment.data.sha256
+def fingerprint(environment: Environment, threads: int | None = None) -> dict[str, Any]:
+    """Return what decides the bits of a result, by name; `provenance` compares two of them.
+
+    threads: None if their number decides nothing.
+    """
+    named = ("cifarmlp", "git_commit", "code", "python", "platform", "cpu", "blas")
+    decisive = environment.model_dump(include={*named})
+    numpy, images = environment.libraries.get("numpy"), environment.data.sha256
     return {**decisive, "numpy": numpy, "images": images, "threads": threads}
 
 

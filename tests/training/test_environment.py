@@ -56,13 +56,13 @@ def test_a_fingerprint_has_what_decides_the_bits() -> None:
     assert fingerprint(here, None) == {
         **{
             name: getattr(here, name)
-            for name in ("cifarmlp", "git_commit", "python", "platform", "cpu", "blas")
+            for name in ("cifarmlp", "git_commit", "code", "python", "platform", "cpu", "blas")
         },
         "numpy": here.libraries["numpy"],
         "images": here.data.sha256,
         "threads": None,
     }
-    elsewhere = here.model_copy(update={"command": ["another"], "blas_threads": 2, "code": "another"})
+    elsewhere = here.model_copy(update={"command": ["another"], "blas_threads": 2})
     assert fingerprint(elsewhere, None) == fingerprint(here, None)
     assert fingerprint(here, 2)["threads"] == 2
 
