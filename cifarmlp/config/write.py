@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from cifarmlp.config.draws import searchable_fields
 from cifarmlp.config.optimisers import OptimiserConfig
 from cifarmlp.config.schema import Config
-from cifarmlp.config.search_section import numeric_fields
 from cifarmlp.errors import ConfigError
 from cifarmlp.text import yaml_line
 
@@ -82,7 +82,7 @@ def json_schema() -> dict[str, Any]:
     kinds = [get_args(each.model_fields["kind"].annotation)[0] for each in get_args(OptimiserConfig)]
     _also(sections["TrainingConfig"]["optimiser"], {"enum": kinds})
     for stage in ("Coarse", "Fine"):
-        sections[stage]["space"]["propertyNames"] = {"enum": list(numeric_fields())}
+        sections[stage]["space"]["propertyNames"] = {"enum": list(searchable_fields())}
     return schema
 
 

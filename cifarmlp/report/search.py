@@ -9,8 +9,9 @@ from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Sectio
 from cifarmlp.render.trials import draw_trials
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.search.folder import Search
+from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import points_by_stage, summarise_search, validation_accuracy
-from cifarmlp.text import duration, short_number
+from cifarmlp.text import duration, short_value
 from cifarmlp.training.environment import read_environment
 
 TOP = 10
@@ -26,7 +27,7 @@ def search_sentence(search: Search) -> str:
     best = summarise_search(search, 1)["best"]
     if best is None:
         return f"{words.network(search.config)}: no trial has finished yet."
-    values = ", ".join(f"{key} {short_number(best[key])}" for key in search.fields)
+    values = describe_values(search.values(best["trial"]))
     return (
         f"{words.network(search.config)}: of {len(search.trials())} trials the best is number "
         f"{best['trial']} with {values}: validation accuracy {validation_accuracy(best)}."
@@ -80,7 +81,7 @@ def _table(search: Search, title: str, table: Mapping[str, Any]) -> Table:
     rows = tuple(
         (
             str(entry["trial"]),
-            *(short_number(entry[key]) for key in keys),
+            *(short_value(entry[key]) for key in keys),
             f"{entry['train_accuracy']:.4f}",
             validation_accuracy(entry),
         )

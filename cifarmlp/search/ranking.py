@@ -1,16 +1,21 @@
 """Rank trials by validation accuracy, and say which differences are noise."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from cifarmlp.config import Config
+from cifarmlp.errors import CifarmlpWarning
 
 STATUS = ("finished", "diverged", "failed")  # the worst last
 
 # The standard deviation over 20 seeds of report-2/best-model was 0.0109 on 1,000 validation images and 0.0030
 # on 10,000 test images: 0.34 / sqrt(n) and 0.30 / sqrt(n).
 NOISE = 0.32
+FEW_IMAGES = 100  # below which a ranking is mostly luck
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,20 @@ def noise(trials: Sequence[Trial], validation_images: int) -> float:
     if variances:
         return float(np.sqrt(np.mean(variances)))
     return NOISE / math.sqrt(validation_images)
+
+
+def warn_of_few_images(config: Config) -> None:
+    """Warn if a config has so few validation images that a ranking by them is mostly luck."""
+    images = config.data.validation_images
+    if images < FEW_IMAGES:
+        error = NOISE / math.sqrt(max(images, 1))
+        message = (
+            f"ranked by {images} validation image{'s' * (images > 1)}, which is mostly luck: an accuracy"
+        )
+        message += (
+            f" has a standard error of about {error:.2f}; take {FEW_IMAGES} images or more, better 1000"
+        )
+        warnings.warn(message, CifarmlpWarning, stacklevel=2)
 
 
 def count_indistinguishable(best_first: Sequence[Trial], standard_error: float) -> int:
