@@ -2,8 +2,6 @@
 
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -52,13 +50,15 @@ class SearchPlan(BaseModel):
 class Search:
     """A search as far as it has come.
 
-    folder: NOWHERE before it has one. results: by (trial, seed).
+    folder: NOWHERE before it has one. results: by (trial, seed). faults: of rows of seeds.csv that are none,
+    whose trainings are done again, a line each.
     """
 
     folder: Path
     config: Config
     plan: SearchPlan
     results: dict[tuple[int, int], Result] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
     @property
     def section(self) -> SearchConfig:
@@ -92,6 +92,11 @@ class Search:
             return sampling.coarse_values(coarse, seed, trial, plan.distinct)
         number = trial - coarse.trials
         return sampling.fine_values(self.section, seed, number, plan.centres or [], plan.distinct)
+
+    def seeds(self, trial: int) -> range:
+        """Return the seeds of a trial."""
+        first = self.values(trial)["seed"] if "seed" in self.section.coarse.space else self.config.seed
+        return range(first, first + self.plan.seeds)
 
     def trials(self) -> list[Trial]:
         """Return the trials whose seeds have all ended, by number."""
@@ -144,8 +149,7 @@ def read_search(folder: Path) -> Search:
         raise _damage(folder, f"its search.json is damaged: {where}: {fault['msg']}") from error
     except (OSError, CifarmlpError) as error:
         raise _damage(folder, f"damaged ({str(error).splitlines()[0]})") from error
-    numbers = {*search.numbers("coarse"), *(search.numbers("fine") if plan.centres else ())}
-    search.results = {(r.trial, r.seed): r for r in _results(folder / "seeds.csv") if r.trial in numbers}
+    _read_results(search)
     return search
 
 
@@ -178,11 +182,18 @@ def check_size(section: SearchConfig) -> None:
             raise ConfigError(f"search.{name} is {count}; it must be at most {most}")
 
 
-def _results(path: Path) -> Iterator[Result]:
-    """Yield the results of whole rows; a training whose row is torn is done again."""
-    for row in files.read_rows(path):
-        with suppress(KeyError, TypeError, ValueError):
-            yield _result(row)
+def _read_results(search: Search) -> None:
+    """Read seeds.csv; of a row that is none, the training is done again."""
+    stages: tuple[Stage, ...] = ("coarse", "fine") if search.plan.centres else ("coarse",)
+    numbers = {number for stage in stages for number in search.numbers(stage)}
+    for place, row in enumerate(files.read_rows(search.folder / "seeds.csv"), start=2):
+        try:
+            result = _result(row)
+            if result.trial not in numbers or result.seed not in search.seeds(result.trial):
+                raise ValueError(f"the search has no trial {result.trial} with seed {result.seed}")
+            search.results[result.trial, result.seed] = result
+        except (KeyError, TypeError, ValueError) as error:
+            search.faults.append(f"{search.folder / 'seeds.csv'}: line {place} is damaged: {error}")
 
 
 def _result(row: dict[str, str]) -> Result:

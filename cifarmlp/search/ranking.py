@@ -1,14 +1,10 @@
 """Rank trials by validation accuracy, and say which differences are noise."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from cifarmlp.config import Config
-from cifarmlp.errors import CifarmlpWarning
 
 STATUS = ("finished", "diverged", "failed")  # the worst last
 
@@ -95,18 +91,17 @@ def noise(trials: Sequence[Trial], validation_images: int) -> float:
     return NOISE / math.sqrt(validation_images)
 
 
-def warn_of_few_images(config: Config) -> None:
-    """Warn if a config has so few validation images that a ranking by them is mostly luck."""
-    images = config.data.validation_images
-    if images < FEW_IMAGES:
-        error = NOISE / math.sqrt(max(images, 1))
-        message = (
-            f"ranked by {images} validation image{'s' * (images > 1)}, which is mostly luck: an accuracy"
-        )
-        message += (
-            f" has a standard error of about {error:.2f}; take {FEW_IMAGES} images or more, better 1000"
-        )
-        warnings.warn(message, CifarmlpWarning, stacklevel=2)
+def doubt_of_few(validation_images: int) -> str:
+    """Return a sentence for a ranking by so few validation images that it is mostly luck; else ''.
+
+    >>> doubt_of_few(1)
+    'ranked by 1 validation image, which is mostly luck: an accuracy has a standard error of about 0.32'
+    """
+    if validation_images >= FEW_IMAGES:
+        return ""
+    count = f"{validation_images} validation image{'s' * (validation_images > 1)}"
+    error = noise([], validation_images)
+    return f"ranked by {count}, which is mostly luck: an accuracy has a standard error of about {error:.2f}"
 
 
 def count_indistinguishable(best_first: Sequence[Trial], standard_error: float) -> int:

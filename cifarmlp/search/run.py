@@ -27,7 +27,7 @@ from cifarmlp.search.folder import (
 )
 from cifarmlp.search.plan import Key, choose_centres, populations_to_train, repeats
 from cifarmlp.search.populations import Member, configs_of
-from cifarmlp.search.ranking import Result, Trial, warn_of_few_images
+from cifarmlp.search.ranking import Result, Trial, doubt_of_few
 from cifarmlp.search.summary import write_summary
 from cifarmlp.training import environment
 from cifarmlp.training.cost import estimate
@@ -101,7 +101,7 @@ def run_search(
     """
     dataset = load(search.config.data.source, data_dir, download=True)
     _refuse_other_origin(search, dataset, strict)
-    warn_of_few_images(search.config)
+    _warn(search)
     if search.folder == NOWHERE:
         search.folder = files.claim(out, search.config.name)
     place = data_dir and data_dir.absolute()  # a worker of a cluster is elsewhere
@@ -121,6 +121,14 @@ def run_search(
             _train(progress, train, again, cluster, stop, watch)
         write_plan(search, "interrupted" if stop() else "finished")
         return write_summary(search, top)
+
+
+def _warn(search: Search) -> None:
+    """Warn of what makes a ranking doubtful, and of damaged rows."""
+    doubt = doubt_of_few(search.config.data.validation_images)
+    faults = [f"{fault}; that training is done again" for fault in search.faults[:3]]
+    for message in [f"{doubt}; take 100 or more, better 1000"] * bool(doubt) + faults:
+        warnings.warn(message, CifarmlpWarning, stacklevel=3)
 
 
 def _refuse_other_origin(search: Search, dataset: Dataset, strict: bool) -> None:

@@ -28,6 +28,7 @@ DECISIVE = (  # modules that decide the numbers of a training
     "data/batches.py",
     "data/dataset.py",
     "data/synthetic.py",
+    "search/dealing.py",
     "search/sampling.py",
     "training/build.py",
     "training/loop.py",
