@@ -84,10 +84,10 @@ def rough_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def short_number(value: int | float) -> str:
-    """Return a number as text, a float with five significant digits.
+def short_value(value: Any) -> str:
+    """Return a value of a config for a table: a float with five significant digits, all else as YAML.
 
-    >>> short_number(0.0045081234), short_number(50)
-    ('0.0045081', '50')
+    >>> short_value(0.0045081234), short_value(50), short_value([20, 20]), short_value(True)
+    ('0.0045081', '50', '[20, 20]', 'true')
     """
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else yaml_line(value)

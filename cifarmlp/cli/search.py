@@ -64,6 +64,7 @@ class SearchOptions:
 )
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes side by side. [default: one a core]")
 @click.option("--dask", metavar="ADDRESS", help="Train on a Dask cluster, such as tcp://host:8786.")
+@click.option("--strict", is_flag=True, help="Go on only with the same code and numerics.")
 @click.option(
     "--dry-run", is_flag=True, help="Only say what there is to train, how long and in how much memory."
 )
@@ -75,6 +76,7 @@ def search(
     top: int,
     jobs: int | None,
     dask: str | None,
+    strict: bool,
     dry_run: bool,
     data_dir: Path | None,
     quiet: bool,
@@ -104,7 +106,15 @@ def search(
         return
     stop, watch = watch_signals(), SearchProgress(quiet)
     summary = run_search(
-        state, options.out, data_dir, jobs=jobs, top=top, cluster=cluster, stop=stop, watch=watch
+        state,
+        options.out,
+        data_dir,
+        jobs=jobs,
+        top=top,
+        strict=strict,
+        cluster=cluster,
+        stop=stop,
+        watch=watch,
     )
     watch.close()
     print_results(state, summary, as_json)

@@ -8,6 +8,7 @@ reading with schema.py.
 """
 
 from cifarmlp.config.data_section import DataConfig
+from cifarmlp.config.draws import Around, Draw, is_number, read_value
 from cifarmlp.config.files import find_config, shipped_configs
 from cifarmlp.config.load import load_config, override_with, parse_config
 from cifarmlp.config.losses import LossConfig
@@ -26,7 +27,7 @@ from cifarmlp.config.schedules import (
     ScheduleConfig,
 )
 from cifarmlp.config.schema import Config
-from cifarmlp.config.search_section import Around, Coarse, Draw, Fine, SearchConfig
+from cifarmlp.config.search_section import Coarse, Fine, SearchConfig
 from cifarmlp.config.training_section import TrainingConfig
 from cifarmlp.config.write import differences, digest, dotted, json_schema, refuse_other_config, to_yaml
 
@@ -56,10 +57,12 @@ __all__ = [
     "digest",
     "dotted",
     "find_config",
+    "is_number",
     "json_schema",
     "load_config",
     "override_with",
     "parse_config",
+    "read_value",
     "refuse_other_config",
     "shipped_configs",
     "to_yaml",

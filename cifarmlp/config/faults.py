@@ -55,6 +55,7 @@ _UNIONS = {
     ("training", "schedule"),
     ("training", "evaluate_every"),
 }
+DRAWN = 6  # length of the path to a value in a search, as in search.coarse.space.seed.values[0]
 _WRONG_SHAPE = {
     "literal_error",
     "tuple_type",
@@ -139,8 +140,8 @@ def _unknown_key(path: Steps, detail: ErrorDetails, fields: Fields) -> str:
     if path == ("extends",):  # that of a file has been followed
         return "extends belongs in a file, not in an override"
     key, section = str(path[-1]), _label(path[:-1])
-    if path[:2] in _UNIONS and _dotted_key(path) in fields:
-        return f"{_label(path)} does not go with kind: {detail['loc'][2]}"
+    if tuple(_dotted_key(path).split(".")[:2]) in _UNIONS and _dotted_key(path) in fields:
+        return f"{_label(path)} does not go with kind: {detail['loc'][-2]}"
     if key in fields and not section and "." in key:
         return f"{key} is one key here: in a file, write the last word inside its section"
     words = f"unknown key {quote(key)}" + (f" in {section}" if section else "")
@@ -171,11 +172,15 @@ def _label(path: Steps) -> str:
 
 
 def _dotted_key(path: Steps) -> str:
-    """Return a path's key among `dotted_fields`.
+    """Return a path's key among `dotted_fields`; for a value that a search draws, that of its field.
 
-    >>> _dotted_key(("search", "coarse", "space", "training.lambda", "uniform", 0))
+    >>> _dotted_key(("search", "coarse", "space", "training.lambda", "uniform"))
     'search.coarse.space.*.uniform'
+    >>> _dotted_key(("search", "coarse", "space", "training.optimiser", "values", 0, "rho"))
+    'training.optimiser.rho'
     """
+    if path[2:3] == ("space",) and len(path) >= DRAWN:
+        path = (path[3], *path[DRAWN:])
     names = [part for part in path if isinstance(part, str)]
     if len(names) > 3 and names[2] == "space":
         names[3] = "*"
@@ -193,8 +198,9 @@ def _fields(detail: ErrorDetails) -> list[Steps]:
     if fields:
         return [steps_of(field) for field in fields]
     loc = detail["loc"]
-    if loc[:2] in _UNIONS:
-        loc = loc[:2] + loc[3:]  # without the kind, which pydantic puts there
+    depth = DRAWN if loc[2:3] == ("space",) and len(loc) >= DRAWN else 2
+    if tuple(_dotted_key(loc[:depth]).split(".")) in _UNIONS:
+        loc = loc[:depth] + loc[depth + 1 :]  # without the kind, which pydantic puts there
     return [tuple(part for part in loc if part != "[key]")]
 
 

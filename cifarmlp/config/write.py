@@ -9,11 +9,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from cifarmlp.config.draws import searchable_fields
 from cifarmlp.config.losses import LossConfig
 from cifarmlp.config.network_section import ActivationConfig, LayerInit
 from cifarmlp.config.optimisers import OptimiserConfig
 from cifarmlp.config.schema import Config
-from cifarmlp.config.search_section import numeric_fields
 from cifarmlp.errors import ConfigError
 from cifarmlp.text import yaml_line
 
@@ -91,7 +91,7 @@ def json_schema() -> dict[str, Any]:
     for field, kinds in (("optimiser", OptimiserConfig), ("loss", LossConfig)):
         _also(training[field], {"enum": [name for kind in get_args(kinds) for name in _names(kind)]})
     for stage in ("Coarse", "Fine"):
-        sections[stage]["space"]["propertyNames"] = {"enum": list(numeric_fields())}
+        sections[stage]["space"]["propertyNames"] = {"enum": list(searchable_fields())}
     return schema
 
 

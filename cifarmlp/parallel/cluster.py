@@ -74,7 +74,7 @@ def map_on_cluster(
     look = throttle(_patience(cluster), 1)
 
     def begin(place: int, tries: int) -> None:
-        future = cluster.submit(partial(attempt, function), items[place], pure=False, priority=-place)
+        future = cluster.submit(partial(_work, function), items[place], pure=False, priority=-place)
         running[future] = place, tries
         future.add_done_callback(ended.put)
 
@@ -93,6 +93,16 @@ def map_on_cluster(
     finally:
         for future in running:
             future.release()
+
+
+def _work(function: Callable[[Item], Result], item: Item) -> Result | Lost:
+    """Call `attempt` in a worker, which says in an error of ours that it is its own."""
+    from distributed import get_worker
+
+    try:
+        return attempt(function, item)
+    except CifarmlpError as error:
+        raise type(error)(f"the worker at {get_worker().address}: {error}") from error
 
 
 def _wait_for_one(ended: "queue.SimpleQueue[Future[Any]]") -> "list[tuple[Future[Any], Any]]":

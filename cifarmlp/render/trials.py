@@ -7,8 +7,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cifarmlp.text import natural_key, yaml_line
+
 Row = Mapping[str, Any]
 
+LONGEST = 28  # letters of a value below an axis
 STAGES = {"coarse": ("#1f5fa8", "o"), "fine": ("#d9730d", "^")}
 
 
@@ -16,15 +19,19 @@ def draw_trials(stages: Mapping[str, Sequence[Row]], logarithmic: Mapping[str, b
     """Draw validation accuracy against each searched field, all stages together, the best trial marked.
 
     stages: rows of trials.csv by stage. logarithmic: for each searched field, whether its axis is
-    logarithmic. A trial without an accuracy (it diverged or failed) is a cross on the lower edge.
+    logarithmic; a field with values that are no numbers has these as ticks, evenly spaced. A trial without an
+    accuracy (it diverged or failed) is a cross on the lower edge.
     """
     columns = min(2, len(logarithmic))
     rows = math.ceil(len(logarithmic) / columns)
     figure = Figure(figsize=(7.5 if columns == 1 else 10, 0.8 + 4 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for panel, (key, is_log) in zip(axes, logarithmic.items(), strict=False):
-        _field(panel, stages, key)
+        ticks = _ticks([row[key] for rows in stages.values() for row in rows])
+        _field(panel, stages, key, ticks)
         panel.set(xlabel=key, xscale="log" if is_log else "linear")
+        if ticks:
+            _label(panel, ticks)
     for panel in axes[len(logarithmic) :]:
         panel.remove()
     for first in axes[::columns]:
@@ -35,19 +42,43 @@ def draw_trials(stages: Mapping[str, Sequence[Row]], logarithmic: Mapping[str, b
     return figure
 
 
-def _field(panel: Axes, stages: Mapping[str, Sequence[Row]], key: str) -> None:
+def _ticks(values: Sequence[Any]) -> dict[str, int]:
+    """Return the place of each value, by its text, on an axis of values; empty where all are numbers.
+
+    >>> _ticks([[100, 50], [20, 20], [100, 50]]), _ticks([0.1, 0.2])
+    ({'[20, 20]': 0, '[100, 50]': 1}, {})
+    """
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return {}
+    return {text: place for place, text in enumerate(sorted({*map(yaml_line, values)}, key=natural_key))}
+
+
+def _field(panel: Axes, stages: Mapping[str, Sequence[Row]], key: str, ticks: Mapping[str, int]) -> None:
+    def place(row: Row) -> float:
+        return ticks[yaml_line(row[key])] if ticks else float(row[key])
+
     ended = [row for rows in stages.values() for row in rows if row["status"] == "finished"]
     for stage, (colour, marker) in STAGES.items():
         rows = [row for row in stages.get(stage, ()) if row["status"] == "finished"]
         if rows:
-            x, y = ([row[name] for row in rows] for name in (key, "validation_accuracy"))
-            panel.scatter(x, y, s=22, marker=marker, color=colour, alpha=0.75, linewidths=0, label=stage)
-    lost = [row[key] for rows in stages.values() for row in rows if row["status"] != "finished"]
+            panel.scatter(
+                [place(row) for row in rows], [row["validation_accuracy"] for row in rows],
+                s=22, marker=marker, color=colour, alpha=0.75, linewidths=0, label=stage,
+            )  # fmt: skip
+    lost = [place(row) for rows in stages.values() for row in rows if row["status"] != "finished"]
     if lost:
         panel.plot(lost, [0.02] * len(lost), "x", color="#b02020", markersize=6, label="diverged or failed",
                    transform=panel.get_xaxis_transform())  # fmt: skip
     if ended:
         best = max(ended, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
-        panel.plot(best[key], best["validation_accuracy"], "*", color="black", markersize=15,
+        panel.plot(place(best), best["validation_accuracy"], "*", color="black", markersize=15,
                    markerfacecolor="none", label=f"best: trial {best['trial']:g}")  # fmt: skip
     panel.grid(alpha=0.3)
+
+
+def _label(panel: Axes, ticks: Mapping[str, int]) -> None:
+    """Write the values below an axis, slanted where they are long together."""
+    labels = [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in ticks]
+    slanted = len(labels) * max(map(len, labels)) > 2 * LONGEST
+    panel.set_xticks([*ticks.values()], labels, rotation=30 * slanted, ha="right" if slanted else "center")
+    panel.set_xlim(-0.5, len(ticks) - 0.5)

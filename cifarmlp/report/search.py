@@ -9,8 +9,10 @@ from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Sectio
 from cifarmlp.render.trials import draw_trials
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.search.folder import Search
+from cifarmlp.search.ranking import doubt_of_few
+from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import points_by_stage, summarise_search, validation_accuracy
-from cifarmlp.text import duration, short_number
+from cifarmlp.text import duration, short_value
 from cifarmlp.training.environment import read_environment
 
 TOP = 10
@@ -26,7 +28,7 @@ def search_sentence(search: Search) -> str:
     best = summarise_search(search, 1)["best"]
     if best is None:
         return f"{words.network(search.config)}: no trial has finished yet."
-    values = ", ".join(f"{key} {short_number(best[key])}" for key in search.fields)
+    values = describe_values(search.values(best["trial"]))
     return (
         f"{words.network(search.config)}: of {len(search.trials())} trials the best is number "
         f"{best['trial']} with {values}: validation accuracy {validation_accuracy(best)}."
@@ -50,6 +52,8 @@ def _blocks(search: Search, title: str, target: str) -> Iterator[Block]:
 
 
 def _unfinished(search: Search) -> Iterator[Block]:
+    for fault in search.faults[:3]:
+        yield Text(f"{fault}; that training is to be done again.", "note")
     failed = len(search.failed())
     if failed:
         yield Text(f"{failed} trial{'s' * (failed > 1)} could not be trained; see trials.csv.", "note")
@@ -59,7 +63,9 @@ def _unfinished(search: Search) -> Iterator[Block]:
 
 
 def _doubt(search: Search, summary: Mapping[str, Any]) -> Iterator[Block]:
-    others = summary.get("not_told_from_the_best", 0)
+    images, others = search.config.data.validation_images, summary.get("not_told_from_the_best", 0)
+    if doubt := doubt_of_few(images):
+        yield Text(f"{doubt.capitalize()}.", "note")
     if others:
         yield Text(
             f"{others} other trial{'s are' if others > 1 else ' is'} not significantly worse than the best "
@@ -80,7 +86,7 @@ def _table(search: Search, title: str, table: Mapping[str, Any]) -> Table:
     rows = tuple(
         (
             str(entry["trial"]),
-            *(short_number(entry[key]) for key in keys),
+            *(short_value(entry[key]) for key in keys),
             f"{entry['train_accuracy']:.4f}",
             validation_accuracy(entry),
         )

@@ -128,6 +128,8 @@ def _of_seeds(
 
 def _search(folder: Path) -> Entry:
     search = read_search(folder)
+    if search.faults:
+        raise RunFolderError(search.faults[0])
     status: str = search.plan.status
     if status == "running" and not files.is_locked(folder):
         status = "unfinished"

@@ -7,13 +7,22 @@ from cifarmlp import files, parallel
 from cifarmlp.config import Config, differences, override_with, refuse_other_config
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.search import ranking
-from cifarmlp.search.folder import NOWHERE, Search, SearchPlan, Stage, read_search, section_of
+from cifarmlp.search.folder import (
+    NOWHERE,
+    Search,
+    SearchPlan,
+    Stage,
+    check_size,
+    read_search,
+    section_of,
+)
 from cifarmlp.search.populations import Member, group_into_populations
-from cifarmlp.search.sampling import Values
+from cifarmlp.search.ranking import Trial
+from cifarmlp.search.sampling import Values, describe_values
 from cifarmlp.training.cost import free_memory
 
-MOST_TRIALS = 10_000  # of a stage; each is checked before the first is trained
 STAGES: tuple[Stage, ...] = ("coarse", "fine")
+Key = tuple[int, int]  # trial, seed
 # Between a coarse search and one that refines it.
 MAY_DIFFER = ("name", "search.fine", "search.coarse.trials")
 
@@ -40,14 +49,12 @@ def prepare_search(
     Raises ConfigError if there is none, the config has no such stage, or a trial's values make no config.
     """
     section = section_of(config)
-    if max(section.coarse.trials, section.fine.trials if section.fine else 0) > MOST_TRIALS:
-        raise ConfigError(
-            f"{config.name}: a stage of its search has more than {MOST_TRIALS} trials; give fewer"
-        )
+    check_size(section)
     if "fine" in stages and section.fine is None:
         raise ConfigError(f"{config.name} has no search.fine; add it, or search with --coarse")
     stages = [*stages] or [stage for stage in STAGES if getattr(section, stage)]
-    plan = SearchPlan(stages=stages, seeds=seeds, cores=cores or parallel.cores(), memory=free_memory())
+    cores, memory = cores or parallel.cores(), free_memory()
+    plan = SearchPlan(stages=stages, seeds=seeds, cores=cores, memory=memory, distinct=True)
     search = Search(NOWHERE, config, plan)
     if stages == ["fine"]:
         search = _refine(search, search_to_refine(config, earlier_in, coarse_from))
@@ -63,7 +70,8 @@ def _refine(search: Search, coarse: Search) -> Search:
         raise ConfigError(f"--seeds {seeds}: {there}; give no more, or search with --coarse first")
     both = search.section.model_copy(update={"coarse": section.coarse})
     config = search.config.model_copy(update={"search": both})
-    plan = search.plan.model_copy(update={"coarse_from": str(coarse.folder)})
+    both_of_it = {"coarse_from": str(coarse.folder), "distinct": coarse.plan.distinct}
+    plan = search.plan.model_copy(update=both_of_it)
     results = {key: result for key, result in coarse.results.items() if coarse.stage(key[0]) == "coarse"}
     search = Search(NOWHERE, config, plan, results)
     if not choose_centres(search):
@@ -74,12 +82,18 @@ def _refine(search: Search, coarse: Search) -> Search:
 def choose_centres(search: Search) -> bool:
     """Make the best coarse trials the centres of the fine stage, for good, whatever is trained again later.
 
-    Returns False if there are none, as no coarse trial has finished.
+    No two of them are the same config. Returns False if there are none, as no coarse trial has finished.
     """
     if not search.plan.centres and search.section.fine:
         best_first = ranking.rank([t for t in search.trials() if search.stage(t.trial) == "coarse"])
-        centres = [search.values(trial.trial) for trial in best_first[: search.section.fine.centres]]
-        search.plan = search.plan.model_copy(update={"centres": centres or None})
+        base = search.config.model_copy(update={"search": None})
+        different: dict[Config | Trial, Values] = {}
+        for trial in best_first:
+            if len(different) < search.section.fine.centres:
+                values = search.values(trial.trial)
+                same = _config_of(base, trial.trial, values, 0) if search.plan.distinct else trial
+                different.setdefault(same, values)
+        search.plan = search.plan.model_copy(update={"centres": [*different.values()] or None})
     return bool(search.plan.centres)
 
 
@@ -151,17 +165,39 @@ def _config_of(base: Config, trial: int, values: Values, n: int) -> Config:
     try:
         return override_with(base, {**values, "seed": values.get("seed", base.seed) + n})
     except ConfigError as error:
-        raise ConfigError(f"trial {trial}: {str(error).splitlines()[0]}") from error
+        fault = str(error).splitlines()[0]
+        raise ConfigError(f"trial {trial}: {describe_values(values)}: {fault}") from error
+
+
+def repeats(search: Search, stage: Stage) -> dict[Key, Key]:
+    """Return the trainings of a stage whose config an earlier one has, each with the first such one.
+
+    Both are trial and seed. There are none in a search of version 0.1, which trained every config.
+    """
+    if not search.plan.distinct:
+        return {}
+    members = members_of(search, "coarse") + (members_of(search, "fine") if stage == "fine" else [])
+    first: dict[Config, Key] = {}
+    found = {key_of(member): first.setdefault(member.config, key_of(member)) for member in members}
+    numbers = search.numbers(stage)
+    return {key: other for key, other in found.items() if key != other and key[0] in numbers}
+
+
+def key_of(member: Member) -> Key:
+    """Return trial and seed of a member, as its result is kept by."""
+    return member.trial, member.config.seed
 
 
 def populations_to_train(search: Search, stage: Stage) -> list[list[Member]]:
     """Return the populations of a stage in which a member has no result, or has failed."""
 
     def is_done(member: Member) -> bool:
-        result = search.results.get((member.trial, member.config.seed))
+        result = search.results.get(key_of(member))
         return result is not None and result.status != "failed"
 
-    populations = _populations(search, members_of(search, stage))
+    again = repeats(search, stage)
+    members = [member for member in members_of(search, stage) if key_of(member) not in again]
+    populations = _populations(search, members)
     return [population for population in populations if not all(map(is_done, population))]
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cifarmlp.config import Config, InitConfig
+from cifarmlp.config import Config
 from cifarmlp.training.cost import member_bytes, process_bytes
 
 MOST_MEMBERS = 16  # more bring no more trial-steps per second: benchmarks/populations.py
@@ -47,7 +47,7 @@ def _shared(config: Config) -> Config:
         update={
             "name": "",
             "search": None,
-            "network": network.model_copy(update={"init": InitConfig()}),
+            "network": network.model_copy(update={"init": None}),
             "training": training.model_copy(
                 update={"lam": 0.0, "schedule": schedule.model_copy(update=rates)}
             ),

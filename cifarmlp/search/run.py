@@ -1,8 +1,9 @@
 """Train the populations of a search, here, in processes or on a cluster, and keep each result at once."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
@@ -11,16 +12,28 @@ from typing import Any
 import numpy as np
 
 from cifarmlp import files
-from cifarmlp.data import load
+from cifarmlp.data import Dataset, load
+from cifarmlp.errors import CifarmlpWarning, DataError
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.parallel.signals import watch_signals
-from cifarmlp.search.folder import NOWHERE, Search, Stage, claim_search, write_plan, write_results
-from cifarmlp.search.plan import choose_centres, populations_to_train
+from cifarmlp.search.folder import (
+    NOWHERE,
+    Search,
+    Stage,
+    begin_search,
+    is_begun,
+    write_plan,
+    write_results,
+)
+from cifarmlp.search.plan import Key, choose_centres, populations_to_train, repeats
 from cifarmlp.search.populations import Member, configs_of
-from cifarmlp.search.ranking import Result, Trial
+from cifarmlp.search.ranking import Result, Trial, doubt_of_few
 from cifarmlp.search.summary import write_summary
+from cifarmlp.training import environment
 from cifarmlp.training.cost import estimate
+from cifarmlp.training.environment import fingerprint
 from cifarmlp.training.outcome import Outcome
+from cifarmlp.training.provenance import refuse_other_folder
 from cifarmlp.training.together import train_together
 
 
@@ -73,45 +86,86 @@ def run_search(
     *,
     jobs: int,
     top: int = 3,
+    strict: bool = False,
     cluster: Any = None,
     stop: Callable[[], int] = lambda: 0,
     watch: Watch = lambda progress, trials: None,
 ) -> dict[str, Any]:
     """Train what is left of a search; return the content of top.json.
 
-    A search without a folder gets one in `out`. jobs: processes side by side. watch: called about once a
+    A search without a folder gets one in `out`; in one that is not begun it begins. jobs: processes side by
+    side. strict: go on only with the code and numerics that it was begun with. watch: called about once a
     second with the progress of the stage and the trials that have just ended.
-    Raises DataError before anything is written; RunFolderError if another process is at work in the folder or
-    it cannot be written.
+    Raises DataError, also for other images than it was begun with, before anything is written;
+    RunFolderError if another process is at work in the folder or it cannot be written.
     """
     dataset = load(search.config.data.source, data_dir, download=True)
+    _refuse_other_origin(search, dataset, strict)
+    _warn(search)
     if search.folder == NOWHERE:
-        claim_search(search, out, dataset)
+        search.folder = files.claim(out, search.config.name)
+    place = data_dir and data_dir.absolute()  # a worker of a cluster is elsewhere
+    train = partial(train_population, data_dir=place, images=dataset.checksum)
     with files.lock(search.folder):
+        if not is_begun(search.folder):
+            begin_search(search, dataset)
         for stage in search.plan.stages:
             if stop() or (stage == "fine" and not choose_centres(search)):
                 break
+            again = repeats(search, stage)
+            _tell_of_repeats(search, again)
+            _copy_repeats(search, again)
             write_results(search)
             write_plan(search, "running")
             progress = StageProgress(search, stage, populations_to_train(search, stage), jobs)
-            _train(progress, data_dir, cluster, stop, watch)
+            _train(progress, train, again, cluster, stop, watch)
         write_plan(search, "interrupted" if stop() else "finished")
         return write_summary(search, top)
 
 
-def train_population(population: Sequence[Member], data_dir: Path | None) -> list[Outcome]:
-    """Train a population in a worker; return an outcome for each member, or none if it was interrupted."""
+def _warn(search: Search) -> None:
+    """Warn of what makes a ranking doubtful, and of damaged rows."""
+    doubt = doubt_of_few(search.config.data.validation_images)
+    faults = [f"{fault}; that training is done again" for fault in search.faults[:3]]
+    for message in [f"{doubt}; take 100 or more, better 1000"] * bool(doubt) + faults:
+        warnings.warn(message, CifarmlpWarning, stacklevel=3)
+
+
+def _refuse_other_origin(search: Search, dataset: Dataset, strict: bool) -> None:
+    """Raise DataError if a search, or the one that it refines, was begun with other images."""
+    here = fingerprint(environment.describe(dataset, 1))
+    refined = Path(search.plan.coarse_from) if search.plan.coarse_from else NOWHERE
+    for folder in dict.fromkeys([search.folder, refined]):
+        if folder != NOWHERE:
+            refuse_other_folder(folder, here, strict)
+
+
+def train_population(population: Sequence[Member], data_dir: Path | None, images: str) -> list[Outcome]:
+    """Train a population in a worker; return an outcome for each member, or none if it was interrupted.
+
+    Raises DataError if the images here have another checksum than `images`.
+    """
     configs = [member.config for member in population]
     dataset = load(configs[0].data.source, data_dir, download=True)
+    if dataset.checksum != images:
+        raise DataError(
+            f"{dataset.place or dataset.source}: other images than those that the search was begun with; put "
+            "the same ones there and resume it"
+        )
     stop = watch_signals()
     return train_together(configs, dataset, lambda: bool(stop()))
 
 
 def _train(
-    progress: StageProgress, data_dir: Path | None, cluster: Any, stop: Callable[[], int], watch: Watch
+    progress: StageProgress,
+    train: Callable[[Sequence[Member]], list[Outcome]],
+    again: Mapping[Key, Key],
+    cluster: Any,
+    stop: Callable[[], int],
+    watch: Watch,
 ) -> None:
     """Train the populations of a stage, keeping the results of each as it ends."""
-    search, train = progress.search, partial(train_population, data_dir=data_dir)
+    search = progress.search
 
     def tick() -> None:
         watch(progress, [])
@@ -122,10 +176,30 @@ def _train(
     ):
         results = _results(population, outcomes)
         search.results |= {(result.trial, result.seed): result for result in results}
+        numbers = {result.trial for result in [*results, *_copy_repeats(search, again)]}
         write_results(search)
         progress.count(results)
-        numbers = {result.trial for result in results}
         watch(progress, [trial for trial in search.trials() if trial.trial in numbers])
+
+
+def _tell_of_repeats(search: Search, again: Mapping[Key, Key]) -> None:
+    if again:
+        (trial, _), (other, _) = next(iter(again.items()))
+        message = f"{len(again)} of the {search.stage(trial)} trainings repeat the config of an earlier one, "
+        message += f"as trial {trial} that of trial {other}: they get its result and are not trained again"
+        warnings.warn(message, CifarmlpWarning, stacklevel=3)
+
+
+def _copy_repeats(search: Search, again: Mapping[Key, Key]) -> list[Result]:
+    """Give each training whose config an earlier one has that one's result; return the new results."""
+    copies = [
+        replace(search.results[other], trial=trial, seed=seed, seconds=0.0)
+        for (trial, seed), other in again.items()
+        if other in search.results
+    ]
+    new = [copy for copy in copies if search.results.get((copy.trial, copy.seed)) != copy]
+    search.results |= {(copy.trial, copy.seed): copy for copy in new}
+    return new
 
 
 def _results(population: Sequence[Member], outcomes: Sequence[Outcome] | Lost) -> list[Result]:

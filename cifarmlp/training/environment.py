@@ -31,6 +31,7 @@ DECISIVE = (  # modules that decide the numbers of a training
     "data/dataset.py",
     "data/split.py",
     "data/synthetic.py",
+    "search/dealing.py",
     "search/sampling.py",
     "training/batches.py",
     "training/average.py",

@@ -120,7 +120,7 @@ def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(population: Sequence[Member], data_dir: Path | None) -> None:
+    def train(population: Sequence[Member], data_dir: Path | None, images: str) -> None:
         raise AssertionError(f"{population} was trained")
 
     monkeypatch.setattr("cifarmlp.search.run.train_population", train)

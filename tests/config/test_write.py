@@ -74,7 +74,7 @@ def test_grids_alone_take_every_combination_once_by_default(coarse: str, written
 
 def test_there_are_no_more_trials_than_may_be() -> None:
     counts = ("batch_size", "schedule.n_s", "schedule.cycles", "schedule.epochs", "steps", "evaluate_every")
-    fields = ["seed", "data.validation", "training.evaluate_images", *(f"training.{name}" for name in counts)]
+    fields = ["seed", "training.lambda", "training.evaluate_images", *(f"training.{name}" for name in counts)]
     grids = {name: {"grid": list(range(1, 12))} for name in fields}  # 11^9 combinations: 2.4 · 10^9
     text = to_yaml(load(json.dumps({"search": {"coarse": {"space": grids}}})))
     assert "trials: 1000000000," in text

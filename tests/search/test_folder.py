@@ -7,7 +7,8 @@ import pytest
 from helpers import tiny
 
 from cifarmlp.errors import RunFolderError
-from cifarmlp.search.folder import Search, claim_search, read_search, write_plan, write_results
+from cifarmlp.files import claim
+from cifarmlp.search.folder import Search, begin_search, read_search, write_plan, write_results
 from cifarmlp.search.plan import choose_centres, prepare_search
 from cifarmlp.search.ranking import Result
 from cifarmlp.search.sampling import coarse_values, fine_values
@@ -29,7 +30,8 @@ RESULTS = [
 def search(tmp_path: Path) -> Search:
     """A search on disk, of which the coarse stage and a fine trial have ended."""
     search = prepare_search(tiny.config("name=wide", SEARCH), cores=2)
-    claim_search(search, tmp_path, tiny.dataset())
+    search.folder = claim(tmp_path, "wide")
+    begin_search(search, tiny.dataset())
     search.results = {(result.trial, result.seed): result for result in RESULTS}
     choose_centres(search)
     write_results(search)

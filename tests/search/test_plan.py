@@ -51,7 +51,7 @@ def test_the_number_of_trials_is_changed_in_the_given_stages_or_in_all() -> None
 
 def test_ten_thousand_trials_are_the_most_in_a_stage() -> None:
     for stage in ("coarse", "fine"):
-        with pytest.raises(ConfigError, match="more than 10000 trials"):
+        with pytest.raises(ConfigError, match=f"search.{stage}.trials is 10001; it must be at most 10000"):
             prepare_search(with_trials(tiny.config(COARSE, FINE), 10_001, [stage]), cores=1)
 
 

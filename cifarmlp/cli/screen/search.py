@@ -17,8 +17,9 @@ from cifarmlp.search.plan import expected_populations
 from cifarmlp.search.populations import Member, configs_of
 from cifarmlp.search.ranking import Trial, rank
 from cifarmlp.search.run import StageProgress
+from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import validation_accuracy
-from cifarmlp.text import rough_duration, short_number
+from cifarmlp.text import rough_duration, short_value
 from cifarmlp.training.cost import estimate
 
 
@@ -59,11 +60,7 @@ def _describe(search: Search, trial: Trial) -> str:
     result = f"validation accuracy {trial.validation_accuracy:.4f}"
     if trial.status != "finished":
         result = ": ".join(part for part in (trial.status, trial.reason) if part)
-    return f"trial {trial.trial}: {_values(search, trial.trial)}: {result}"
-
-
-def _values(search: Search, trial: int) -> str:
-    return ", ".join(f"{key} {short_number(value)}" for key, value in search.values(trial).items())
+    return f"trial {trial.trial}: {describe_values(search.values(trial.trial))}: {result}"
 
 
 def _standing(progress: StageProgress) -> str:
@@ -127,7 +124,7 @@ def _table(search: Search, top: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         [
             entry["trial"],
-            *(short_number(entry[key]) for key in search.fields),
+            *(short_value(entry[key]) for key in search.fields),
             f"{entry['train_accuracy']:.4f}",
             validation_accuracy(entry),
         ]
@@ -141,7 +138,7 @@ def _verdict(search: Search, summary: Mapping[str, Any]) -> list[str]:
     best = summary["best"]
     if best is None:
         return ["no trial has finished"]
-    lines = [f"best: trial {best['trial']}, {_values(search, best['trial'])}"]
+    lines = [f"best: trial {best['trial']}, {describe_values(search.values(best['trial']))}"]
     others, seeds = summary["not_told_from_the_best"], search.plan.seeds
     if others:
         images = search.config.data.validation_images
