@@ -1,5 +1,7 @@
-"""Reasons why a network doesn't learn: dead units, vanished spread, the first number that isn't finite."""
+"""Signs of why a network doesn't learn: dead units, vanished spread, saturation, weights that stay put."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -34,6 +36,32 @@ def layer_health(network: Network, x: Float, member: int = 0) -> list[LayerHealt
         dead = np.mean(np.all(outputs == 0, axis=0)) if n < len(network.layers) else 0.0
         health.append(LayerHealth(n, float(dead), float(outputs.std(axis=0).mean())))
     return health
+
+
+def saturation(network: Network, x: Float, member: int = 0) -> list[float]:
+    """Return the share of each hidden layer's outputs on images x (B, in) that lie at an end of their range.
+
+    That is within a hundredth of the range of the unit's outputs from its lowest or its highest one. Of ReLUs
+    about half do, of tanh and sigmoid few, unless they are saturated. Units whose output never varies do not
+    count; a layer of such units only has 0.
+    """
+    return [_at_ends(_of_member(flat, network, member)) for flat in [*network.activations(x)][:-1]]
+
+
+def _at_ends(outputs: Float) -> float:
+    low, high = outputs.min(axis=0), outputs.max(axis=0)
+    varies = high > low
+    near = (high - low) / 100
+    at_ends = ((outputs - low <= near) | (high - outputs <= near))[:, varies]
+    return float(at_ends.mean()) if varies.any() else 0.0
+
+
+def relative_change(before: Mapping[str, Float], after: Mapping[str, Float], member: int = 0) -> list[float]:
+    """Return rms(W' - W) / rms(W) of each layer, for weights W `before` and W' `after`, as of
+    `Network.weights`; nan for weights that were all 0."""
+    pairs = [(before[name][member], after[name][member]) for name in before]
+    sizes = [(_rms(late - early), _rms(early)) for early, late in pairs]
+    return [change / size if size > 0 else math.nan for change, size in sizes]
 
 
 def gradient_and_decay(

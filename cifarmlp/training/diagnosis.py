@@ -1,24 +1,17 @@
-"""Reasons why a training did not learn, with the usual remedies."""
+"""Trainings that did not learn: what is told of them."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from cifarmlp.config import Config
-from cifarmlp.data import Dataset, Images, standardiser
-from cifarmlp.nn import Float
+from cifarmlp.data import Dataset, Images
 from cifarmlp.nn.diagnosis import first_not_finite, gradient_and_decay, layer_health
 from cifarmlp.stats import chance_limit
+from cifarmlp.training.advice import remedies, sample
 from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.loop import Training
 from cifarmlp.training.outcome import Outcome
-
-
-def _remedies(config: Config) -> str:
-    network = config.network
-    norm = ["batch_norm: true"] if network.hidden and not network.batch_norm else []
-    init = ["init: he"] if network.init.kind != "he" else []
-    return ", ".join([*norm, *init, "an eta ten times smaller"])
 
 
 def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: int | None = None) -> bool:
@@ -33,23 +26,28 @@ def stays_at_chance(rows: Sequence[dict[str, float]], train: Images, evaluated: 
 
 def explain_divergence(outcome: Outcome, training: Training, step: int, config: Config) -> None:
     """Record in the outcome the step of the divergence, and the first number that is not finite."""
-    where = first_not_finite(training.network, _sample(training))
+    where = first_not_finite(training.network, sample(training))
     outcome.diverged_at = step
     outcome.advice = [
         f"diverged at step {step}: the loss is not finite; first not finite: {where}",
-        f"what usually helps: {_remedies(config)}",
+        *remedies(config, training),
     ]
 
 
 def explain_chance(outcome: Outcome, training: Training, config: Config) -> None:
-    """Record in the outcome that it is at chance level, and the health of each layer."""
-    health = layer_health(training.network, _sample(training))
-    outcome.at_chance = True
-    outcome.layers = [layer.as_dict() for layer in health]
+    """Record in the outcome that it is at chance level, and the health of each layer.
+
+    Of less than an epoch that is no failure yet: only what was seen is recorded.
+    """
+    health = layer_health(training.network, sample(training))
+    outcome.at_chance = outcome.epochs >= 1
+    if outcome.at_chance:
+        outcome.layers = [layer.as_dict() for layer in health]
+    seen = "never left chance level" if outcome.at_chance else "at chance level so far"
     outcome.advice = [
-        "never left chance level; its layers, from the input (share of dead ReLUs, spread of the outputs):",
+        f"{seen}; its layers, from the input (share of dead ReLUs, spread of the outputs):",
         *(f"  layer {h.layer}: {h.dead:.0%} dead, spread {h.spread:.2g}" for h in health),
-        f"what usually helps: {_remedies(config)}",
+        *remedies(config, training),
     ]
 
 
@@ -63,7 +61,7 @@ def gradient_and_decay_at(
     or `stop` returns true.
     """
     training = build_training([config], split_images(config, dataset))
-    x = _sample(training)[: config.training.batch_size]
+    x = sample(training)[: config.training.batch_size]
     rows = []
     for target in sorted(set(steps)):
         training.run_until(lambda target=target: training.step >= target or stop())  # type: ignore[misc]
@@ -76,10 +74,3 @@ def gradient_and_decay_at(
         if training.step < target:  # it has ended before, or diverged
             break
     return rows
-
-
-def _sample(training: Training) -> Float:
-    rows = np.arange(min(1000, len(training.train)))
-    x = np.empty((len(rows), training.train.pixels.shape[1]), training.network.dtype)
-    standardiser(training.mean, training.std, training.network.dtype)(training.train.pixels, rows, x)
-    return x

@@ -190,13 +190,13 @@ def _measure(session: Session, outcome: Outcome) -> None:
 
 
 def _explain(session: Session, outcome: Outcome) -> None:
-    """Add to the outcome why the training diverged, or never left chance level in an epoch or more."""
+    """Add to the outcome why the training diverged, or did not leave chance level."""
     training, config = session.training, session.config
     if outcome.diverged_at is not None:
         explain_divergence(outcome, training, outcome.diverged_at, config)
         return
-    is_long = outcome.status == "finished" and outcome.epochs >= 1
-    if is_long and stays_at_chance(session.rows, training.train, training.evaluate_images):
+    has_trained = outcome.status == "finished" and outcome.steps > 0
+    if has_trained and stays_at_chance(session.rows, training.train, training.evaluate_images):
         explain_chance(outcome, training, config)
 
 

@@ -172,7 +172,8 @@ def test_a_network_at_chance_level_is_named_with_its_layers(tmp_path: Path) -> N
     done = train("--set", "network.init={sigma: 1.0e-4}", "--set", "network.batch_norm=false", cwd=tmp_path)
     outcome = result(tmp_path / RUN)
     assert "never left chance level" in done.out
-    assert "what usually helps: batch_norm: true, init: he, an eta ten times smaller" in done.out
+    assert "what usually helps: --set network.init=he (the images vanish in layer 1" in done.out
+    assert done.out.endswith(f"next:    cifarmlp train {RUN}/config.yaml --set network.init=he\n")
     assert outcome["at_chance"] is True
     assert [layer["layer"] for layer in outcome["layers"]] == [1, 2, 3]
     assert outcome["layers"][-1]["spread"] < 1e-3

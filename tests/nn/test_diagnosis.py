@@ -1,9 +1,10 @@
 """The gradient of the loss and that of weight decay, for a network that doesn't learn."""
 
 import numpy as np
+import pytest
 
 from cifarmlp.nn import Network, softmax_cross_entropy
-from cifarmlp.nn.diagnosis import gradient_and_decay
+from cifarmlp.nn.diagnosis import gradient_and_decay, relative_change, saturation
 
 
 def network(scale: float = 1.0) -> Network:
@@ -49,3 +50,19 @@ def test_gradient_and_decay_of_weights_of_zero() -> None:
         net.parameters()[name][...] = 0
     x, labels = np.ones((2, 2)), np.array([0, 1], np.uint8)
     assert gradient_and_decay(net, softmax_cross_entropy, x, labels, 0.1)[0] == (0, 0)
+
+
+def test_outputs_at_an_end_of_their_range_are_saturated() -> None:
+    x = np.random.default_rng(2).standard_normal((200, 2))
+    half, sparse = Network([2, 2, 3], [np.random.default_rng(1)], ["he"], None, np.float64), network()
+    assert 0.3 < saturation(half, x)[0] < 0.7
+    sparse.parameters()["b1"][...] = -3
+    assert saturation(sparse, x)[0] > 0.9
+    sparse.parameters()["b1"][...] = -100
+    assert saturation(sparse, x) == [0.0]
+
+
+def test_relative_change_by_hand() -> None:
+    before = {"W1": np.ones((1, 2, 2)), "W2": np.zeros((1, 2, 2))}
+    after = {"W1": np.full((1, 2, 2), 1.5), "W2": np.ones((1, 2, 2))}
+    assert relative_change(before, after) == [0.5, pytest.approx(np.nan, nan_ok=True)]

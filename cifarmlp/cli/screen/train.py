@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -131,13 +132,11 @@ def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
         return f"cifarmlp train --resume {shlex.quote(str(training.folder))}"
     config, first = training.config, next(iter(training.places()))
     command = f"cifarmlp train {shlex.quote(str(first / 'config.yaml'))}"
-    has_learnt = not any(outcome.status == "diverged" or outcome.at_chance for outcome in outcomes)
-    if has_learnt and len(outcomes) == 1:
+    advice = next((outcome.advice for outcome in outcomes if outcome.advice), [])
+    if settings := re.findall(r"--set \S+", "\n".join(advice)):
+        return " ".join([command, *settings])
+    if len(outcomes) == 1:
         return f"{command} --repeats 5"
-    if not has_learnt and config.network.batch_norm:
-        schedule = config.training.schedule
-        name = schedule.rates[-1]
-        return f"{command} --set training.schedule.{name}={getattr(schedule, name) / 10:g}"
     return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
 
 
