@@ -1,7 +1,6 @@
 """The folder of a search as an object: its config, its plan, and the result of each training so far."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -145,9 +144,7 @@ def _check(search: Search) -> None:
 
 def _results(path: Path) -> Iterator[Result]:
     """Yield the results of whole rows; a training whose row is torn is done again."""
-    for row in files.read_rows(path):
-        with suppress(KeyError, TypeError, ValueError):
-            yield _result(row)
+    yield from files.read_rows(path, _result)[0]
 
 
 def _result(row: dict[str, str]) -> Result:
