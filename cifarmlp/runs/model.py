@@ -26,7 +26,7 @@ def read_model(path: Path, config: Config) -> dict[str, Float]:
     Raises RunFolderError if it cannot be read, is damaged, or has another checksum than result.json says.
     """
     try:
-        data = path.read_bytes()
+        data = files.read_bytes(path, files.MOST_ARRAYS)
     except OSError as error:
         raise _refusal(path, f"cannot be read: {error.strerror}") from error
     _check_unchanged(path, data)
@@ -37,13 +37,10 @@ def read_model(path: Path, config: Config) -> dict[str, Float]:
 
 
 def _check_unchanged(path: Path, data: bytes) -> None:
-    try:
-        outcome, of_model = read_recorded(path.parent)
-    except FileNotFoundError:
+    recorded = read_recorded(path.parent)
+    if recorded is None:
         return
-    except (OSError, ValueError) as error:
-        place = escape(str(path.parent / "result.json"))
-        raise RunFolderError(f"{place}: damaged; train it anew") from error
+    outcome, of_model = recorded
     if files.sha256(data) != {**outcome.snapshots, MODEL: of_model}.get(path.name):
         raise _refusal(path, "is not what was trained: its checksum is not the one in result.json")
 

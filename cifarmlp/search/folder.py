@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cifarmlp import files
 from cifarmlp.config import Config, SearchConfig, is_number, load_config, to_yaml
@@ -137,24 +137,17 @@ def begin_search(search: Search, dataset: Dataset) -> None:
 
 def read_search(folder: Path) -> Search:
     """Load the search in a folder. Raises RunFolderError if there is none, or it is damaged."""
-    if not is_begun(folder):
+    plan = files.read_json(folder / "search.json", SearchPlan)
+    if plan is None:
         raise RunFolderError(f"{folder}: not the folder of a search: it has no search.json")
     try:
-        plan = SearchPlan.model_validate_json((folder / "search.json").read_bytes())
         search = Search(folder, load_config(folder / "config.yaml"), plan)
         _check(search)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "it"
-        raise _damage(folder, f"its search.json is damaged: {where}: {fault['msg']}") from error
     except (OSError, CifarmlpError) as error:
-        raise _damage(folder, f"damaged ({str(error).splitlines()[0]})") from error
+        reason = str(error).splitlines()[0]
+        raise RunFolderError(f"{folder}: damaged ({reason}); start the search anew") from error
     _read_results(search)
     return search
-
-
-def _damage(folder: Path, reason: str) -> RunFolderError:
-    return RunFolderError(f"{folder}: {reason}; start the search anew")
 
 
 def _check(search: Search) -> None:
@@ -186,14 +179,16 @@ def _read_results(search: Search) -> None:
     """Read seeds.csv; of a row that is none, the training is done again."""
     stages: tuple[Stage, ...] = ("coarse", "fine") if search.plan.centres else ("coarse",)
     numbers = {number for stage in stages for number in search.numbers(stage)}
-    for place, row in enumerate(files.read_rows(search.folder / "seeds.csv"), start=2):
-        try:
-            result = _result(row)
-            if result.trial not in numbers or result.seed not in search.seeds(result.trial):
-                raise ValueError(f"the search has no trial {result.trial} with seed {result.seed}")
-            search.results[result.trial, result.seed] = result
-        except (KeyError, TypeError, ValueError) as error:
-            search.faults.append(f"{search.folder / 'seeds.csv'}: line {place} is damaged: {error}")
+
+    def parse(row: dict[str, str]) -> Result:
+        result = _result(row)
+        if result.trial not in numbers or result.seed not in search.seeds(result.trial):
+            raise ValueError(f"the search has no trial {result.trial} with seed {result.seed}")
+        return result
+
+    results, faults = files.read_rows(search.folder / "seeds.csv", parse)
+    search.results.update({(result.trial, result.seed): result for result in results})
+    search.faults += [f"{search.folder}: {fault}" for fault in faults]
 
 
 def _result(row: dict[str, str]) -> Result:
