@@ -35,7 +35,7 @@ class ActivationConfig(StrictModel):
         """Return words for a list of runs; relu, the default, needs none."""
         if self.kind == "relu":
             return ""
-        return self.kind if self.number in (None, NUMBERS[self.kind]) else f"{self.kind} {self.number:g}"
+        return self.kind if self.number in (None, NUMBERS.get(self.kind)) else f"{self.kind} {self.number:g}"
 
 
 NUMBERS = {"leaky_relu": 0.01, "elu": 1.0}

@@ -35,10 +35,27 @@ def draw_case(
 ) -> Case:
     """Draw a case of the config's kind: the draw of some whose ReLUs are farthest from their kinks.
 
-    Raises ConfigError for an optimiser that cases don't have.
+    Raises ConfigError if the config has a setting that a case knows no answers for.
     """
+    for key, remedy in _unknown_settings(config):
+        raise ConfigError(f"{key}: a case has no answers for this setting yet; --set {key}={remedy}")
     draws = [_draw(config, [pixels, *hidden, CLASSES], images, rng) for _ in range(DRAWS)]
     return max(draws, key=distance_to_kink)
+
+
+def _unknown_settings(config: "Config") -> Iterator[tuple[str, str]]:
+    """Yield the key of each setting that `reference` does not compute, with a value that it does."""
+    network, training = config.network, config.training
+    if network.activation.kind != "relu":
+        yield "network.activation", "relu"
+    if network.batch_norm and network.batch_norm.position == "after":
+        yield "network.batch_norm.position", "before"
+    if any(network.dropout.rates(len(network.hidden))):
+        yield "network.dropout", "0"
+    if training.loss.in_words():
+        yield "training.loss", "cross_entropy"
+    if training.optimiser.kind not in ("sgd", "momentum"):
+        yield "training.optimiser", "sgd"
 
 
 def distance_to_kink(case: Case) -> float:

@@ -33,8 +33,8 @@ MOST_PAIRS = 5
 class Evaluation:
     """One network on one part of the data.
 
-    metrics: cost, loss, accuracy. probabilities: (n, 10), nan if the outputs are not finite. W1: the weights
-    of the first layer, (3072, width).
+    metrics: cost, loss, accuracy. probabilities: (n, 10), see `model.probabilities`; nan if the outputs are
+    not finite. W1: the weights of the first layer, (3072, width).
     """
 
     seed: Seed

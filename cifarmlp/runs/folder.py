@@ -77,6 +77,7 @@ class Seed:
     def predict(self, images: NDArray[np.uint8]) -> Float:
         """Return class probabilities (n, 10) by the trained network, batch norm with its running averages.
 
+        After training by `hinge` these are scores, by `binary_cross_entropy` a sigmoid a class.
         images: uint8 (n, 32, 32, 3), or (n, 3072) with 1024 red, then 1024 green, then 1024 blue values a
         row. Raises ValueError for any other array, RunFolderError as `model` does.
         """

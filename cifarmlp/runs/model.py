@@ -12,6 +12,7 @@ from cifarmlp import files
 from cifarmlp.config import Config
 from cifarmlp.data import Images, Split
 from cifarmlp.errors import RunFolderError
+from cifarmlp.nn.losses import binary_cross_entropy, hinge
 from cifarmlp.nn.types import Float
 from cifarmlp.text import escape
 from cifarmlp.training.build import training_from_model
@@ -70,12 +71,20 @@ def rebuild_training(path: Path, config: Config, images: Split) -> Training:
 
 @np.errstate(all="ignore")  # a network that diverged overflows; its probabilities are nan
 def probabilities(training: Training, images: Images) -> Float:
-    """Class probabilities (n, 10), softmax of the logits with the running averages."""
-    from scipy.special import softmax
+    """Return the network's view of each class, (n, 10), the logits going by the loss it was trained with.
+
+    Cross-entropy: probabilities, softmax of the logits. binary_cross_entropy: a sigmoid a class, which need
+    not sum to 1. hinge: scores, the logits themselves, as they stand for no probabilities. The largest of a
+    row is the predicted class in all of them.
+    """
+    from scipy.special import expit, softmax
 
     chunks = predictions(training.network, images, training.mean, training.std)
     logits = [np.empty((0, 10), training.network.dtype), *(logits[:, 0] for logits, _ in chunks)]
-    return np.asarray(softmax(np.concatenate(logits), axis=1))
+    stacked = np.concatenate(logits)
+    if training.loss is hinge:
+        return stacked
+    return np.asarray(expit(stacked) if training.loss is binary_cross_entropy else softmax(stacked, axis=1))
 
 
 def predict(path: Path, config: Config, images: NDArray[np.uint8]) -> Float:

@@ -67,6 +67,7 @@ def gradient_and_decay_at(
         training.run_until(lambda target=target: training.step >= target or stop())  # type: ignore[misc]
         labels = training.train.labels[: len(x)]
         pairs = gradient_and_decay(training.network, training.loss, x, labels, config.training.lam)
+        training.network.resume(training.step)  # dropout has drawn for the pass above
         rows += [
             {"step": training.step, "layer": layer, "gradient": gradient, "decay": decay}
             for layer, (gradient, decay) in enumerate(pairs, 1)

@@ -59,6 +59,24 @@ def test_the_network_is_that_of_a_config_made_small_or_not(
     assert (case["X"].shape, case["W8"].shape) == (X, W8)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("network.activation", "tanh"),
+        ("network.batch_norm.position", "after"),
+        ("network.dropout", "0.5"),
+        ("training.loss", "hinge"),
+        ("training.loss", "{label_smoothing: 0.1}"),
+    ],
+)
+def test_a_setting_without_answers_is_refused_by_its_name(key: str, value: str, tmp_path: Path) -> None:
+    done = cifarmlp("case", "case.npz", "quickstart", "--set", f"{key}={value}", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.startswith(f"error: {key}: a case has no answers for this setting yet; --set {key}=")
+    assert len(done.err.splitlines()) == 1
+    assert not list(tmp_path.glob("case*"))
+
+
 def test_right_numbers_are_right_and_exit_with_zero(place: Path) -> None:
     np.savez(place / "mine.npz", **student(given(place)))
     done = cifarmlp("diagnose", "case.npz", "mine.npz", cwd=place)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,17 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     torch = pytest.importorskip("torch")
 
-from cifarmlp.nn.losses import softmax_cross_entropy
-from cifarmlp.nn.network import Network
+from cifarmlp.nn.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from cifarmlp.nn.block import Block
+from cifarmlp.nn.dropout import Dropout
+from cifarmlp.nn.losses import (
+    Loss,
+    binary_cross_entropy,
+    hinge,
+    smoothed_cross_entropy,
+    softmax_cross_entropy,
+)
+from cifarmlp.nn.network import HiddenBlocks, Network
 from cifarmlp.nn.optimisers import SGD, Adam, Optimiser
 from cifarmlp.nn.types import Float
 
@@ -127,3 +137,83 @@ def compare(net: Network, model: Any, member: int) -> None:
         assert_equal(ours.pop(f"mean{n}"), norm.running_mean)
         assert_equal(ours.pop(f"var{n}"), norm.running_var * ((BATCH - 1) / BATCH))  # theirs is over n - 1
     assert not ours
+
+
+F = torch.nn.functional
+ACTIVATIONS: list[tuple[Callable[[], Block], Any]] = [
+    (ReLU, F.relu),
+    (partial(LeakyReLU, 0.1), partial(F.leaky_relu, negative_slope=0.1)),
+    (partial(ELU, 0.7), partial(F.elu, alpha=0.7)),
+    (GELU, F.gelu),
+    (Tanh, torch.tanh),
+    (Sigmoid, torch.sigmoid),
+]
+LOSSES: list[tuple[Loss, Any]] = [
+    (softmax_cross_entropy, F.cross_entropy),
+    (smoothed_cross_entropy(0.1), partial(F.cross_entropy, label_smoothing=0.1)),
+    (hinge, lambda z, y: 10 * F.multi_margin_loss(z, y)),  # theirs is the mean over the classes
+    (
+        binary_cross_entropy,
+        lambda z, y: 10 * F.binary_cross_entropy_with_logits(z, F.one_hot(y, 10).double()),
+    ),
+]
+
+
+def their_logits(
+    net: Network, p: dict[str, Any], x: Any, member: int, activate: Any, norm_first: bool
+) -> Any:
+    """The logits of one member by PyTorch, with the masks of dropout that our last forward pass drew."""
+    masks = [torch.tensor(b.mask) for b in net.blocks if isinstance(b, Dropout)]
+    h = x * masks[0]
+    for n, width in enumerate(net.sizes[1:-1], start=1):
+        h = h @ p[f"W{n}"] + p.get(f"b{n}", 0)
+        h = h if norm_first else activate(h)
+        h = F.batch_norm(h, None, None, p[f"gamma{n}"], p[f"beta{n}"], training=True, eps=EPS)
+        h = activate(h) if norm_first else h
+        h = h * masks[n][:, member * width : (member + 1) * width]
+    last = len(net.sizes) - 1
+    return h @ p[f"W{last}"] + p[f"b{last}"]
+
+
+def assert_autograd_agrees(
+    activation: tuple[Callable[[], Block], Any], loss: tuple[Loss, Any], norm_first: bool, member: int
+) -> None:
+    hidden = HiddenBlocks(activation[0], norm_first, dropout=(0.2, 0.3, 0.5), seeds=[1, 2, 3])
+    generators = [np.random.default_rng(seed) for seed in range(3)]
+    net = Network(SIZES, generators, ["he"] * 3, (EPS, 0.9), np.float64, hidden)
+    rng = np.random.default_rng(9)
+    x, labels = rng.standard_normal((BATCH, SIZES[0])), rng.integers(0, 10, BATCH).astype(np.uint8)
+    value, dlogits = loss[0](net.forward(x), labels, np.ones(3))
+    net.backward(dlogits)
+    p = {n: torch.tensor(a[member].copy(), requires_grad=True) for n, a in net.parameters().items()}
+    logits = their_logits(net, p, torch.tensor(x), member, activation[1], norm_first)
+    theirs = loss[1](logits, torch.tensor(labels.astype(np.int64)))
+    theirs.backward()
+    assert_equal(value[member], theirs)
+    for name, gradient in net.gradients().items():
+        assert_equal(gradient[member], p[name].grad)
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_blocks_have_the_gradients_of_autograd(
+    activation: tuple[Callable[[], Block], Any], norm_first: bool
+) -> None:
+    assert_autograd_agrees(activation, LOSSES[0], norm_first, member=1)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_have_the_gradients_of_autograd(loss: tuple[Loss, Any]) -> None:
+    assert_autograd_agrees(ACTIVATIONS[0], loss, norm_first=True, member=2)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [LOSSES[0], LOSSES[1]])
+def test_soft_labels_have_the_gradients_of_autograd(ours: Loss, theirs: Any) -> None:
+    rng = np.random.default_rng(3)
+    z, shares = rng.standard_normal((BATCH, 1, 10)), rng.dirichlet(np.ones(10), BATCH)
+    value, gradient = ours(z, shares, np.ones(1))
+    logits = torch.tensor(z[:, 0].copy(), requires_grad=True)
+    loss = theirs(logits, torch.tensor(shares))
+    loss.backward()
+    assert_equal(value[0], loss)
+    assert_equal(gradient[:, 0], logits.grad)

@@ -1,15 +1,27 @@
 """Correct gradients pass the check, planted wrong ones don't."""
 
+import os
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cifarmlp.nn.activations import ReLU
+from cifarmlp.nn.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from cifarmlp.nn.gradcheck import Difference, check_gradients, checkable_network, relative_difference
 from cifarmlp.nn.layers import BatchNorm, Linear
-from cifarmlp.nn.losses import Loss, softmax_cross_entropy
-from cifarmlp.nn.network import Network
+from cifarmlp.nn.losses import (
+    Loss,
+    binary_cross_entropy,
+    hinge,
+    shares_of,
+    smoothed_cross_entropy,
+    softmax_cross_entropy,
+)
+from cifarmlp.nn.network import HiddenBlocks, Network
 from cifarmlp.nn.optimisers import SGD
 from cifarmlp.nn.types import Float, Labels
 
@@ -18,6 +30,8 @@ HIDDEN = [12, 10, 10, 8, 8, 8, 6, 6]
 LIMIT = 1e-7
 CAUGHT = 1e-3
 Norm = tuple[float, float] | None
+ACTIVATIONS = [ReLU, partial(LeakyReLU, 0.1), partial(ELU, 1.0), partial(ELU, 0.5), GELU, Tanh, Sigmoid]
+LOSSES = [softmax_cross_entropy, smoothed_cross_entropy(0.1), hinge, binary_cross_entropy]
 
 
 def data(width: int, size: int = 20) -> tuple[Float, Labels]:
@@ -269,3 +283,142 @@ def test_the_network_is_left_as_it_was() -> None:
     check(net)
     for name, parameter in twin.parameters().items():
         np.testing.assert_array_equal(net.parameters()[name], parameter)
+
+
+# Every block
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("batch_norm", "norm_first", "members", "rate"),
+    [(None, True, 1, 0.0), (NORM, True, 3, 0.3), (NORM, False, 1, 0.3), (NORM, False, 3, 0.0)],
+    ids=["plain", "before, dropout", "after, dropout", "after"],
+)
+def test_every_gradient_of_every_block_is_right(
+    activation: Callable[[], ReLU], batch_norm: Norm, norm_first: bool, members: int, rate: float
+) -> None:
+    hidden = HiddenBlocks(activation, norm_first, dropout=(rate, rate, rate), seeds=range(members))
+    net = checkable_network([20, 8, 7, 10], batch_norm, np.random.default_rng(5), members, hidden)
+    assert {name: d.worst for name, d in check(net, members - 1, 6).items() if not d.is_right} == {}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("members", "member"), [(1, 0), (3, 1)])
+def test_every_loss_is_right(loss: Loss, members: int, member: int) -> None:
+    net = checkable_network([20, 8, 10], NORM, np.random.default_rng(5), members)
+    assert {name: d.worst for name, d in check(net, member, 10, loss).items() if not d.is_right} == {}
+
+
+@pytest.mark.parametrize("loss", [softmax_cross_entropy, smoothed_cross_entropy(0.1), binary_cross_entropy])
+def test_labels_that_are_mixed_are_right(loss: Loss) -> None:
+    net, (x, labels) = three_layers(), data(40)
+    shares = shares_of(labels, np.empty((1, 1, 10)))
+    mixed = 0.3 * shares + 0.7 * np.roll(shares, 1, axis=0)
+    found = check_gradients(net, loss, x, mixed, np.array([0.01]), np.random.default_rng(11), coordinates=10)
+    assert all(difference.is_right for difference in found)
+
+
+def test_a_score_on_the_kink_of_the_hinge_is_left_out() -> None:
+    net = checkable_network([40, 10], None, np.random.default_rng(3))
+    for parameter in net.parameters().values():
+        parameter[...] = 0
+    net.parameters()["b1"][0, 4] = -1  # from the others' margin just at 0
+    found = check(net, loss=hinge)
+    assert found["b1"].kinks == len({4, *data(40)[1].tolist()})
+
+
+SPOILT = 1 + 1e-5  # relative size of the smallest mistake that is to be caught
+
+
+def spoil(net: Network, layer: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Spoil the gradients of all parameters of a layer; return their names."""
+    names = list(net.parameters(layer))
+    for block in net.layers[layer - 1]:
+        for _, gradient in block.vectors().values():
+            monkeypatch.setattr(block, "backward", spoilt_backward(block.backward, gradient))
+    linear = net.linears[layer - 1]
+    add = linear.add_gradient
+    monkeypatch.setattr(linear, "add_gradient", lambda target, alpha: add(target, alpha * SPOILT))
+    return names
+
+
+def spoilt_backward(backward: Callable[[Float], Float], gradient: Float) -> Callable[[Float], Float]:
+    def spoilt(dy: Float) -> Float:
+        dx = backward(dy)
+        gradient[...] *= SPOILT
+        return dx
+
+    return spoilt
+
+
+def networks(most_layers: int, widths: list[int]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "sizes": st.lists(st.sampled_from(widths), max_size=most_layers - 1),
+            "lam": st.just(0.0) | st.floats(1e-6, 100),
+            "activation": st.sampled_from(ACTIVATIONS),
+            "norm": st.sampled_from([None, NORM, (1e-5, 0.9)]),
+            "norm_first": st.booleans(),
+            "rate": st.sampled_from([0.0, 0.2, 0.5]),
+            "loss": st.sampled_from(LOSSES),
+            "members": st.sampled_from([1, 3]),
+            "seed": st.integers(0, 1000),
+        }
+    )
+
+
+def differences_of(spec: dict[str, Any], net: Network, coordinates: int) -> list[Difference]:
+    x, labels = data(net.sizes[0])
+    lam, rng = np.full(net.members, spec["lam"]), np.random.default_rng(spec["seed"])
+    return check_gradients(net, spec["loss"], x, labels, lam, rng, net.members - 1, coordinates)
+
+
+def assert_right_and_mistakes_caught(spec: dict[str, Any], inputs: int, coordinates: int) -> None:
+    """No false alarm, and a mistake of 1e-5 in one layer's gradients is seen in each of its parameters.
+
+    A parameter whose every coordinate sits on a kink cannot be checked, and one whose gradient vanishes has
+    no mistake of any relative size.
+    """
+    layers = len(spec["sizes"]) + 1
+    rates = (spec["rate"],) * layers
+    hidden = HiddenBlocks(spec["activation"], spec["norm_first"], rates, range(spec["members"]))
+    rng = np.random.default_rng(spec["seed"])
+    net = checkable_network([inputs, *spec["sizes"], 10], spec["norm"], rng, spec["members"], hidden)
+    right = differences_of(spec, net, coordinates)
+    assert [d for d in right if d.checked and not d.is_right] == []
+    checked = {d.name for d in right if d.checked}
+    gradients = {name: np.linalg.norm(g[-1]) for name, g in net.gradients().items()}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        spoilt = spoil(net, spec["seed"] % layers + 1, monkeypatch)
+        wrong = {d.name for d in differences_of(spec, net, coordinates) if not d.is_right}
+    assert {name for name in spoilt if name in checked and gradients[name] > 1e-3} <= wrong
+
+
+@given(networks(most_layers=12, widths=[1, 3, 10, 30]))
+@settings(max_examples=10, deadline=None)
+def test_random_networks_are_right_and_a_small_mistake_is_caught(spec: dict[str, Any]) -> None:
+    assert_right_and_mistakes_caught(spec, inputs=30, coordinates=4)
+
+
+@pytest.mark.slow
+@given(networks(most_layers=12, widths=[1, 10, 50, 200]))
+@settings(max_examples=int(os.environ.get("CIFARMLP_EXAMPLES", "100")), deadline=None)
+def test_many_random_networks_are_right(spec: dict[str, Any]) -> None:
+    assert_right_and_mistakes_caught(spec, inputs=300, coordinates=10)
+
+
+@pytest.mark.slow
+@given(networks(most_layers=4, widths=[500, 1000, 2000]))
+@settings(max_examples=int(os.environ.get("CIFARMLP_EXAMPLES", "100")) // 20, deadline=None)
+def test_wide_random_networks_are_right(spec: dict[str, Any]) -> None:
+    assert_right_and_mistakes_caught(spec, inputs=3072, coordinates=3)
+
+
+def test_networks_that_were_called_wrong_are_right() -> None:
+    for lam, norm, hidden in ((0.1, NORM, [200, 200]), (10.0, None, [50, 50]), (10.0, NORM, [50, 50])):
+        net = checkable_network([300, *hidden, 10], norm, np.random.default_rng([1, 2]))
+        x, labels = data(300)
+        found = check_gradients(
+            net, softmax_cross_entropy, x, labels, np.array([lam]), np.random.default_rng(1), coordinates=20
+        )
+        assert {d.name: d.worst for d in found if not d.is_right} == {}

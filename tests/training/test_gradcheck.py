@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import tiny
 
-from cifarmlp.config import NetworkConfig
+from cifarmlp.config import NetworkConfig, override_with
 from cifarmlp.nn import Network
 from cifarmlp.training import gradcheck
 from cifarmlp.training.gradcheck import NetworkCheck
@@ -63,3 +63,34 @@ def test_the_mistake_does_not_stay() -> None:
     (_, mistaken), (_, right) = gradcheck.run_checks(checks, tiny.dataset())
     assert gradcheck.wrong_parameters(mistaken) == ["W1"]
     assert gradcheck.wrong_parameters(right) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"network.activation": "gelu", "network.dropout": 0.3},
+        {"network.batch_norm": {"position": "after"}, "network.activation": {"leaky_relu": 0.1}},
+        {"network.dropout": {"input": 0.2, "hidden": [0.5, 0.2]}, "training.loss": "binary_cross_entropy"},
+        {"training.loss": "hinge", "network.activation": "elu"},
+        {"training.loss": {"label_smoothing": 0.1}, "network.activation": "sigmoid", "training.lambda": 10.0},
+    ],
+)
+def test_a_check_has_the_blocks_and_the_loss_of_the_config(settings: dict[str, Any]) -> None:
+    check = gradcheck.check_of(override_with(tiny.config(), settings))
+    ((_, differences),) = gradcheck.run_checks([check], tiny.dataset())
+    assert gradcheck.wrong_parameters(differences) == []
+    after_norm = settings.get("network.batch_norm") == {"position": "after"}
+    assert ("b1" in {difference.name for difference in differences}) == after_norm
+
+
+def test_a_title_names_what_is_not_the_default() -> None:
+    config = tiny.config("network.activation=tanh", "network.dropout=0.5", "training.loss=hinge")
+    words = "3 layers (8-6), batch norm, tanh, dropout 0.5, hinge (multi-class SVM, margin 1), lambda 0.5"
+    assert gradcheck.check_of(config).title == words
+    assert gradcheck.check_of(tiny.config()).title == "3 layers (8-6), batch norm, lambda 0.5"
+
+
+def test_initial_weights_that_are_not_used_are_told() -> None:
+    assert gradcheck.check_of(tiny.config()).note == ""
+    note = gradcheck.check_of(tiny.config("network.init={sigma: 0.001}")).note
+    assert note == "checked at He's initial weights, not at network.init (sigma 0.001)"
