@@ -9,14 +9,22 @@ reading with schema.py.
 
 from cifarmlp.config.data_section import DataConfig
 from cifarmlp.config.files import find_config, shipped_configs
-from cifarmlp.config.load import load_config, override_with
+from cifarmlp.config.load import load_config, override_with, parse_config
 from cifarmlp.config.network_section import BatchNormConfig, InitConfig, NetworkConfig
 from cifarmlp.config.optimisers import MomentumConfig, OptimiserConfig, SGDConfig
 from cifarmlp.config.schedules import ConstantConfig, CyclicConfig, ScheduleConfig
 from cifarmlp.config.schema import Config
 from cifarmlp.config.search_section import Around, Coarse, Draw, Fine, SearchConfig
 from cifarmlp.config.training_section import TrainingConfig
-from cifarmlp.config.write import differences, digest, dotted, json_schema, refuse_other_config, to_yaml
+from cifarmlp.config.write import (
+    differences,
+    digest,
+    digest_of_text,
+    dotted,
+    json_schema,
+    refuse_other_config,
+    to_yaml,
+)
 
 __all__ = [
     "Around",
@@ -38,11 +46,13 @@ __all__ = [
     "TrainingConfig",
     "differences",
     "digest",
+    "digest_of_text",
     "dotted",
     "find_config",
     "json_schema",
     "load_config",
     "override_with",
+    "parse_config",
     "refuse_other_config",
     "shipped_configs",
     "to_yaml",

@@ -15,7 +15,7 @@ from cifarmlp.config.faults import check, refusal
 from cifarmlp.config.files import read_tree
 from cifarmlp.config.merge import assignments, merge, parse_settings
 from cifarmlp.config.schema import Config
-from cifarmlp.config.strict_yaml import Fault, Node, Place, Source, place_value
+from cifarmlp.config.strict_yaml import Fault, Node, Place, Source, parse, place_value
 from cifarmlp.config.write import to_plain_values
 from cifarmlp.text import quote
 
@@ -35,6 +35,14 @@ def load_config(
         raise refusal(faults)
     tree = reduce(merge, [layer for layer in layers if layer], tree)
     return _check(_with_name(tree, Path(path)), faults)
+
+
+def parse_config(text: str, name: str) -> Config:
+    """Return the config in a text that `to_yaml` wrote; name: of the text in faults. Raises ConfigError."""
+    tree, faults = parse(text, Source(0, name))
+    if tree is None:
+        raise refusal(faults)
+    return _check(tree, faults)
 
 
 def override_with(config: Config, values: Mapping[str, Any] | Sequence[str]) -> Config:

@@ -40,6 +40,7 @@ def prepare_search(
     Raises ConfigError if there is none, the config has no such stage, or a trial's values make no config.
     """
     section = section_of(config)
+    _refuse_best(config)
     if max(section.coarse.trials, section.fine.trials if section.fine else 0) > MOST_TRIALS:
         raise ConfigError(
             f"{config.name}: a stage of its search has more than {MOST_TRIALS} trials; give fewer"
@@ -53,6 +54,18 @@ def prepare_search(
         search = _refine(search, search_to_refine(config, earlier_in, coarse_from))
     members_of(search, stages[0])  # raises the ConfigError of a trial
     return search
+
+
+def _refuse_best(config: Config) -> None:
+    """Raise ConfigError if the trainings go by evaluations on the way: a search makes one, at the end."""
+    training = config.training
+    keys = {"keep": training.keep == "best", "patience": training.patience is not None}
+    for key in (key for key, is_set in keys.items() if is_set):
+        words = f"training.{key} goes by evaluations on the way, and a search makes one at the end"
+        default = {"keep": "last", "patience": "null"}[key]
+        raise ConfigError(
+            f"{config.name}: {words}; --set training.{key}={default}, and train best.yaml with it"
+        )
 
 
 def _refine(search: Search, coarse: Search) -> Search:
@@ -149,7 +162,9 @@ def members_of(search: Search, stage: Stage) -> list[Member]:
 def _config_of(base: Config, trial: int, values: Values, n: int) -> Config:
     """Return the config of the n-th seed of a trial."""
     try:
-        return override_with(base, {**values, "seed": values.get("seed", base.seed) + n})
+        config = override_with(base, {**values, "seed": values.get("seed", base.seed) + n})
+        _refuse_best(config)
+        return config
     except ConfigError as error:
         raise ConfigError(f"trial {trial}: {str(error).splitlines()[0]}") from error
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp import files
+from cifarmlp.config import differences, parse_config
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 
 NEXT, NOW, PREVIOUS = NAMES = ("checkpoint.next.npz", "checkpoint.npz", "checkpoint.previous.npz")
@@ -126,9 +127,9 @@ class Keeper:
     def _check_config(self, there: str) -> None:
         if there == self.config:
             return
-        pairs = zip(there.splitlines(), self.config.splitlines(), strict=False)
-        changes = [f"{old.strip()} there, {new.strip()} here" for old, new in pairs if old != new]
-        raise ConfigError(f"{self.folder}: its checkpoint is of another config: {'; '.join(changes[:3])}")
+        old, new = parse_config(there, "its config"), parse_config(self.config, "the config")
+        if changes := differences(old, new):  # else an earlier version wrote fewer keys
+            raise ConfigError(f"{self.folder}: its checkpoint is of another config: {'; '.join(changes[:3])}")
 
     def _check_environment(self, there: Mapping[str, Any], strict: bool) -> None:
         here = self.environment

@@ -386,7 +386,7 @@ def test_saving_keeps_to_its_share_of_the_time(tmp_path: Path, monkeypatch: pyte
 
 def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, numbered(1))
-    with pytest.raises(ConfigError, match="another config: name: a there, name: b here"):
+    with pytest.raises(ConfigError, match="another config: name is a there, b here"):
         Keeper(tmp_path, "name: b\n", HERE).load_to_resume()
 
 
