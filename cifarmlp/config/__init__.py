@@ -29,7 +29,15 @@ from cifarmlp.config.schedules import (
 from cifarmlp.config.schema import Config
 from cifarmlp.config.search_section import Coarse, Fine, SearchConfig
 from cifarmlp.config.training_section import TrainingConfig
-from cifarmlp.config.write import differences, digest, dotted, json_schema, refuse_other_config, to_yaml
+from cifarmlp.config.write import (
+    differences,
+    digest,
+    digest_of_text,
+    dotted,
+    json_schema,
+    refuse_other_config,
+    to_yaml,
+)
 
 __all__ = [
     "AdamConfig",
@@ -55,6 +63,7 @@ __all__ = [
     "TrainingConfig",
     "differences",
     "digest",
+    "digest_of_text",
     "dotted",
     "find_config",
     "is_number",

@@ -90,8 +90,6 @@ def _draw(config: "Config", sizes: Sequence[int], images: int, rng: np.random.Ge
 
 def _momentum(config: "Config") -> float | None:
     optimiser = config.training.optimiser
-    if optimiser.kind not in ("sgd", "momentum"):
-        raise ConfigError(f"training.optimiser is {optimiser.kind}; a case has the update of sgd or momentum")
     return optimiser.rho if optimiser.kind == "momentum" else None
 
 

@@ -50,6 +50,7 @@ def prepare_search(
     """
     section = section_of(config)
     check_size(section)
+    _refuse_best(config)
     if "fine" in stages and section.fine is None:
         raise ConfigError(f"{config.name} has no search.fine; add it, or search with --coarse")
     stages = [*stages] or [stage for stage in STAGES if getattr(section, stage)]
@@ -60,6 +61,18 @@ def prepare_search(
         search = _refine(search, search_to_refine(config, earlier_in, coarse_from))
     members_of(search, stages[0])  # raises the ConfigError of a trial
     return search
+
+
+def _refuse_best(config: Config) -> None:
+    """Raise ConfigError if the trainings go by evaluations on the way: a search makes one, at the end."""
+    training = config.training
+    keys = {"keep": training.keep == "best", "patience": training.patience is not None}
+    for key in (key for key, is_set in keys.items() if is_set):
+        words = f"training.{key} goes by evaluations on the way, and a search makes one at the end"
+        default = {"keep": "last", "patience": "null"}[key]
+        raise ConfigError(
+            f"{config.name}: {words}; --set training.{key}={default}, and train best.yaml with it"
+        )
 
 
 def _refine(search: Search, coarse: Search) -> Search:
@@ -163,7 +176,9 @@ def members_of(search: Search, stage: Stage) -> list[Member]:
 def _config_of(base: Config, trial: int, values: Values, n: int) -> Config:
     """Return the config of the n-th seed of a trial."""
     try:
-        return override_with(base, {**values, "seed": values.get("seed", base.seed) + n})
+        config = override_with(base, {**values, "seed": values.get("seed", base.seed) + n})
+        _refuse_best(config)
+        return config
     except ConfigError as error:
         fault = str(error).splitlines()[0]
         raise ConfigError(f"trial {trial}: {describe_values(values)}: {fault}") from error

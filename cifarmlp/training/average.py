@@ -23,7 +23,7 @@ class MovingAverage:
         a_t = (1 - decay) / (1 - decay^t)  sum_i decay^(t - i) theta_i      i = 1, ..., t
 
     It starts from zero with its bias corrected (as Adam's; Kingma and Ba 2015, section 3), so that no share
-    of the initial weights is in it. Worked out as a_t = a_(t-1) + c_t (theta_t - a_(t-1)), with c_t the
+    of the initial weights is in it. Worked out as a_t = (1 - c_t) a_(t-1) + c_t theta_t, with c_t the
     factor before the sum: c_1 is 1. The running averages of batch norm are averaged likewise, as they belong
     to the parameters of the same steps.
 
@@ -38,7 +38,8 @@ class MovingAverage:
         share = network.dtype((1 - self.decay) / (1 - self.decay**step))
         averages = model_views(self.network)
         for name, array in model_views(network).items():
-            averages[name] += share * (array - averages[name])
+            averages[name] *= 1 - share
+            averages[name] += share * array
 
     def stored(self) -> dict[str, Float]:
         """Return the arrays that an update changes, by the names of checkpoints."""

@@ -5,7 +5,6 @@
 The folder of each seed is a run folder, see `cifarmlp.training.run`.
 """
 
-import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -13,7 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from cifarmlp import files
-from cifarmlp.config import Config, digest, load_config, override_with, refuse_other_config, to_yaml
+from cifarmlp.config import (
+    Config,
+    digest,
+    digest_of_text,
+    load_config,
+    override_with,
+    refuse_other_config,
+    to_yaml,
+)
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError, show_warnings_as_lines
 from cifarmlp.parallel import Lost, map_unordered
@@ -115,19 +122,19 @@ def refuse_changes(folder: Path, config: Config) -> None:
     if read_ended(folder) is None and checkpoint.load(folder)[0]:
         return  # its checkpoint has the whole config, and the error about it says what differs
     environment = read_environment(folder)
-    if environment and environment.config not in (None, digest(config), _digest_in(folder)):
+    digests = (None, digest(config), _digest_in(folder))
+    if environment and environment.config not in digests:
         raise ConfigError(
             f"{folder}: its config.yaml has changed since it was begun; put it back, or train it as a new one"
         )
 
 
 def _digest_in(folder: Path) -> str | None:
-    """Return the digest of config.yaml as it stands, which another version wrote with other keys."""
+    """Return the digest of config.yaml as it stands there, by an earlier version maybe."""
     try:
-        text = (folder / "config.yaml").read_text()
+        return digest_of_text((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return files.sha256(re.sub(r"^name: .*", "name: any", text, count=1).encode())
 
 
 def _config_in(folder: Path) -> Config | None:

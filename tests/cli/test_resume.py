@@ -496,7 +496,7 @@ def test_a_full_disk_is_one_line_and_with_room_again_the_training_goes_on(
     monkeypatch.setattr(checkpoint, "MAX_TIME_SHARE", 1e9)  # at every record, however long it takes
     (small_disk / "runs").mkdir()
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(600 * 1024 - room - 20_480))
+    ballast.write_bytes(bytes(600 * 1024 - room - 28_672))
     done = cifarmlp(*WHOLE, cwd=small_disk)
     saved = [name for name in checkpoint.NAMES if (small_disk / RUN / name).exists()]
     assert saved == ROOM_FOR[room]
