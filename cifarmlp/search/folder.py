@@ -138,7 +138,10 @@ def begin_search(search: Search, dataset: Dataset) -> None:
 def read_search(folder: Path) -> Search:
     """Load the search in a folder. Raises RunFolderError if there is none, or it is damaged."""
     if not is_begun(folder):
-        raise RunFolderError(f"{folder}: not the folder of a search: it has no search.json")
+        hint = (
+            "; if a search was ended as it began, nothing is lost: start it anew" if folder.is_dir() else ""
+        )
+        raise RunFolderError(f"{folder}: not the folder of a search: it has no search.json{hint}")
     try:
         plan = SearchPlan.model_validate_json((folder / "search.json").read_bytes())
         search = Search(folder, load_config(folder / "config.yaml"), plan)
