@@ -2,10 +2,15 @@
 
 import json
 import math
+import os
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from cifarmlp import files
 from cifarmlp.errors import RunFolderError
@@ -62,3 +67,75 @@ def test_the_same_arrays_give_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         files.write_arrays(tmp_path / f"{name}.npz", {"W1": np.arange(6.0).reshape(2, 3)})
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+# Reading
+
+
+class Note(BaseModel):
+    """A file of ours."""
+
+    seed: int
+    words: list[str] = []
+
+
+def sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
+STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a folder": (Path.mkdir, "Is a directory"),
+    "a pipe": (os.mkfifo, "not a regular file"),
+    "a link to a device": (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+    "a link to itself": (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+    "a terabyte of nothing": (sparse, "larger than"),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_is_no_file_or_has_no_end_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    make, reason = STRANGE[kind]
+    make(tmp_path / "a.json")
+    started = time.monotonic()
+    with pytest.raises(OSError, match=reason):
+        files.read_bytes(tmp_path / "a.json", files.MOST_ARRAYS)
+    with pytest.raises(RunFolderError, match=rf"^{tmp_path}/a\.json cannot be read: {reason}[^\n]*$"):
+        files.read_json(tmp_path / "a.json", Note)
+    rows, (fault,) = files.read_rows(tmp_path / "a.json", dict)
+    assert (rows, fault.startswith(f"a.json cannot be read: {reason}")) == ([], True)
+    assert time.monotonic() - started < 1
+
+
+def test_json_is_a_model_or_damaged_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    assert files.read_json(path, Note) is None
+    path.write_text('{"seed": 1, "words": ["a"]}')
+    assert files.read_json(path, Note) == Note(seed=1, words=["a"])
+    path.write_text('{"seed": 1, "words": ["a", 2]}')
+    with pytest.raises(
+        RunFolderError, match=r"/a\.json is damaged: words\.1: Input should be a valid string$"
+    ):
+        files.read_json(path, Note)
+
+
+def test_a_row_that_does_not_fit_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    assert files.read_rows(path, dict) == ([], [])
+    path.write_bytes(b"step,loss\n1,2.5\n2\n3,x\n4,5,6\n\xff\x00,7\n8,9.5")
+    rows, faults = files.read_rows(path, lambda row: (int(row["step"]), float(row["loss"])))
+    assert rows == [(1, 2.5), (8, 9.5)]
+    assert [fault.split(":")[:2] for fault in faults] == [
+        ["m.csv is damaged", f" line {line}"] for line in (3, 4, 5, 6)
+    ]
+    assert faults[0].endswith("line 3: not as many values as columns")
+    assert all(fault.isprintable() for fault in faults)
+    _, missing = files.read_rows(path, lambda row: row["epoch"])
+    assert missing[0] == "m.csv is damaged: line 2: there is no column 'epoch'"
+
+
+def test_a_file_with_nothing_but_damage_is_not_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(b"step,loss\n" + b"x\n" * 2**22)
+    started = time.monotonic()
+    rows, faults = files.read_rows(tmp_path / "m.csv", dict)
+    assert (len(rows), len(faults), time.monotonic() - started < 1) == (0, 100, True)

@@ -13,6 +13,7 @@ import cifarmlp
 from cifarmlp.config.merge import merge
 from cifarmlp.config.strict_yaml import Fault, Node, Place, Source, parse, place_after
 from cifarmlp.errors import ConfigError
+from cifarmlp.files import MOST_ARRAYS, open_regular
 from cifarmlp.text import escape, quote, shorten
 
 MAX_BYTES = 256 * 1024
@@ -165,9 +166,7 @@ def _read_text(path: Path, source: Source, faults: list[Fault]) -> str | None:
 
 
 def _read_bytes(path: Path) -> bytes:
-    if path.exists() and not path.is_dir() and not path.is_file():
-        raise ValueError("not a regular file: save the config to one")
-    with path.open("rb") as file:
+    with open_regular(path, MOST_ARRAYS) as file:
         return file.read(MAX_BYTES + 1)
 
 

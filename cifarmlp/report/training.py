@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cifarmlp.config import to_yaml, words
+from cifarmlp.errors import RunFolderError
 from cifarmlp.render.curves import draw_seeds
 from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text, Verdict
 from cifarmlp.report.origin import origin_blocks
@@ -73,7 +74,7 @@ def _unfinished(run: Run) -> Iterator[Block]:
 def _planned(folder: Path) -> int:
     try:
         return read_planned(folder)
-    except (OSError, ValueError):
+    except RunFolderError:
         return 1
 
 

@@ -29,7 +29,7 @@ def refuse_other_file(output: Path) -> None:
     """Raise ConfigError if the file is there already and is no report of ours."""
     if not output.exists():
         return
-    with files.disk_errors(output), output.open("rb") as file:
+    with files.disk_errors(output), files.open_regular(output, files.MOST_ARRAYS) as file:
         if STAMP not in file.read(4096):
             raise ConfigError(f"{output}: exists already and is no report; give another name with --output")
 

@@ -145,8 +145,16 @@ def refuse_other_picture(path: Path) -> None:
     name = escape(str(path))
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--figure {name}: the figure is a PNG; give a name that ends in .png")
-    if path.exists() and not (path.is_file() and f"Software\0{STAMP}".encode() in path.read_bytes()[:4096]):
+    if path.exists() and not _is_comparison(path):
         raise ConfigError(f"{name}: exists already and is no comparison; give another name with --figure")
+
+
+def _is_comparison(path: Path) -> bool:
+    try:
+        with files.open_regular(path, files.MOST_ARRAYS) as file:
+            return f"Software\0{STAMP}".encode() in file.read(4096)
+    except OSError:
+        return False
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Run folders read back: a config, its seeds, and the outcome and numbers of each."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp import files
 from cifarmlp.config import Config, load_config, override_with
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.nn.types import Float
+from cifarmlp.runs.metrics import read_metrics
 from cifarmlp.text import escape
-from cifarmlp.training.outcome import Outcome, read_ended
+from cifarmlp.training.environment import load_environment
+from cifarmlp.training.outcome import Outcome, read_ended, read_whole
 
 Kind = Literal["run", "search", "study"]
 Columns = dict[str, NDArray[np.float64]]
@@ -30,12 +32,18 @@ class Seed:
     outcome: Outcome | None
 
     def rows(self) -> list[dict[str, float]]:
-        """Return the complete rows of metrics.csv; none if there is no such file."""
-        rows = []
-        for row in files.read_rows(self.folder / "metrics.csv"):
-            with suppress(TypeError, ValueError):
-                rows.append({name: float(value) for name, value in row.items()})
-        return rows
+        """Return the rows of metrics.csv that are not damaged; none if there is no such file."""
+        return read_metrics(self.folder)[0]
+
+    def faults(self) -> list[str]:
+        """Return a line about each file of the training, or row of metrics.csv, that is damaged."""
+        faults = read_metrics(self.folder)[1]
+        for read in (read_whole, load_environment):
+            try:
+                read(self.folder)
+            except RunFolderError as error:
+                faults.append(str(error).removeprefix(f"{escape(str(self.folder))}{os.sep}"))
+        return faults
 
     def history(self) -> Columns:
         """Return metrics.csv by column (`step`, `train_loss`, …), each (evaluations,) float64.

@@ -1,12 +1,13 @@
 """Entries of a folder of runs, one for each run folder, sorted. Models are not read."""
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from cifarmlp import files
 from cifarmlp.config import Config, load_config
@@ -16,7 +17,15 @@ from cifarmlp.runs.folder import folder_kind, status_of
 from cifarmlp.search.folder import read_search
 from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape, natural_key
-from cifarmlp.training.outcome import Outcome, read_planned, read_recorded
+from cifarmlp.training.outcome import (
+    STRICT,
+    Number,
+    Outcome,
+    Positive,
+    Share,
+    read_planned,
+    read_recorded,
+)
 
 KINDS = ("training", "repeated", "search", "study")
 STATUS = ("finished", "diverged", "interrupted", "running", "unfinished", "damaged")
@@ -50,6 +59,32 @@ class Entry:
     def mean(self, part: str) -> float:
         """Return the mean accuracy on a part of the data; nan if there is none."""
         return self.accuracy.get(part, NOTHING)["mean"]
+
+
+class BestTrial(BaseModel):
+    """Best trial in top.json."""
+
+    model_config = STRICT
+
+    validation_accuracy: Share
+    validation_std: Number = math.nan
+
+
+class TopFile(BaseModel):
+    """Contents of top.json, as far as they are listed."""
+
+    model_config = STRICT
+
+    best: BestTrial | None
+
+
+class StudyFile(BaseModel):
+    """Contents of study.json, as far as they are listed."""
+
+    model_config = STRICT
+
+    status: Literal["running", "interrupted", "unfinished", "finished"]
+    seconds: Positive
 
 
 def list_entries(folder: Path) -> list[Entry]:
@@ -103,12 +138,8 @@ def _repeated(folder: Path, config: Config) -> Entry:
 
 
 def _outcomes(folder: Path) -> list[Outcome]:
-    try:
-        return [read_recorded(folder)[0]]
-    except FileNotFoundError:
-        return []
-    except ValueError as error:
-        raise RunFolderError(f"{folder.name}: {error}") from error
+    recorded = read_recorded(folder)
+    return [recorded[0]] if recorded else []
 
 
 def _of_seeds(
@@ -141,42 +172,34 @@ def _search(folder: Path) -> Entry:
 
 
 def _best(folder: Path) -> dict[str, dict[str, float]]:
-    if not (folder / "top.json").exists():
+    top = files.read_json(folder / "top.json", TopFile)
+    if top is None or top.best is None:
         return {}
-    best = _json(folder / "top.json").get("best") or {}
-    try:
-        mean, std = (float(best.get(f"validation_{name}", math.nan)) for name in ("accuracy", "std"))
-    except (AttributeError, TypeError, ValueError) as error:
-        raise RunFolderError("top.json is damaged") from error
+    mean, std = top.best.validation_accuracy, top.best.validation_std
     return {"validation": {"mean": mean, "std": std, "n": 1 if math.isnan(std) else 2}}
 
 
 def _study(folder: Path) -> Entry:
-    study = _json(folder / "study.json")
-    status, seconds = study.get("status"), study.get("seconds")
+    study = files.read_json(folder / "study.json", StudyFile)
+    if study is None:
+        raise RunFolderError("study.json is missing")
+    status: str = study.status
     if files.is_locked(folder):
         status = "running"
     elif status == "running":
         status = "unfinished"
     inside = sum(folder_kind(path) == "run" for path in folder.iterdir() if path.is_dir())
     return Entry(
-        folder, "study", status if isinstance(status, str) and status in STATUS else "", _when(folder),
+        folder,
+        "study",
+        status,
+        _when(folder),
         about=f"{inside} run{'s' * (inside != 1)} inside",
-        seconds=seconds if isinstance(seconds, float) else math.nan,
-    )  # fmt: skip
+        seconds=study.seconds,
+    )
 
 
 READERS: Mapping[str, Callable[[Path], Entry]] = {"run": _training, "search": _search, "study": _study}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise RunFolderError(f"{path.name} is damaged")
-    return values
 
 
 def _when(folder: Path) -> float:

@@ -26,7 +26,7 @@ def read_model(folder: Path, config: Config) -> dict[str, Float]:
     Raises RunFolderError if it cannot be read, is damaged, or has another checksum than result.json says.
     """
     try:
-        data = (folder / MODEL).read_bytes()
+        data = files.read_bytes(folder / MODEL, files.MOST_ARRAYS)
     except OSError as error:
         raise _refusal(folder, f"cannot be read: {error.strerror}") from error
     _check_unchanged(folder, data)
@@ -37,13 +37,8 @@ def read_model(folder: Path, config: Config) -> dict[str, Float]:
 
 
 def _check_unchanged(folder: Path, data: bytes) -> None:
-    try:
-        _, checksum = read_recorded(folder)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{escape(str(folder / 'result.json'))}: damaged; train it anew") from error
-    if files.sha256(data) != checksum:
+    recorded = read_recorded(folder)
+    if recorded and files.sha256(data) != recorded[1]:
         raise _refusal(folder, "is not what was trained: its checksum is not the one in result.json")
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cifarmlp import files
 from cifarmlp.config import Config, SearchConfig, is_number, load_config, to_yaml
@@ -137,27 +137,18 @@ def begin_search(search: Search, dataset: Dataset) -> None:
 
 def read_search(folder: Path) -> Search:
     """Load the search in a folder. Raises RunFolderError if there is none, or it is damaged."""
-    if not is_begun(folder):
-        hint = (
-            "; if a search was ended as it began, nothing is lost: start it anew" if folder.is_dir() else ""
-        )
+    plan = files.read_json(folder / "search.json", SearchPlan)
+    if plan is None:
+        hint = "; one that was killed as it began has lost nothing: start it anew" * folder.is_dir()
         raise RunFolderError(f"{folder}: not the folder of a search: it has no search.json{hint}")
     try:
-        plan = SearchPlan.model_validate_json((folder / "search.json").read_bytes())
         search = Search(folder, load_config(folder / "config.yaml"), plan)
         _check(search)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "it"
-        raise _damage(folder, f"its search.json is damaged: {where}: {fault['msg']}") from error
-    except (OSError, CifarmlpError) as error:
-        raise _damage(folder, f"damaged ({str(error).splitlines()[0]})") from error
+    except CifarmlpError as error:
+        reason = str(error).splitlines()[0]
+        raise RunFolderError(f"{folder}: damaged ({reason}); start the search anew") from error
     _read_results(search)
     return search
-
-
-def _damage(folder: Path, reason: str) -> RunFolderError:
-    return RunFolderError(f"{folder}: {reason}; start the search anew")
 
 
 def _check(search: Search) -> None:
@@ -189,19 +180,21 @@ def _read_results(search: Search) -> None:
     """Read seeds.csv; of a row that is none, the training is done again."""
     stages: tuple[Stage, ...] = ("coarse", "fine") if search.plan.centres else ("coarse",)
     numbers = {number for stage in stages for number in search.numbers(stage)}
-    for place, row in enumerate(files.read_rows(search.folder / "seeds.csv"), start=2):
-        try:
-            result = _result(row)
-            if result.trial not in numbers or result.seed not in search.seeds(result.trial):
-                raise ValueError(f"the search has no trial {result.trial} with seed {result.seed}")
-            search.results[result.trial, result.seed] = result
-        except (KeyError, TypeError, ValueError) as error:
-            search.faults.append(f"{search.folder / 'seeds.csv'}: line {place} is damaged: {error}")
+
+    def parse(row: dict[str, str]) -> Result:
+        result = _result(row)
+        if result.trial not in numbers or result.seed not in search.seeds(result.trial):
+            raise ValueError(f"there is no trial {result.trial} with seed {result.seed}")
+        return result
+
+    results, faults = files.read_rows(search.folder / "seeds.csv", parse)
+    search.results = {(result.trial, result.seed): result for result in results}
+    search.faults = [f"{search.folder}: {fault}" for fault in faults]
 
 
 def _result(row: dict[str, str]) -> Result:
-    """Return a row of seeds.csv as a result. Raises KeyError, TypeError or ValueError if it is torn."""
-    if row["status"] not in ranking.STATUS or row["reason"] is None:
+    """Return a row of seeds.csv as a result. Raises KeyError or ValueError if it is none."""
+    if row["status"] not in ranking.STATUS:
         raise ValueError(f"the status is {row['status']}")
     return Result(
         trial=int(row["trial"]),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cifarmlp import files
 from cifarmlp.config import to_yaml
@@ -112,12 +112,10 @@ def find_study_folder(out: Path, request: StudyRequest) -> Path | None:
 
 def read_record(folder: Path) -> StudyRecord:
     """Read study.json. Raises RunFolderError if it is missing or damaged."""
-    try:
-        return StudyRecord.model_validate_json((folder / "study.json").read_bytes())
-    except FileNotFoundError as error:
-        raise RunFolderError(f"{folder}: not the folder of a study: it has no study.json") from error
-    except (OSError, ValidationError) as error:
-        raise RunFolderError(f"{folder}: its study.json is damaged; run the study anew") from error
+    record = files.read_json(folder / "study.json", StudyRecord)
+    if record is None:
+        raise RunFolderError(f"{folder}: not the folder of a study: it has no study.json")
+    return record
 
 
 def write_record(folder: Path, record: StudyRecord) -> None:

@@ -13,10 +13,11 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from cifarmlp import files
 from cifarmlp.errors import CifarmlpWarning, ConfigError
@@ -24,6 +25,7 @@ from cifarmlp.training.provenance import refuse_other_origin
 
 NEXT, NOW, PREVIOUS = NAMES = ("checkpoint.next.npz", "checkpoint.npz", "checkpoint.previous.npz")
 TRAILER = b"sha256:"
+TRAILER_BYTES = len(TRAILER) + hashlib.sha256().digest_size
 MAX_TIME_SHARE = 0.02  # share of a training's time that may go into saving it
 
 
@@ -37,6 +39,17 @@ class Checkpoint:
     arrays: Mapping[str, NDArray[Any]]
     rows: list[dict[str, float]]
     seconds: float
+    config: str
+    environment: dict[str, Any]
+
+
+class About(BaseModel):
+    """JSON in a checkpoint: all of it but the arrays. Values of rows may be nan or infinite."""
+
+    model_config = ConfigDict(strict=True, defer_build=True)
+
+    rows: list[dict[str, int | float]]
+    seconds: float = Field(ge=0, allow_inf_nan=False)
     config: str
     environment: dict[str, Any]
 
@@ -73,7 +86,8 @@ def load(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     faults: list[str] = []
     for name in NAMES:
         try:
-            return _read((folder / name).read_bytes()), faults
+            with files.open_regular(folder / name, files.MOST_ARRAYS) as file:
+                return _read(file), faults
         except FileNotFoundError:
             continue  # a crash between the two renames leaves out one name or other
         except (OSError, ValueError) as error:
@@ -81,17 +95,27 @@ def load(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, faults
 
 
-def _read(data: bytes) -> Checkpoint:
-    size = len(data) - len(TRAILER) - hashlib.sha256().digest_size
-    content, trailer = data[: max(size, 0)], data[max(size, 0) :]
-    if trailer != TRAILER + hashlib.sha256(content).digest():
+def _read(file: BinaryIO) -> Checkpoint:
+    if not _is_whole(file):
         raise ValueError("damaged: its checksum is wrong")
+    file.seek(0)
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(file.read()[:-TRAILER_BYTES]), allow_pickle=False) as arrays:
             state = dict(arrays)
-        return Checkpoint(state, **json.loads(state.pop("about").tobytes()))
+        about = About.model_validate_json(state.pop("about").tobytes())
+        return Checkpoint(state, about.rows, about.seconds, about.config, about.environment)
     except Exception as error:  # complete, but written by something else
         raise ValueError("not a checkpoint") from error
+
+
+def _is_whole(file: BinaryIO) -> bool:
+    """Return whether the file ends in the SHA-256 of what is before it; a chunk of it is in memory."""
+    left = os.fstat(file.fileno()).st_size - TRAILER_BYTES
+    digest = hashlib.sha256()
+    while left > 0 and (chunk := file.read(min(left, 2**20))):
+        digest.update(chunk)
+        left -= len(chunk)
+    return left == 0 and file.read() == TRAILER + digest.digest()
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """environment.json: versions, machine, command and images that a run was made with."""
 
 import hashlib
-import json
 import platform
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from pydantic import BaseModel, ConfigDict
 import cifarmlp
 from cifarmlp import __version__, files
 from cifarmlp.data import Dataset
+from cifarmlp.errors import RunFolderError
+from cifarmlp.text import escape
 
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
 PACKAGE = Path(cifarmlp.__file__).parent
@@ -61,7 +62,7 @@ class Environment(BaseModel):
     cpu: str
     blas: list[str]
     blas_threads: int
-    command: list[Any]  # not str: an argument may have bytes that are not UTF-8
+    command: list[Any]
     data: ImageOrigin
     config: str | None = None
 
@@ -78,7 +79,7 @@ def describe(dataset: Dataset, threads: int) -> Environment:
         cpu=processor(),
         blas=_blas(),
         blas_threads=threads,
-        command=sys.argv,
+        command=[escape(word) for word in sys.argv],  # which may have bytes that are not UTF-8
         data=ImageOrigin(source=dataset.source, sha256=dataset.checksum, official=dataset.official),
     )
 
@@ -88,11 +89,16 @@ def write_environment(folder: Path, environment: Environment) -> None:
     files.write_json(folder / NAME, environment.model_dump(exclude_unset=True))
 
 
+def load_environment(folder: Path) -> Environment | None:
+    """Return what environment.json says; None if there is none. Raises RunFolderError if it is damaged."""
+    return files.read_json(folder / NAME, Environment)
+
+
 def read_environment(folder: Path) -> Environment | None:
     """Return what environment.json says; None if it is missing or damaged."""
     try:
-        return Environment.model_validate(json.loads((folder / NAME).read_bytes()))
-    except (OSError, ValueError, RecursionError):
+        return load_environment(folder)
+    except RunFolderError:
         return None
 
 

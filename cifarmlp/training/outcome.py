@@ -1,20 +1,30 @@
 """result.json: the outcome of one training; summary.json: mean and std over several seeds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import file_digest
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, WrapValidator
 
-from cifarmlp.files import sha256
+from cifarmlp import files
+from cifarmlp.errors import RunFolderError
 from cifarmlp.stats import mean_and_std
+from cifarmlp.text import escape
 
 PARTS = ("train", "validation", "test")
 QUANTITIES = ("cost", "loss", "accuracy")
 MODEL = "model.npz"
 Status = Literal["finished", "diverged", "interrupted"]
-Number = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
+
+STRICT = ConfigDict(strict=True, defer_build=True, allow_inf_nan=False)
+NULL_IS_NAN = WrapValidator(lambda value, check: math.nan if value is None else check(value))
+Number = Annotated[float, NULL_IS_NAN]
+Share = Annotated[float, Field(ge=0, le=1), NULL_IS_NAN]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Positive = Annotated[float, Field(ge=0)]
 
 
 @dataclass
@@ -58,59 +68,95 @@ class Outcome:
         return {**values, **{part: metrics.get(part) for part in PARTS}}
 
 
-class ResultFile(BaseModel):
-    """Contents of result.json, of which null is read as nan where a number is meant."""
+class MetricsFile(BaseModel):
+    """Cost, loss and accuracy in result.json; null is read as nan."""
 
-    model_config = ConfigDict(strict=True, defer_build=True)
+    model_config = STRICT
+
+    cost: Number
+    loss: Number
+    accuracy: Share
+
+
+class LayerFile(BaseModel):
+    """Health of a layer in result.json; null is read as nan."""
+
+    model_config = STRICT
+
+    layer: Count
+    dead: Share
+    spread: Number
+
+
+class ResultFile(BaseModel):
+    """Contents of result.json."""
+
+    model_config = STRICT
 
     status: Status
-    steps: int
-    epochs: float
-    seconds: float
-    seed: int
+    steps: Count
+    epochs: Positive
+    seconds: Positive
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     at_chance: bool
-    diverged_at: int | None
-    layers: list[dict[str, int | Number]]
-    advice: list[str]
-    train: dict[str, Number] | None
-    validation: dict[str, Number] | None
-    test: dict[str, Number] | None
+    diverged_at: Count | None
+    layers: Annotated[list[LayerFile], FailFast()]
+    advice: Annotated[list[str], FailFast()]
+    train: MetricsFile | None
+    validation: MetricsFile | None
+    test: MetricsFile | None
     model_sha256: str
 
 
 class SummaryFile(BaseModel):
     """Contents of summary.json, as far as they cannot be worked out again: the number of seeds to train."""
 
-    model_config = ConfigDict(strict=True, defer_build=True)
+    model_config = STRICT
 
-    planned: int = Field(ge=1)
+    planned: int = Field(ge=1, le=10_000)
 
 
 def model_checksum(folder: Path) -> str:
-    """Return the SHA-256 of model.npz."""
-    return sha256((folder / MODEL).read_bytes())
+    """Return the SHA-256 of model.npz. Raises OSError if it cannot be read."""
+    with files.open_regular(folder / MODEL, files.MOST_ARRAYS) as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def read_ended(folder: Path) -> Outcome | None:
     """Return the outcome of a training that has ended; None if it has not, or its files are damaged."""
     try:
-        outcome, checksum = read_recorded(folder)
-        is_whole = outcome.status != "interrupted" and checksum == model_checksum(folder)
-        return outcome if is_whole else None
-    except (OSError, ValueError):
+        return read_whole(folder)
+    except RunFolderError:
         return None
 
 
-def read_recorded(folder: Path) -> tuple[Outcome, str]:
+def read_whole(folder: Path) -> Outcome | None:
+    """Return the outcome of a training that has ended; None if it has not.
+
+    Raises RunFolderError if result.json or model.npz is damaged, or they are not of the same training.
+    """
+    recorded = read_recorded(folder)
+    if recorded is None or recorded[0].status == "interrupted":
+        return None
+    name = escape(str(folder / MODEL))
+    try:
+        checksum = model_checksum(folder)
+    except OSError as error:
+        raise RunFolderError(f"{name} cannot be read: {error.strerror}") from error
+    if checksum != recorded[1]:
+        raise RunFolderError(f"{name} is damaged: its checksum is not the one in result.json")
+    return recorded[0]
+
+
+def read_recorded(folder: Path) -> tuple[Outcome, str] | None:
     """Return the outcome in result.json, of an interrupted training too, and the SHA-256 of its model.npz.
 
-    No other file is read. Raises ValueError if it is damaged, OSError if it cannot be read.
+    No other file is read. None if there is no result.json; raises RunFolderError if it is damaged.
     """
-    data = (folder / "result.json").read_bytes()
-    try:
-        values = ResultFile.model_validate_json(data).model_dump()
-    except ValidationError as error:
-        raise ValueError("result.json is damaged") from error
+    result = files.read_json(folder / "result.json", ResultFile)
+    if result is None:
+        return None
+    values = result.model_dump()
     checksum = values.pop("model_sha256")
     metrics = {part: numbers for part in PARTS if (numbers := values.pop(part))}
     return Outcome(metrics=metrics, **values), checksum
@@ -119,14 +165,10 @@ def read_recorded(folder: Path) -> tuple[Outcome, str]:
 def read_planned(folder: Path) -> int:
     """Return how many seeds are to be trained in a folder: those in summary.json, or one if it has none.
 
-    Raises ValueError if that file is damaged, OSError if it cannot be read.
+    Raises RunFolderError if that file is damaged.
     """
-    try:
-        return SummaryFile.model_validate_json((folder / "summary.json").read_bytes()).planned
-    except FileNotFoundError:
-        return 1
-    except ValidationError as error:
-        raise ValueError("summary.json is damaged") from error
+    summary = files.read_json(folder / "summary.json", SummaryFile)
+    return 1 if summary is None else summary.planned
 
 
 def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -93,10 +93,7 @@ def repeats_to_resume(folder: Path, config: Config | None = None, seeds: int | N
 
 
 def _load_repeats(folder: Path) -> Repeats:
-    try:
-        seeds = read_planned(folder)
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{folder / 'summary.json'}: damaged; train the config anew") from error
+    seeds = read_planned(folder)
     try:
         return Repeats(folder, load_config(folder / "config.yaml"), seeds)
     except CifarmlpError as error:

@@ -32,7 +32,7 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied")
 
     Path("c.yaml").write_text("seed: 1")
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(ConfigError, match=r"^c.yaml: you may not read this file: change its permissions$"):
         load_config(Path("c.yaml"))
 

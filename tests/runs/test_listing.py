@@ -161,7 +161,9 @@ def test_a_search_is_listed_with_its_best_trial(copy: Path) -> None:
     assert entry["about"] == "2 trials of training.lambda"
     assert entry["accuracy"]["validation"]["mean"] == 0.4
     (folder / "top.json").write_text('{"best": [')
-    assert listed(copy)["plain-001"]["fault"] == "top.json is damaged"
+    assert listed(copy)["plain-001"]["fault"].startswith("top.json is damaged: ")
+    (folder / "top.json").write_text(json.dumps({"best": {"validation_accuracy": 1.7}}))
+    assert listed(copy)["plain-001"]["fault"].startswith("top.json is damaged: best.validation_accuracy: ")
 
 
 SPACE = {"coarse": {"trials": 2, "space": {"training.lambda": {"uniform": [0.0, 1.0]}}}}
@@ -171,7 +173,7 @@ def test_a_study_is_listed_with_the_runs_inside(copy: Path) -> None:
     study = copy / "study-001"
     (study / "a").mkdir(parents=True)
     shutil.copy(copy / "plain-001" / "config.yaml", study / "a")
-    for status, seen in (("finished", "finished"), ("running", "unfinished"), ([1], ""), ("odd", "")):
+    for status, seen in (("finished", "finished"), ("running", "unfinished")):
         (study / "study.json").write_text(json.dumps({"status": status, "seconds": 12.5}))
         entry = listed(copy)["study-001"]
         assert (entry["kind"], entry["status"], entry["about"]) == ("study", seen, "1 run inside")
@@ -195,6 +197,8 @@ def test_a_study_is_listed_with_the_runs_inside(copy: Path) -> None:
         ("summary.json", "{}", "summary.json is damaged"),
         ("search.json", "{}", "damaged"),
         ("study.json", "nonsense", "study.json is damaged"),
+        ("study.json", '{"status": "odd", "seconds": 1.0}', "study.json is damaged: status: Input should be"),
+        ("study.json", '{"status": "finished", "seconds": 1e999}', "study.json is damaged: seconds"),
     ],
 )
 def test_a_damaged_folder_is_a_row_that_says_what(
@@ -213,7 +217,7 @@ def test_a_damaged_folder_is_a_row_that_says_what(
 
 def test_a_seed_that_is_damaged_is_named(copy: Path) -> None:
     (copy / "normal-001" / "seed-2" / "result.json").write_text("{")
-    assert listed(copy)["normal-001"]["fault"] == "seed-2: result.json is damaged"
+    assert listed(copy)["normal-001"]["fault"].startswith("seed-2/result.json is damaged: Invalid JSON")
 
 
 def test_numbers_that_are_none_do_not_break_the_table(copy: Path) -> None:

@@ -178,7 +178,7 @@ def test_a_damaged_row_is_told_and_its_training_done_again(tmp_path: Path) -> No
     path = folder / "seeds.csv"
     path.write_text(re.sub(r"[^,]+,$", "inf,", path.read_text(), count=1, flags=re.MULTILINE))
     search = resume_search(folder)
-    assert search.faults == [f"{path}: line 2 is damaged: seconds is inf"]
+    assert search.faults == [f"{folder}: seeds.csv is damaged: line 2: seconds is inf"]
     with pytest.warns(CifarmlpWarning, match="seconds is inf; that training is done again"):
         run_search(search, tmp_path, None, jobs=1)
     assert read_search(folder).faults == []

@@ -32,7 +32,7 @@ def test_an_argument_that_is_no_utf8_can_be_written(tmp_path: Path, monkeypatch:
     write_environment(tmp_path, describe(tiny.dataset(), 1))
     there = read_environment(tmp_path)
     assert there is not None
-    assert there.command == ["cifarmlp", "caf\udce9.yaml"]
+    assert there.command == ["cifarmlp", r"caf\udce9.yaml"]
 
 
 @pytest.mark.parametrize(

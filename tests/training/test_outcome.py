@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cifarmlp import files
+from cifarmlp.errors import RunFolderError
 from cifarmlp.training.outcome import (
     Outcome,
     model_checksum,
@@ -32,12 +33,18 @@ def write(folder: Path, outcome: Outcome) -> None:
     files.write_json(folder / "result.json", {**outcome.as_dict(), "model_sha256": model_checksum(folder)})
 
 
+def recorded(folder: Path) -> tuple[Outcome, str]:
+    there = read_recorded(folder)
+    assert there is not None
+    return there
+
+
 @pytest.mark.parametrize(
     "outcome", [FINISHED, DIVERGED, AT_CHANCE, INTERRUPTED], ids=lambda each: each.status
 )
 def test_an_outcome_is_read_back_as_it_was(outcome: Outcome, tmp_path: Path) -> None:
     write(tmp_path, outcome)
-    there, checksum = read_recorded(tmp_path)
+    there, checksum = recorded(tmp_path)
     assert repr(there) == repr(outcome)  # which tells 1 from 1.0, and nan from nothing
     assert checksum == files.sha256(b"a model")
     assert repr(read_ended(tmp_path)) == repr(None if outcome is INTERRUPTED else outcome)
@@ -54,9 +61,17 @@ CHANGES = [
     {"status": "fine"},
     {"steps": "980"},
     {"steps": 980.5},
+    {"steps": -1},
+    {"steps": 10**400},
+    {"epochs": None},
     {"seconds": None},
     {"seconds": "7.5"},
+    {"seconds": -1.0},
+    {"seconds": math.inf},
+    {"seconds": 10**400},
     {"seed": None},
+    {"seed": [1]},
+    {"seed": 2**32},
     {"at_chance": 1},
     {"diverged_at": "no"},
     {"layers": {}},
@@ -65,6 +80,9 @@ CHANGES = [
     {"advice": [1]},
     {"train": []},
     {"train": {"loss": "1.5"}},
+    {"train": {"cost": 2.5, "loss": 1.5}},
+    {"test": {**NUMBERS, "accuracy": 1.7}},
+    {"test": {**NUMBERS, "accuracy": -0.1}},
     {"test": 0.5},
     {"model_sha256": None},
 ]
@@ -75,7 +93,7 @@ def test_a_result_of_wrong_types_is_damaged(change: dict[str, object], tmp_path:
     write(tmp_path, FINISHED)
     values = json.loads((tmp_path / "result.json").read_text())
     (tmp_path / "result.json").write_text(json.dumps({**values, **change}))
-    with pytest.raises(ValueError, match=r"^result\.json is damaged$"):
+    with pytest.raises(RunFolderError, match=rf"^{tmp_path}/result\.json is damaged: {next(iter(change))}"):
         read_recorded(tmp_path)
     assert read_ended(tmp_path) is None
 
@@ -87,32 +105,32 @@ def test_a_result_that_lacks_a_value_is_damaged(name: str, tmp_path: Path) -> No
     del values[name]
     (tmp_path / "result.json").write_text(json.dumps(values))
     if name == "steps_per_second":  # which follows from the others
-        assert read_recorded(tmp_path)[0] == FINISHED
+        assert recorded(tmp_path)[0] == FINISHED
     else:
-        with pytest.raises(ValueError, match="damaged"):
+        with pytest.raises(RunFolderError, match=rf"damaged: {name}: Field required$"):
             read_recorded(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"status": "finished"}']
+    "data",
+    [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, rb'{"status": "\ud800"}', b'{"status": "finished"}'],
 )
 def test_what_is_no_result_is_damaged(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "result.json").write_bytes(data)
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(RunFolderError, match="damaged"):
         read_recorded(tmp_path)
 
 
 def test_a_training_has_not_ended_without_its_result_or_its_model(tmp_path: Path) -> None:
     assert read_ended(tmp_path) is None
-    with pytest.raises(FileNotFoundError):
-        read_recorded(tmp_path)
+    assert read_recorded(tmp_path) is None
     write(tmp_path, FINISHED)
     assert read_ended(tmp_path) == FINISHED
     (tmp_path / "model.npz").write_bytes(b"another")
     assert read_ended(tmp_path) is None
     (tmp_path / "model.npz").unlink()
     assert read_ended(tmp_path) is None
-    assert read_recorded(tmp_path)[0] == FINISHED
+    assert recorded(tmp_path)[0] == FINISHED
 
 
 def test_a_folder_without_summary_has_one_seed(tmp_path: Path) -> None:
@@ -122,11 +140,12 @@ def test_a_folder_without_summary_has_one_seed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", *(f'{{"planned": {n}}}' for n in ("0", "-1", "1.5", '"3"', "null"))]
+    "text",
+    ["", "{}", "[]", *(f'{{"planned": {n}}}' for n in ("0", "-1", "1e9", "100000000", "1.5", '"3"', "null"))],
 )
 def test_a_summary_without_a_number_of_seeds_is_damaged(text: str, tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text(text)
-    with pytest.raises(ValueError, match=r"^summary\.json is damaged$"):
+    with pytest.raises(RunFolderError, match=r"/summary\.json is damaged: "):
         read_planned(tmp_path)
 
 

@@ -83,6 +83,7 @@ def test_files_are_written_in_the_order_of_the_table(tmp_path: Path, monkeypatch
         write(path, fill)
 
     monkeypatch.setattr(files, "write", note)
+    monkeypatch.setattr(files.writing, "write", note)
     train(tmp_path)
     assert [".lock", *dict.fromkeys(names)] == table_of_files()
     assert names[-1] == "result.json"

@@ -1,4 +1,7 @@
-"""Files written whole or not at all, and numbered folders that one process works in at a time."""
+"""Files written whole or not at all, and numbered folders that one process works in at a time.
+
+NumPy and filelock are imported where they are used, as a config has to be read at once.
+"""
 
 import csv
 import hashlib
@@ -15,14 +18,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-from filelock import FileLock, Timeout
-from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from cifarmlp.errors import RunFolderError
+from cifarmlp.files.reading import read_json
+from cifarmlp.text import escape
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 Row = Mapping[str, float]
 
@@ -66,6 +70,8 @@ def lock(folder: Path) -> Iterator[None]:
 
     Raises RunFolderError, naming the process, where another one holds the lock. A lock ends with its process.
     """
+    from filelock import FileLock, Timeout
+
     owner = folder / ".owner.json"
     system_lock = FileLock(folder / ".lock", timeout=0)
     with disk_errors(folder):
@@ -88,12 +94,24 @@ def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
+class OwnerFile(BaseModel):
+    """Contents of .owner.json: the process that has locked a folder."""
+
+    model_config = ConfigDict(strict=True, defer_build=True)
+
+    pid: int
+    host: str
+    since: str
+
+
 def _holder(owner: Path) -> str:
     try:
-        process = json.loads(owner.read_text())
-        return f"process {process['pid']} on {process['host']} is at work in it since {process['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        process = read_json(owner, OwnerFile)
+    except RunFolderError:
+        process = None
+    if process is None:
         return "another process is at work in it"
+    return f"process {process.pid} on {escape(process.host)} is at work in it since {escape(process.since)}"
 
 
 def is_locked(folder: Path) -> bool:
@@ -102,19 +120,20 @@ def is_locked(folder: Path) -> bool:
     Here the process must live; of one on another machine the note in the folder is believed.
     """
     try:
-        owner = json.loads((folder / ".owner.json").read_bytes())
-        pid, host = int(owner["pid"]), owner["host"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        owner = read_json(folder / ".owner.json", OwnerFile)
+    except RunFolderError:
         return False
-    if os.name != "posix" or host != socket.gethostname():
+    if owner is None:
+        return False
+    if os.name != "posix" or owner.host != socket.gethostname():
         return True
     try:
-        os.kill(pid, 0)  # sends nothing, raises where there is no such process
+        os.kill(owner.pid, 0)  # sends nothing, raises where there is no such process
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass  # it lives, and is somebody else's
-    return pid > 0
+    return owner.pid > 0
 
 
 @contextmanager
@@ -168,8 +187,10 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(nan_to_null(value), indent=2) + "\n")
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
     """Write an .npz of plain arrays; equal arrays give equal bytes. Raises RunFolderError."""
+    import numpy as np
+
     write(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
@@ -186,17 +207,6 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
-
-
-def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Yield each row of a CSV file as column -> text; nothing if there is no file.
-
-    Reading ends at the first malformed row; one that is too short has None in its last columns.
-    """
-    if not path.exists():
-        return
-    with path.open(newline="", encoding="utf-8", errors="replace") as file, suppress(csv.Error):
-        yield from csv.DictReader(file)
 
 
 def _number(folder: str, name: str) -> int:
