@@ -139,11 +139,12 @@ def read_search(folder: Path) -> Search:
     """Load the search in a folder. Raises RunFolderError if there is none, or it is damaged."""
     plan = files.read_json(folder / "search.json", SearchPlan)
     if plan is None:
-        raise RunFolderError(f"{folder}: not the folder of a search: it has no search.json")
+        hint = "; one that was killed as it began has lost nothing: start it anew" * folder.is_dir()
+        raise RunFolderError(f"{folder}: not the folder of a search: it has no search.json{hint}")
     try:
         search = Search(folder, load_config(folder / "config.yaml"), plan)
         _check(search)
-    except (OSError, CifarmlpError) as error:
+    except CifarmlpError as error:
         reason = str(error).splitlines()[0]
         raise RunFolderError(f"{folder}: damaged ({reason}); start the search anew") from error
     _read_results(search)
@@ -183,17 +184,17 @@ def _read_results(search: Search) -> None:
     def parse(row: dict[str, str]) -> Result:
         result = _result(row)
         if result.trial not in numbers or result.seed not in search.seeds(result.trial):
-            raise ValueError(f"the search has no trial {result.trial} with seed {result.seed}")
+            raise ValueError(f"there is no trial {result.trial} with seed {result.seed}")
         return result
 
     results, faults = files.read_rows(search.folder / "seeds.csv", parse)
-    search.results.update({(result.trial, result.seed): result for result in results})
-    search.faults += [f"{search.folder}: {fault}" for fault in faults]
+    search.results = {(result.trial, result.seed): result for result in results}
+    search.faults = [f"{search.folder}: {fault}" for fault in faults]
 
 
 def _result(row: dict[str, str]) -> Result:
-    """Return a row of seeds.csv as a result. Raises KeyError, TypeError or ValueError if it is torn."""
-    if row["status"] not in ranking.STATUS or row["reason"] is None:
+    """Return a row of seeds.csv as a result. Raises KeyError or ValueError if it is none."""
+    if row["status"] not in ranking.STATUS:
         raise ValueError(f"the status is {row['status']}")
     return Result(
         trial=int(row["trial"]),

@@ -112,11 +112,11 @@ def run_search(
         for stage in search.plan.stages:
             if stop() or (stage == "fine" and not choose_centres(search)):
                 break
+            write_plan(search, "running")  # with the centres, whatever becomes of what is around them
             again = repeats(search, stage)
             _tell_of_repeats(search, again)
             _copy_repeats(search, again)
             write_results(search)
-            write_plan(search, "running")
             progress = StageProgress(search, stage, populations_to_train(search, stage), jobs)
             _train(progress, train, again, cluster, stop, watch)
         write_plan(search, "interrupted" if stop() else "finished")

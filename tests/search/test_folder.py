@@ -1,9 +1,13 @@
 """The folder of a search: what is written there reads back the same, and what does not fit is refused."""
 
+import csv
 import json
+import re
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers import tiny
 
 from cifarmlp.errors import RunFolderError
@@ -96,16 +100,16 @@ def test_a_row_that_is_none_is_passed_over_and_no_other_is(row: str, search: Sea
     ("changes", "words"),
     [
         ({"centres": [{LAMBDA: 0.5}]}, "the centres in search.json have other fields than config.yaml"),
-        ({"centres": []}, "its search.json is damaged"),
-        ({"stages": ["coarse", "coarser"]}, "its search.json is damaged"),
-        ({"memory": -1.0}, "its search.json is damaged"),
-        ({"pickle": "x"}, "its search.json is damaged"),
+        ({"centres": []}, "search.json.* damaged"),
+        ({"stages": ["coarse", "coarser"]}, "search.json.* damaged"),
+        ({"memory": -1.0}, "search.json.* damaged"),
+        ({"pickle": "x"}, "search.json.* damaged"),
     ],
 )
 def test_a_plan_that_does_not_fit_is_refused(changes: dict[str, object], words: str, search: Search) -> None:
     path = search.folder / "search.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-    with pytest.raises(RunFolderError, match=f"{search.folder}: .*{words}"):
+    with pytest.raises(RunFolderError, match=f"{search.folder}.*{words}"):
         read_search(search.folder)
 
 
@@ -119,3 +123,66 @@ def test_a_fine_stage_that_the_config_has_not_is_refused(search: Search) -> None
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"not the folder of a search: it has no search.json"):
         read_search(tmp_path)
+
+
+CENTRE = {LAMBDA: 0.5, ETA: 0.1}
+
+
+@pytest.mark.parametrize("value", [float("nan"), -0.5, 1.5, "x", None, True, [0.5], 1])
+def test_a_centre_that_the_coarse_search_does_not_draw_is_damage(value: object, search: Search) -> None:
+    path = search.folder / "search.json"
+    changed = {**json.loads(path.read_text()), "centres": [{**CENTRE, LAMBDA: value}]}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(RunFolderError, match=f"{search.folder}: damaged .* a centre whose {LAMBDA} "):
+        read_search(search.folder)
+    path.write_text(json.dumps({**changed, "centres": [CENTRE]}))
+    assert read_search(search.folder).plan.centres == [CENTRE]
+
+
+@pytest.mark.parametrize("count", ["trials: 100000000", "centres: 100000000"])
+def test_more_trials_than_can_be_read_are_damage(count: str, search: Search) -> None:
+    path = search.folder / "config.yaml"
+    path.write_text(re.sub(rf"{count.split(':')[0]}: \d+", count, path.read_text()))
+    with pytest.raises(RunFolderError, match=rf"{search.folder}: damaged \(search\..* is 100000000; "):
+        read_search(search.folder)
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("1,1,finished,0.5,0.5,1.0,inf,", "seconds is inf"),
+        ("1,1,finished,0.5,1.5,1.0,1.0,", "validation_accuracy is 1.5"),
+        ("1,2,finished,0.5,0.5,1.0,1.0,", "there is no trial 1 with seed 2"),
+        ("99,1,finished,0.5,0.5,1.0,1.0,", "there is no trial 99 with seed 1"),
+    ],
+)
+def test_a_row_that_is_none_is_told(row: str, fault: str, search: Search) -> None:
+    path = search.folder / "seeds.csv"
+    header, _, *others = path.read_text().splitlines()
+    path.write_text("\n".join([header, row, *others]) + "\n")
+    found = read_search(search.folder)
+    assert found.faults == [f"{search.folder}: seeds.csv is damaged: line 2: {fault}"]
+    assert (1, 1) not in found.results
+
+
+def test_rows_without_end_are_read_in_a_moment(search: Search) -> None:
+    path = search.folder / "seeds.csv"
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([header, *(lines * 25_000)]) + "\n")
+    begun = time.process_time()
+    assert len(read_search(search.folder).results) == 4
+    assert time.process_time() - begun < 5
+
+
+def test_values_that_are_no_numbers_read_back_as_yaml(tmp_path: Path) -> None:
+    space = "{network.hidden: {grid: [[20, 20], []]}, network.init: {grid: [he, {sigma: 0.001}]}}"
+    search = prepare_search(tiny.config("search=null", f"search.coarse.space={space}"), cores=2)
+    search.folder = claim(tmp_path, "wide")
+    search.results = {(trial, 1): Result(trial, 1, "finished", 0.5, 0.5, 1.5, 1.0) for trial in range(1, 5)}
+    begin_search(search, tiny.dataset())
+    with (search.folder / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["network.hidden"] for row in rows] == ["[20, 20]", "[20, 20]", "[]", "[]"]
+    assert [row["network.init"] for row in rows] == ["he", "{sigma: 0.001}"] * 2
+    for trial, row in enumerate(rows, start=1):
+        assert {key: yaml.safe_load(row[key]) for key in search.fields} == search.values(trial)

@@ -13,6 +13,7 @@ from cifarmlp.search.plan import (
     members_of,
     populations_to_train,
     prepare_search,
+    repeats,
     with_trials,
 )
 from cifarmlp.search.ranking import Result
@@ -29,7 +30,7 @@ def search_of(*settings: str, seeds: int = 1) -> Search:
 def finish(search: Search, accuracies: dict[int, float], status: str = "finished") -> None:
     """Let trials of one seed end."""
     for trial, accuracy in accuracies.items():
-        seed = int(search.values(trial)["seed"])
+        (seed,) = search.seeds(trial)
         search.results[trial, seed] = Result(trial, seed, status, 0.5, accuracy, 1.0, 1.0)
 
 
@@ -99,3 +100,48 @@ def test_coarse_trials_stand_in_for_fine_ones_until_the_centres_are_known() -> N
 def test_a_config_without_a_search_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no section `search`"):
         prepare_search(tiny.config(), earlier_in=tmp_path)
+
+
+SIZES = "search.coarse={trials: 5, space: {training.batch_size: {values: [10, 20]}}}"  # 10, 20, 10, 20, 20
+NEARBY = "search.fine={trials: 3, centres: 3, space: {training.batch_size: {uniform_within: 1}}}"
+
+
+def test_a_training_whose_config_an_earlier_one_has_is_not_trained_again() -> None:
+    search = search_of(SIZES, NEARBY)
+    assert repeats(search, "coarse") == {(3, 1): (1, 1), (4, 1): (2, 1), (5, 1): (2, 1)}
+    assert numbers(populations_to_train(search, "coarse")) == [[1], [2]]
+    finish(search, {number: number / 10 for number in range(1, 6)})
+    choose_centres(search)
+    sizes = {number: search.values(number)["training.batch_size"] for number in search.numbers("fine")}
+    assert sorted(sizes.values()) == [10, 11, 11, 19, 20, 20]  # in the range from 10 to 20
+    trained = [sizes[number] for part in numbers(populations_to_train(search, "fine")) for number in part]
+    assert sorted(trained) == [11, 19]
+
+
+def test_a_search_of_version_0_1_trains_each_config_again() -> None:
+    search = search_of(SIZES)
+    search.plan = search.plan.model_copy(update={"distinct": False})
+    assert repeats(search, "coarse") == {}
+    assert sum(map(len, populations_to_train(search, "coarse"))) == 5
+
+
+def test_centres_are_different_configs() -> None:
+    search = search_of(SIZES, NEARBY)
+    finish(search, {number: number / 10 for number in range(1, 6)})
+    assert choose_centres(search)
+    assert search.plan.centres == [{"training.batch_size": 20}, {"training.batch_size": 10}]
+
+
+def test_a_trial_that_makes_no_config_is_named_with_its_values() -> None:
+    space = "{network.init.kind: {grid: [he, normal]}, training.lambda: {values: [0.25]}}"
+    with pytest.raises(ConfigError) as caught:
+        search_of(f"search.coarse={{trials: 2, space: {space}}}")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("trial 2: network.init.kind normal, training.lambda 0.25: ")
+    assert "lacks its sigma" in line
+
+
+def test_more_centres_than_anybody_wants_are_refused() -> None:
+    fine = "search.fine={trials: 2, centres: 101, space: {training.lambda: {uniform_within: 9}}}"
+    with pytest.raises(ConfigError, match=r"search\.fine\.centres is 101; it must be at most 100"):
+        search_of(COARSE, fine)

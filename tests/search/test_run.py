@@ -1,14 +1,20 @@
 """A search run from Python: its files, its progress, and what is trained when it goes on."""
 
+import json
+import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.searching import SEPARATE, few_images, place_with, rows
 
+from cifarmlp import files
 from cifarmlp.config import load_config
+from cifarmlp.errors import CifarmlpWarning, DataError, RunFolderError
 from cifarmlp.search import run
-from cifarmlp.search.plan import prepare_search, resume_search
+from cifarmlp.search.folder import Search, read_search
+from cifarmlp.search.plan import populations_to_train, prepare_search, resume_search
 from cifarmlp.search.populations import Member
 from cifarmlp.search.ranking import Result, Trial
 from cifarmlp.search.run import StageProgress, run_search
@@ -82,3 +88,105 @@ def test_the_time_left_is_an_estimate_and_then_that_of_those_that_ended(
     assert progress.left == pytest.approx(40 * 6 / 2 - 10, abs=5)
     progress.started -= 1000
     assert progress.left == 0
+
+
+# What is done once, and what it is made of
+
+SIZES = """\
+name: tiny
+data: {source: synthetic, validation: 400}
+network: {hidden: [8]}
+search: {coarse: {trials: 5, space: {training.batch_size: {values: [10, 20]}}}}  # 10, 20, 10, 20, 20
+"""
+
+
+def prepared(place: Path, *settings: str, text: str = SEPARATE) -> Search:
+    config = load_config(place_with(text, place) / "c.yaml", ["training.steps=2", *settings])
+    return prepare_search(config, ["coarse"], cores=1)
+
+
+def test_a_repeated_config_is_trained_once_and_told(tmp_path: Path) -> None:
+    ended: list[int] = []
+    search = prepared(tmp_path, text=SIZES)
+    with pytest.warns(CifarmlpWarning, match="3 of the coarse trainings .*, as trial 3 that of trial 1:"):
+        run_search(search, tmp_path, None, jobs=1, watch=lambda _, new: ended.extend(t.trial for t in new))
+    assert ended == [1, 3, 2, 4, 5]
+    written = {row["trial"]: row for row in rows(search.folder / "trials.csv")}
+    for copy, first in (("3", "1"), ("4", "2"), ("5", "2")):
+        assert written[copy]["validation_loss"] == written[first]["validation_loss"]
+        assert (float(written[copy]["seconds"]), float(written[first]["seconds"]) > 0) == (0.0, True)
+
+
+def test_few_validation_images_are_told(tmp_path: Path) -> None:
+    with pytest.warns(CifarmlpWarning, match=r"ranked by 99 validation images, .* 0\.03;"):
+        run_search(prepared(tmp_path, "data.validation=99"), tmp_path, None, jobs=1)
+
+
+def interrupted(place: Path) -> Path:
+    """The folder of a search of which two of eight trials have ended."""
+    search, ended = prepared(place), []
+    run_search(search, place, None, jobs=1, stop=lambda: len(ended), watch=lambda _, new: ended.extend(new))
+    assert len(search.results) == 2
+    return search.folder
+
+
+def change_origin(folder: Path, **changes: Any) -> None:
+    path = folder / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+OTHER_IMAGES = {"data": {"source": "synthetic", "sha256": "0" * 64, "official": False}}
+
+
+def test_a_search_does_not_go_on_with_other_images(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    change_origin(folder, **OTHER_IMAGES)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(DataError, match=f"{folder}: made of other images"):
+        run_search(resume_search(folder), tmp_path, None, jobs=1)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_other_code_is_told_and_refused_where_strict(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    change_origin(folder, code="0" * 64)
+    with pytest.raises(RunFolderError, match=f"{folder}: made with other code"):
+        run_search(resume_search(folder), tmp_path, None, jobs=1, strict=True)
+    with pytest.warns(CifarmlpWarning, match=f"{folder}: made with other code"):
+        run_search(resume_search(folder), tmp_path, None, jobs=1)
+    assert len(rows(folder / "trials.csv")) == 8
+
+
+def test_a_search_is_not_refined_with_other_images(tmp_path: Path) -> None:
+    search = prepared(tmp_path)
+    run_search(search, tmp_path, None, jobs=1)
+    fine = prepare_search(search.config, ["fine"], earlier_in=tmp_path)
+    change_origin(search.folder, **OTHER_IMAGES)
+    with pytest.raises(DataError, match=f"{search.folder}: made of other images"):
+        run_search(fine, tmp_path, None, jobs=1)
+    assert not (tmp_path / "tiny-002").exists()
+
+
+def test_a_worker_with_other_images_is_found_out(tmp_path: Path) -> None:
+    (member, *_), *_ = populations_to_train(prepared(tmp_path), "coarse")
+    with pytest.raises(DataError, match="other images than those that the search was begun with"):
+        run.train_population([member], None, images="0" * 64)
+
+
+def test_a_damaged_row_is_told_and_its_training_done_again(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    path = folder / "seeds.csv"
+    path.write_text(re.sub(r"[^,]+,$", "inf,", path.read_text(), count=1, flags=re.MULTILINE))
+    search = resume_search(folder)
+    assert search.faults == [f"{folder}: seeds.csv is damaged: line 2: seconds is inf"]
+    with pytest.warns(CifarmlpWarning, match="seconds is inf; that training is done again"):
+        run_search(search, tmp_path, None, jobs=1)
+    assert read_search(folder).faults == []
+
+
+def test_a_folder_in_which_no_search_has_begun_is_taken_up(tmp_path: Path) -> None:
+    search = prepared(tmp_path)
+    search.folder = files.claim(tmp_path, "tiny")
+    (search.folder / "config.yaml").write_text("name: ti")  # as a killed process may leave it
+    run_search(search, tmp_path, None, jobs=1)
+    assert read_search(tmp_path / "tiny-001").plan.status == "finished"
