@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cifarmlp.config.data_section import DataConfig
 from cifarmlp.config.network_section import NetworkConfig
 from cifarmlp.config.search_section import SearchConfig
 from cifarmlp.config.training_section import TrainingConfig
 from cifarmlp.config.types import Seed, StrictModel, conflict
+from cifarmlp.text import quote
+
+
+def _check_name(name: str) -> str:
+    if re.match(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])\.", name, re.IGNORECASE):
+        raise conflict(f"name is {quote(name)}; Windows keeps {name[:3]} for devices: begin otherwise")
+    return name
 
 
 class Config(StrictModel):
     """Config of one experiment: images, network, training, search, and the seed of all random draws."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")] = Field(
+    name: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"), AfterValidator(_check_name)
+    ] = Field(
         "unnamed", description="1 to 100 letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
     )
     seed: Seed = 1

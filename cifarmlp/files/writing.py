@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Row = Mapping[str, float]
+TRIAL = 0.1  # seconds to wait for a lock, which a listing may hold for a moment
+WAITS = (0.01, 0.1, 0.5)  # seconds between the tries to replace a file that another program has open
 
 
 def claim(out: Path, name: str) -> Path:
@@ -86,7 +88,7 @@ def lock(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     owner = folder / ".owner.json"
-    system_lock = FileLock(folder / ".lock", timeout=0)
+    system_lock = FileLock(folder / ".lock", timeout=TRIAL, poll_interval=TRIAL / 5)
     with disk_errors(folder):
         try:
             system_lock.acquire()
@@ -128,25 +130,21 @@ def _holder(owner: Path) -> str:
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether a process has locked a folder, without trying to lock it.
+    """Return whether a process is at work in a folder: on which machine and in which container ever.
 
-    Here the process must live; of one on another machine the note in the folder is believed.
+    A lock is free when its process has ended, whatever the note of the owner says. It is tried for a moment
+    only, for which `lock` would wait. Where that is not allowed, the note is believed.
     """
+    from filelock import FileLock, Timeout
+
+    lock_file = folder / ".lock"
+    if not (folder / ".owner.json").exists() or not lock_file.exists():
+        return False
     try:
-        owner = read_json(folder / ".owner.json", OwnerFile)
-    except RunFolderError:
-        return False
-    if owner is None:
-        return False
-    if os.name != "posix" or owner.host != socket.gethostname():
+        with FileLock(lock_file, timeout=0):
+            return False
+    except (Timeout, OSError):
         return True
-    try:
-        os.kill(owner.pid, 0)  # sends nothing, raises where there is no such process
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass  # it lives, and is somebody else's
-    return owner.pid > 0
 
 
 @contextmanager
@@ -161,13 +159,26 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder to disk, so that renames in it survive a loss of power."""
-    if os.name == "posix":
+    """Flush a folder to disk, so that renames in it survive a loss of power, where the system can do that.
+
+    Windows opens no folders, and some shared disks flush none.
+    """
+    with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _replace(source: str, target: Path) -> None:
+    """Rename over a file. Windows refuses that while another program, such as a virus scanner, reads it."""
+    for seconds in WAITS:
+        with suppress(PermissionError):
+            os.replace(source, target)
+            return
+        time.sleep(seconds)
+    os.replace(source, target)
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
@@ -183,7 +194,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+            _replace(temporary, path)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)

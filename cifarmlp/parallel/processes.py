@@ -7,12 +7,13 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnProcess
@@ -23,7 +24,10 @@ from cifarmlp.parallel.retry import TRIES, Item, Lost, Result, attempt
 POLL = 0.25  # seconds after which `stop` is looked at again
 GRACE = 2.0  # seconds that a worker has to end by itself before it is killed
 
-Pipe = connection.Connection
+if sys.platform == "win32":
+    Pipe = connection.PipeConnection
+else:
+    Pipe = connection.Connection
 
 
 @dataclass(frozen=True)
@@ -124,14 +128,27 @@ def _start() -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    with _interrupt_held_back():
+        process.start()
+    theirs.close()  # so that the worker's death ends the pipe
+    return _Worker(process, ours)
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[None]:
+    """Block SIGINT, here and in what is started: the parent gets a terminal's Ctrl-C, and passes it on.
+
+    Windows cannot; there a worker ignores it until its item takes it over, see `_serve`.
+    """
+    if sys.platform == "win32":
+        yield
+        return
     resource_tracker.ensure_running()  # as its start, within that of a worker, would unblock SIGINT
     former = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        process.start()  # with SIGINT blocked: the parent gets a terminal's Ctrl-C, too, and passes it on
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
-    theirs.close()  # so that the worker's death ends the pipe
-    return _Worker(process, ours)
 
 
 def _answer(worker: _Worker) -> Any:
@@ -151,6 +168,8 @@ def _answer(worker: _Worker) -> Any:
 
 def _serve(pipe: Pipe) -> None:
     _end_with_parent()
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, OSError):  # the parent closed the pipe
         while True:
             pipe.send_bytes(_work(pipe.recv_bytes()))

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -31,5 +32,7 @@ def _note(number: int, frame: FrameType | None) -> None:
     if multiprocessing.parent_process() is None:  # a worker may get one Ctrl-C twice
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
+        if sys.platform == "win32":
+            return  # a terminal's Ctrl-C reaches the workers, too, and `terminate` kills
         for worker in multiprocessing.active_children():
             worker.terminate()

@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,13 @@ from threadpoolctl import threadpool_limits
 from cifarmlp.config import Config
 from cifarmlp.config.types import TRAINING_IMAGES
 from cifarmlp.data import Images, Split
+from cifarmlp.parallel import cgroup
 from cifarmlp.training.build import build_training, steps_per_epoch, total_steps
 from cifarmlp.training.loop import CHUNK
 
-CGROUP = Path("/sys/fs/cgroup")
 CONTAINERS = (  # files: the limit, the bytes taken, and the line of a third with those taken by caches
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-    (
-        "memory/memory.limit_in_bytes",
-        "memory/memory.usage_in_bytes",
-        "memory/memory.stat",
-        "total_inactive_file",
-    ),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", "total_inactive_file"),
 )
 PROCESS_BYTES = 170e6  # of Python, NumPy and the rest, before any network
 IMAGE_BYTES = 3072
@@ -59,12 +55,12 @@ def check_memory(config: Config, members: int = 1) -> None:
 
 
 def free_memory() -> float:
-    """Return the free bytes: of the machine, or of the container if that has less."""
+    """Return the free bytes: of the machine, or of a container around this process if that has less."""
     free = [_meminfo("MemAvailable")] if Path("/proc/meminfo").exists() else [4e9]
-    for most, used, stat, cached in CONTAINERS:
+    for folder, (most, used, stat, cached) in product(cgroup.folders("memory"), CONTAINERS):
         try:
-            limit, taken = (float((CGROUP / name).read_text()) for name in (most, used))
-            lines = (CGROUP / stat).read_text().splitlines()
+            limit, taken = (float((folder / name).read_text()) for name in (most, used))
+            lines = (folder / stat).read_text().splitlines()
         except (OSError, ValueError):  # no such limit
             continue
         files = dict(line.split() for line in lines).get(cached, 0)  # the kernel drops them when it must

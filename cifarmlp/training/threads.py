@@ -42,7 +42,7 @@ class BlasThreads:
         cpu, wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
         if self.count > 1 and cpu < SHARED * self.count * wall:
             self._use(1)
-        elif self.count == 1 and os.getloadavg()[0] < cores() - 0.5:
+        elif self.count == 1 and _are_cores_idle():
             self._use(self.most)
         else:
             self._use(self.count)
@@ -71,6 +71,11 @@ class BlasThreads:
             with self.controller.limit(limits=count):
                 results.append(product())
         return bool(np.array_equal(results[0], results[1]))
+
+
+def _are_cores_idle() -> bool:
+    # Windows has no load average: one thread stays one
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] < cores() - 0.5
 
 
 def _add(C: Float, a: Float, b: Float) -> Float:

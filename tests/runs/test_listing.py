@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 from helpers.run_folders import PARTS, cifarmlp, result
 
+from cifarmlp import files
 from cifarmlp.runs import listing
 
 
@@ -108,15 +107,14 @@ def test_a_run_folder_itself_can_be_listed(out: Path) -> None:
 # Not ended
 
 
-def test_one_without_a_result_is_running_if_its_process_is_alive(copy: Path) -> None:
+def test_one_without_a_result_is_running_if_its_lock_is_held(copy: Path) -> None:
     (copy / "plain-001" / "result.json").unlink()
     assert listed(copy)["plain-001"]["status"] == "unfinished"
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    for pid, status in ((os.getpid(), "running"), (dead.pid, "unfinished")):
-        owner = {"pid": pid, "host": os.uname().nodename, "since": "now"}
-        (copy / "plain-001" / ".owner.json").write_text(json.dumps(owner))
-        assert listed(copy)["plain-001"]["status"] == status
+    with files.lock(copy / "plain-001"):
+        assert listed(copy)["plain-001"]["status"] == "running"
+    owner = {"pid": os.getpid(), "host": "a container that died", "since": "then"}
+    files.write_json(copy / "plain-001" / ".owner.json", owner)
+    assert listed(copy)["plain-001"]["status"] == "unfinished"
 
 
 def test_a_repeated_training_says_how_many_of_its_seeds_have_ended(copy: Path) -> None:

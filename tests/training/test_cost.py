@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from helpers import tiny
 
+from cifarmlp.parallel import cgroup
 from cifarmlp.training import cost
 from cifarmlp.training.build import build_training, split_images
 
@@ -16,7 +17,7 @@ def container(folder: Path, most: str, used: float, cached: float, old: bool = F
     names = ("memory.max", "memory.current")
     if old:
         folder, names = folder / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / names[0]).write_text(f"{most}\n")
     (folder / names[1]).write_text(f"{used:.0f}\n")
     kind = "total_inactive_file" if old else "inactive_file"
@@ -26,7 +27,9 @@ def container(folder: Path, most: str, used: float, cached: float, old: bool = F
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with 8 GB."""
-    monkeypatch.setattr(cost, "CGROUP", tmp_path)
+    monkeypatch.setattr(cgroup, "ROOT", tmp_path)
+    monkeypatch.setattr(cgroup, "MEMBERSHIP", tmp_path / "of-this-process")
+    (tmp_path / "of-this-process").write_text("4:memory:/\n0::/\n")
     monkeypatch.setattr(cost, "_meminfo", lambda name: 8 * GB)
 
 
@@ -36,6 +39,16 @@ def test_a_container_has_its_limit_but_for_what_is_taken_and_not_just_cached(
 ) -> None:
     container(tmp_path, "2000000000", 1.9 * GB, 1.2 * GB, old)
     assert cost.free_memory() == pytest.approx(1.3 * GB)
+
+
+@pytest.mark.parametrize(
+    ("limits", "free"), [(("max", "2e9"), 1.5), (("2e9", "max"), 1.5), (("3e9", "2e9"), 1.5)]
+)
+def test_the_least_of_nested_containers_holds(limits: tuple[str, str], free: float, tmp_path: Path) -> None:
+    (tmp_path / "of-this-process").write_text("0::/job/step\n")
+    for folder, limit in zip((tmp_path / "job", tmp_path / "job" / "step"), limits, strict=True):
+        container(folder, limit, 0.5 * GB, 0)
+    assert cost.free_memory() == free * GB
 
 
 def test_a_container_without_a_limit_has_what_the_machine_has(tmp_path: Path) -> None:
