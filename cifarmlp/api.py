@@ -83,9 +83,7 @@ def train(
     config = load_config(config)
     dataset = _load_images(config, data_dir)  # before a folder is claimed
     repeats = claim_repeats(config, seeds, Path(out))
-    train_seeds(
-        repeats, dataset, Path(data_dir) if data_dir else None, jobs=jobs, threads=threads, watch=watch
-    )
+    train_seeds(repeats, dataset, _path(data_dir), jobs=jobs, threads=threads, watch=watch)
     return load_training(repeats.folder)
 
 
@@ -110,9 +108,7 @@ def resume(
 
     repeats = repeats_to_resume(_folder(run))
     dataset = _load_images(repeats.config, data_dir)
-    train_seeds(
-        repeats, dataset, Path(data_dir) if data_dir else None, jobs=jobs, threads=threads, watch=watch
-    )
+    train_seeds(repeats, dataset, _path(data_dir), jobs=jobs, threads=threads, watch=watch)
     return load_training(repeats.folder)
 
 
@@ -124,7 +120,11 @@ def _folders(runs: Sequence[AnyRun] | AnyRun) -> list[Path]:
 
 
 def _load_images(config: Config, place: str | Path | None) -> Dataset:
-    return data.load(config.data.source, Path(place) if place else None, download=True)
+    return data.load(config.data.source, _path(place), download=True)
+
+
+def _path(place: str | Path | None) -> Path | None:
+    return Path(place) if place else None
 
 
 def _folder(run: AnyRun) -> Path:
@@ -268,8 +268,8 @@ def run_study(
 
     loaded = load_study(find_study(str(study)), changes)
     plan = plan_study(loaded, Path(out), only=only, repeats=repeats, trials=trials)
-    place, jobs = Path(data_dir) if data_dir else None, jobs or parallel.cores()
-    folder, lost = studying.run_study(plan, Path(out), place, jobs=jobs, strict=strict)
+    jobs = jobs or parallel.cores()
+    folder, lost = studying.run_study(plan, Path(out), _path(data_dir), jobs=jobs, strict=strict)
     if lost:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         raise CifarmlpError(f"not trained after two tries: {reasons}")

@@ -70,6 +70,17 @@ def prediction_half_width(values: Sequence[float]) -> float:
     return _student_t(n) * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n) if n > 1 else math.nan
 
 
+def standard_error(p: float, n: int) -> float:
+    """Binomial standard error of an accuracy p on n images.
+
+        sqrt(p (1 - p) / n)
+
+    >>> round(standard_error(0.5, 10_000), 4)
+    0.005
+    """
+    return math.sqrt(p * (1 - p) / n)
+
+
 def chance_limit(p: float, n: int) -> float:
     """Accuracy on n images that guessing, right with probability p, stays below; p + 3 standard errors.
 
@@ -78,4 +89,4 @@ def chance_limit(p: float, n: int) -> float:
     >>> round(chance_limit(0.1, 10_000), 4)
     0.109
     """
-    return p + 3 * math.sqrt(p * (1 - p) / n)
+    return p + 3 * standard_error(p, n)

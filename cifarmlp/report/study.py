@@ -25,7 +25,7 @@ from cifarmlp.search.folder import Search
 from cifarmlp.search.summary import summarise_search
 from cifarmlp.stats import format_mean_std
 from cifarmlp.study.folder import StudyFolder
-from cifarmlp.study.judge import format_values, judge_accuracies, judge_conclusions, judge_trials
+from cifarmlp.study.judge import format_values, judge_conclusions, judge_outcome, judge_trials
 from cifarmlp.study.schema import Experiment, StudySection
 from cifarmlp.text import duration
 from cifarmlp.training.environment import read_environment
@@ -137,10 +137,10 @@ def _is_begun(state: StudyFolder, section: StudySection) -> bool:
 
 def _experiment_blocks(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Iterator[Block]:
     begun = [each for each in section.experiments if each.name in state.experiments]
-    accuracies = [judgement for each in begun for judgement in judge_accuracies(state, each)]
-    if accuracies:
-        caption = f"{section.title}: accuracies (fractions of the images)."
-        yield number_table(f"{name}-numbers", caption, accuracies)
+    numbers = [judgement for each in begun for judgement in judge_outcome(state, each)]
+    if numbers:
+        caption = f"{section.title}: reported numbers and ours; accuracies are fractions of the images."
+        yield number_table(f"{name}-numbers", caption, numbers)
     yield _results(state, section, name, beside)
     for experiment in section.experiments:
         yield from _details(state, section, experiment, f"{name}-{experiment.name}")

@@ -13,7 +13,7 @@ from cifarmlp.runs.comparison import origin_changes
 from cifarmlp.runs.folder import Run
 from cifarmlp.search.folder import Search
 from cifarmlp.search.ranking import NOISE, Trial, rank
-from cifarmlp.stats import chance_limit, format_mean_std, mean_and_std, mean_interval
+from cifarmlp.stats import chance_limit, format_mean_std, mean_and_std, mean_interval, standard_error
 from cifarmlp.study import rules
 from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.schema import Claim, Experiment, GradientCheck, ReportedTrial, StudySection
@@ -22,6 +22,7 @@ from cifarmlp.training.outcome import PARTS, Outcome
 
 RIGHT = {"relative": 1e-5, "distance": 1e-3}  # a published difference of a correct gradient is smaller
 NEAREST = 5
+NAMES = {"f1": "macro F1"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def judge_numbers(state: StudyFolder, section: StudySection) -> Iterator[Judgeme
             yield from judge_gradients(check, state.differences(check.name))
     for experiment in section.experiments:
         if experiment.name in state.experiments:
-            yield from judge_accuracies(state, experiment)
+            yield from judge_outcome(state, experiment)
     if section.search and section.title in state.searches:
         yield from judge_trials(state, section)
 
@@ -68,34 +69,57 @@ def _judge_gradient(check: GradientCheck, reported: float, ours: Difference) -> 
     return Judgement(check.name, ours.name, f"{reported:.2g}", f"{obtained:.1e}", verdict)
 
 
-def judge_accuracies(state: StudyFolder, experiment: Experiment) -> Iterator[Judgement]:
-    """Judge each accuracy of an experiment, each standard deviation, and whether the loss stayed finite."""
-    run = state.experiments[experiment.name]
+def judge_outcome(state: StudyFolder, experiment: Experiment) -> Iterator[Judgement]:
+    """Judge each number of an experiment, each standard deviation, and whether the loss stayed finite."""
+    run, reported = state.experiments[experiment.name], experiment.reported
     if not run.outcomes():
         return
-    for part, number, std in zip(PARTS, experiment.reported.accuracy, experiment.reported.std, strict=True):
+    for part, number, std in zip(PARTS, reported.accuracy, reported.std, strict=True):
         if number is not None:
-            yield _judge_accuracy(run, experiment, part, number, std)
+            yield _judge_number(run, experiment, (part, "accuracy"), number, std)
         if std is not None:
             yield _judge_std(run, experiment, part, std)
-    if experiment.reported.status is not None:
-        yield _judge_status(run, experiment, experiment.reported.status)
+    for part, number in zip(PARTS, reported.loss, strict=True):
+        if number is not None:
+            yield _judge_number(run, experiment, (part, "loss"), number)
+    if reported.f1 is not None:
+        yield _judge_number(run, experiment, ("test", "f1"), reported.f1)
+    if reported.status is not None:
+        yield _judge_status(run, experiment, reported.status)
 
 
-def _judge_accuracy(
-    run: Run, experiment: Experiment, part: str, number: float, std: float | None
+def _judge_number(
+    run: Run, experiment: Experiment, of: tuple[str, str], number: float, std: float | None = None
 ) -> Judgement:
-    n, outcomes = experiment.reported.n, run.outcomes()
-    ours = [outcome.metric(part, "accuracy") for outcome in outcomes]
-    verdict = _failure(run, part, number)
+    """Judge a number of a part and quantity, one run's or, with std, a mean."""
+    (part, quantity), n = of, experiment.reported.n
+    ours = [outcome.metrics.get(part, {}).get(quantity, math.nan) for outcome in run.outcomes()]
+    is_loss = quantity == "loss"
+    verdict = _failure(run, part, math.inf if is_loss else number)
     if verdict is None:
-        verdict = rules.of_one(number, ours) if std is None else rules.of_mean(number, std, n, ours)
+        floor = 0.0 if is_loss else _floor(part, run.config, ours)
+        if std is None:
+            verdict = rules.of_one(number, ours, floor)
+        else:
+            verdict = rules.of_mean(number, std, n, ours, floor)
+    if verdict.tone == "open" and not any(map(math.isfinite, ours)):
+        verdict = Verdict("not measured here", "open")
     reported = f"{number:.4f}" if std is None else f"{number:.4f} ± {std:.4f} (n = {n})"
-    return Judgement(experiment.name, f"{part} accuracy", reported, format_values_mean_std(ours), verdict)
+    name = f"{part} {NAMES.get(quantity, quantity)}"
+    return Judgement(experiment.name, name, reported, format_values_mean_std(ours), verdict)
+
+
+def _floor(part: str, config: Config, ours: Sequence[float]) -> float:
+    """Return the standard error of an accuracy as ours, by the number of images alone."""
+    p, images = float(np.mean(ours)), images_of(part, config)
+    return standard_error(p, images) if images and 0 <= p <= 1 else 0.0
 
 
 def _failure(run: Run, part: str, number: float) -> Verdict | None:
-    """Return the verdict if some of our seeds, or the report's run, did not train; else None."""
+    """Return the verdict if some of our seeds, or the report's run, did not train; else None.
+
+    number: accuracy of the report's run, or inf if that is not known.
+    """
     outcomes = run.outcomes()
     diverged = sum(outcome.status == "diverged" for outcome in outcomes)
     if diverged:
@@ -129,10 +153,14 @@ def chance_level(part: str, config: Config) -> float:
 
     Three standard errors above p = 0.1, that of always naming one of ten classes; see `stats.chance_limit`.
     """
+    return chance_limit(0.1, max(1, images_of(part, config)))
+
+
+def images_of(part: str, config: Config) -> int:
+    """Return the number of images of a part."""
     data = config.data
     images = (data.training_images, data.validation_images, data.test_images or 10_000)
-    n = dict(zip(PARTS, images, strict=True))[part]
-    return chance_limit(0.1, n)
+    return dict(zip(PARTS, images, strict=True))[part]
 
 
 def format_values_mean_std(values: Sequence[float]) -> str:
@@ -166,7 +194,8 @@ def _judge_trial(
     for part, number in (("train", reported.train), ("validation", reported.validation)):
         if number is not None:
             ours = [getattr(trial, f"{part}_accuracy") for trial in near]
-            obtained, verdict = format_values_mean_std(ours), rules.of_one(number, ours)
+            verdict = rules.of_one(number, ours, _floor(part, search.config, ours))
+            obtained = format_values_mean_std(ours)
             yield Judgement(name, f"{part} accuracy", f"{number:.4f}", obtained, verdict)
 
 

@@ -37,7 +37,17 @@ Name = Annotated[
     AfterValidator(_can_be_shown),
     AfterValidator(_one_line),
 ]
-Accuracy = Annotated[float, Field(ge=0, le=1)]
+
+
+def _a_fraction(number: float) -> float:
+    if 1 < number <= 100:
+        raise conflict(f"{number:g} must be at most 1, a fraction: for {number:g} % write {number / 100:g}")
+    return number
+
+
+Accuracy = Annotated[float, Field(ge=0), AfterValidator(_a_fraction), Field(le=1)]
+Numbers = Annotated[tuple[NotNegative | None, ...], Field(strict=False, min_length=3, max_length=3)]
+OF_PARTS = "train, validation, test; null for none"
 Expected = Literal["higher", "lower", "not higher", "only the first trains"]
 Quantity = Literal["train loss", "validation loss", "test loss",
                    "train accuracy", "validation accuracy", "test accuracy"]  # fmt: skip
@@ -46,15 +56,16 @@ Quantity = Literal["train loss", "validation loss", "test loss",
 class ReportedOutcome(StrictModel):
     """Published result of an experiment: accuracies of train, validation and test, and their std over n runs.
 
-    status: `diverged` if the loss became NaN.
+    loss: mean loss of the same parts. f1: macro F1 on the test images. status: `diverged` if the loss became
+    NaN.
     """
 
     accuracy: Annotated[tuple[Accuracy | None, ...], Field(strict=False, min_length=3, max_length=3)] = Field(
-        (None, None, None), description="a list of three fractions: train, validation, test; null for none"
+        (None, None, None), description=f"a list of three fractions: {OF_PARTS}"
     )
-    std: Annotated[tuple[NotNegative | None, ...], Field(strict=False, min_length=3, max_length=3)] = Field(
-        (None, None, None), description="a list of three numbers: train, validation, test; null for none"
-    )
+    std: Numbers = Field((None, None, None), description=f"a list of three numbers: {OF_PARTS}")
+    loss: Numbers = Field((None, None, None), description=f"a list of three numbers: {OF_PARTS}")
+    f1: Accuracy | None = None
     n: Count = 1
     status: Literal["finished", "diverged"] | None = None
 

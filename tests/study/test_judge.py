@@ -58,6 +58,36 @@ def test_a_mean_is_judged_as_a_mean_and_one_run_as_one() -> None:
     assert (one.verdict.tone, mean.verdict.tone) == ("good", "bad")
 
 
+def test_losses_and_macro_f1_are_judged_too() -> None:
+    ours = [outcome((0.6, 0.5, 0.51), seed, loss=1.3 + 0.01 * seed) for seed in (1, 2, 3)]
+    for each in ours:
+        each.metrics["test"]["f1"] = 0.48 + 0.001 * each.seed
+    rows = numbers({"loss": [1.31, None, 2.0], "f1": 0.49}, *ours)
+    assert [(row.quantity, row.reported, row.obtained, row.verdict.tone) for row in rows] == [
+        ("train loss", "1.3100", "1.3200 ± 0.0100 (n = 3)", "good"),
+        ("test loss", "2.0000", "1.3200 ± 0.0100 (n = 3)", "bad"),
+        ("test macro F1", "0.4900", "0.4820 ± 0.0010 (n = 3)", "good"),
+    ]
+
+
+def test_what_was_not_measured_is_open() -> None:
+    (row,) = numbers({"f1": 0.49}, *good_outcomes())  # of a version that did not measure it
+    assert (row.obtained, row.verdict) == ("-", Verdict("not measured here", "open"))
+
+
+@pytest.mark.parametrize(("reported", "tone"), [(0.5140, "good"), (0.5280, "bad"), (0.5050, "bad")])
+def test_seeds_that_happen_to_agree_refute_nothing_within_what_10000_images_can_tell(
+    reported: float, tone: str
+) -> None:
+    ours = [outcome((0.6, 0.5, 0.5166 + 0.0005 * d), seed) for seed, d in enumerate((-1, 0, 1))]
+    half = 1.96 * math.sqrt(0.5166 * 0.4834 / 10_000) * math.sqrt(4 / 3)
+    assert (abs(reported - 0.5166) < half) == (tone == "good")
+    (row,) = numbers({"accuracy": [None, None, reported]}, *ours)
+    assert row.verdict.tone == tone
+    wide = numbers({"accuracy": [None, reported + 0.02, None]}, *ours)  # of 1,000 images: 0.036 to each side
+    assert [row.verdict.tone for row in wide] == ["good" if abs(reported + 0.02 - 0.5) < 0.036 else "bad"]
+
+
 def test_one_seed_cannot_tell() -> None:
     (row,) = numbers({"accuracy": [0.6, None, None]}, good_outcomes()[0])
     assert row.obtained == "0.6000 (n = 1)"

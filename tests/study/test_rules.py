@@ -59,6 +59,21 @@ def test_one_seed_or_none_tells_nothing(ours: list[float]) -> None:
     assert rules.of_std(0.9, 20, ours) == OPEN
 
 
+@pytest.mark.parametrize(("at", "tone"), [(0.99, "good"), (1.01, "bad")])
+def test_an_interval_is_never_narrower_than_its_floor(at: float, tone: str) -> None:
+    one = at * stats.norm.ppf(0.975) * 0.005 * math.sqrt(4 / 3)
+    assert rules.of_one(0.5 + one, SAME, floor=0.005).tone == tone
+    mean = at * stats.norm.ppf(0.975) * 0.005 * math.sqrt(1 / 20 + 1 / 3)
+    assert rules.of_mean(0.5 - mean, 0.0, 20, SAME, floor=0.005).tone == tone
+
+
+def test_a_floor_below_the_spread_changes_nothing_and_one_seed_still_tells_nothing() -> None:
+    for reported in (0.50, 0.52, 0.54, 0.56):
+        assert rules.of_one(reported, OURS, floor=0.003) == rules.of_one(reported, OURS)
+        assert rules.of_mean(reported, 0.0, 3, OURS, floor=0.001) == rules.of_mean(reported, 0.0, 3, OURS)
+    assert rules.of_one(0.5, [0.5], floor=0.005) == OPEN
+
+
 # Published means: Welch
 
 
