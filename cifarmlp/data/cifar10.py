@@ -1,4 +1,4 @@
-"""CIFAR-10 in its official forms: folders of pickled or binary batches, and archives of them.
+"""CIFAR-10 in its official forms: folders of pickled, binary or MATLAB batches, and archives of them.
 
 Formats: https://www.cs.toronto.edu/~kriz/cifar.html
 """
@@ -11,21 +11,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import archives, pickles
+from cifarmlp.data import archives, matlab, pickles
 from cifarmlp.data.pickles import PIXELS, ROWS
 from cifarmlp.errors import DataError
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
-FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
+FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin", "cifar-10-batches-mat")
 # The last two are the archive's names in Keras 2 and Keras 3.
 ARCHIVES = (
     "cifar-10-python.tar.gz",
     "cifar-10-binary.tar.gz",
+    "cifar-10-matlab.tar.gz",
     "cifar-10-batches-py.tar.gz",
     "cifar-10-batches-py-target_archive",
 )
-# Of the pickled files and both archives, as torchvision checks them.
+# Of the pickled files and the archives, as torchvision checks them.
 MD5 = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
     "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -35,6 +36,7 @@ MD5 = {
     "test_batch": "40351d587109b95175f43aff81a1287e",
     "cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a",
     "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
+    "cifar-10-matlab.tar.gz": "70270af85842c9e89bb428ec9976c926",
 }
 # Of the binary files, in the order of BATCHES, as MXNet checked them. A binary file is nothing but labels and
 # pixels, so these recognise official images in any form.
@@ -73,7 +75,7 @@ def locate(place: Path) -> Path | None:
 
 
 def missing(folder: Path) -> list[str]:
-    """Missing batch files, of the form (pickled or binary) that is more complete."""
+    """Missing batch files, of the form (pickled, binary or MATLAB) that is most complete."""
     lacking = [[name for name in names if not (folder / name).is_file()] for names in _FORMS]
     return min(lacking, key=len)
 
@@ -140,7 +142,7 @@ def looks_like_html(raw: bytes) -> bool:
     return raw[:500].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml"))
 
 
-_FORMS = (BATCHES, tuple(f"{name}.bin" for name in BATCHES))
+_FORMS = tuple(tuple(f"{name}{suffix}" for name in BATCHES) for suffix in ("", ".bin", ".mat"))
 _MEMBERS = [f"{folder}/{name}" for folder, names in zip(FOLDERS, _FORMS, strict=True) for name in names]
 
 
@@ -179,7 +181,7 @@ def _decode(name: str, raw: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     try:
         if looks_like_html(raw):
             raise ValueError("an HTML page, not a CIFAR-10 batch")
-        return _decode_binary(raw) if name.endswith(".bin") else pickles.loads(raw)
+        return _DECODERS.get(Path(name).suffix, pickles.loads)(raw)
     except ValueError as error:
         raise _fault(name, str(error)) from error
 
@@ -192,6 +194,9 @@ def _decode_binary(raw: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if labels.max() > 9:
         raise ValueError("has labels other than 0 to 9")
     return rows[:, 1:], labels
+
+
+_DECODERS = {".bin": _decode_binary, ".mat": matlab.loads}
 
 
 def _binary_sha1(pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
@@ -207,7 +212,7 @@ def _check_file(path: Path) -> Check:
 
 
 def _check_archive(path: Path) -> Check:
-    official = md5(path) in (MD5["cifar-10-python.tar.gz"], MD5["cifar-10-binary.tar.gz"])
+    official = md5(path) in [md5_ for name, md5_ in MD5.items() if name in ARCHIVES]
     return Check(str(path), "official" if official else "not the official archive", True)
 
 

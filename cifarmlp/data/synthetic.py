@@ -30,6 +30,7 @@ SEED = 20_090_408
 KEY = "synthetic-1"
 # Images rendered at once, few enough to stay in the processor's cache.
 BLOCK = 100
+FOLDERS = cifar10.FOLDERS[:2]  # of the forms that are written
 
 
 def _intersection(first: Floats, second: Floats) -> Floats:
@@ -120,11 +121,11 @@ def batches() -> Iterator[cifar10.Batch]:
 
 
 def synthesise(folder: Path) -> list[Path]:
-    """Write the images in both official forms, to `folder`/cifar-10-batches-py and cifar-10-batches-bin.
+    """Write the images pickled and in binary, to `folder`/cifar-10-batches-py and cifar-10-batches-bin.
 
     The folders appear whole or not at all. Raises DataError when one of them exists or cannot be written.
     """
-    targets = [folder / name for name in cifar10.FOLDERS]
+    targets = [folder / name for name in FOLDERS]
     for target in targets:
         if target.exists():
             raise DataError(f"{target}: exists already and is not overwritten; name another folder")

@@ -83,10 +83,10 @@ def test_synthesise_writes_both_official_forms(made: Made, tmp_path: Path) -> No
     meta = pickle.loads((python / "batches.meta").read_bytes(), encoding="bytes")
     assert meta[b"label_names"] == [name.encode() for name in synthetic.NAMES]
     assert (binary / "batches.meta.txt").read_text().split() == list(synthetic.NAMES)
-    assert {path.name for path in (tmp_path / "new").iterdir()} == set(cifar10.FOLDERS)
+    assert {path.name for path in (tmp_path / "new").iterdir()} == set(synthetic.FOLDERS)
 
 
-@pytest.mark.parametrize("name", cifar10.FOLDERS)
+@pytest.mark.parametrize("name", synthetic.FOLDERS)
 def test_synthesise_overwrites_nothing(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     with pytest.raises(DataError, match="exists already"):

@@ -10,7 +10,7 @@ import pytest
 from cifarmlp.data import cifar10, pickles
 from cifarmlp.errors import DataError
 
-PYTHON, BINARY = cifar10.FOLDERS
+PYTHON, BINARY, MATLAB = cifar10.FOLDERS
 FIRST = f"{BINARY}/data_batch_1.bin"
 PAGE = b"<!DOCTYPE html>\n<html><body>404</body></html>"
 Entry = tuple[str, bytes]
@@ -27,13 +27,13 @@ def binary(slot: int) -> bytes:
 
 
 def write_every_form(place: Path) -> None:
-    """Write both batches folders and both archives, of random images."""
-    for folder in cifar10.FOLDERS:
+    """Write pickled and binary batches, folders and archives, of random images."""
+    for folder in (PYTHON, BINARY):
         (place / folder).mkdir()
     for slot, name in enumerate(cifar10.BATCHES):
         (place / PYTHON / name).write_bytes(pickles.dumps(name, *pixels_and_labels(slot)))
         (place / BINARY / f"{name}.bin").write_bytes(binary(slot))
-    for folder, archive in zip(cifar10.FOLDERS, cifar10.ARCHIVES, strict=False):
+    for folder, archive in zip((PYTHON, BINARY), cifar10.ARCHIVES, strict=False):
         with tarfile.open(place / archive, "w:gz", compresslevel=0) as tar:
             tar.add(place / folder, folder)
 
