@@ -12,6 +12,8 @@ from cifarmlp.stats import mean_and_std
 
 PARTS = ("train", "validation", "test")
 QUANTITIES = ("cost", "loss", "accuracy")
+F1 = "f1"  # of the test images only
+CLASSES = ("precision", "recall")
 MODEL = "model.npz"
 Status = Literal["finished", "diverged", "interrupted"]
 Number = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
@@ -21,8 +23,9 @@ Number = Annotated[float, BeforeValidator(lambda value: float("nan") if value is
 class Outcome:
     """Outcome of a training, see `as_dict` and result.json.
 
-    metrics: {train, validation, test} -> {cost, loss, accuracy}; test is missing if interrupted. diverged_at:
-    step. layers: health of each layer of a training that never left chance level. advice: for that and for
+    metrics: {train, validation, test} -> {cost, loss, accuracy}, and f1 (macro F1) of test, which is missing
+    if interrupted. classes: precision and recall of each class of the test images. diverged_at: step. layers:
+    health of each layer of a training that never left chance level. advice: for that and for
     one that diverged, what was seen, line by line.
     """
 
@@ -36,6 +39,7 @@ class Outcome:
     diverged_at: int | None = None
     layers: list[dict[str, float]] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
+    classes: dict[str, list[float]] = field(default_factory=dict)
 
     def metric(self, part: str, quantity: str) -> float:
         """Return a metric such as the accuracy of the test images; nan if it was not measured.
@@ -46,14 +50,17 @@ class Outcome:
         >>> outcome.metric("train", "loss"), outcome.metric("test", "loss")
         (1.5, nan)
         """
-        if part not in PARTS or quantity not in QUANTITIES:
-            raise ValueError(f"no {part} {quantity}: a part of {PARTS}, a quantity of {QUANTITIES}")
+        quantities = (*QUANTITIES, F1) if part == "test" else QUANTITIES
+        if part not in PARTS or quantity not in quantities:
+            raise ValueError(f"no {part} {quantity}: a part of {PARTS}, a quantity of {quantities}")
         return self.metrics.get(part, {}).get(quantity, float("nan"))
 
     def as_dict(self) -> dict[str, Any]:
         """Return what result.json holds, but for the checksum of the model."""
         values = asdict(self)
-        metrics = values.pop("metrics")
+        metrics, classes = values.pop("metrics"), values.pop("classes")
+        if "test" in metrics:
+            metrics["test"] |= classes
         values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
         return {**values, **{part: metrics.get(part) for part in PARTS}}
 
@@ -74,7 +81,7 @@ class ResultFile(BaseModel):
     advice: list[str]
     train: dict[str, Number] | None
     validation: dict[str, Number] | None
-    test: dict[str, Number] | None
+    test: dict[str, Number | list[Number]] | None  # with f1 and, by class, precision and recall
     model_sha256: str
 
 
@@ -113,7 +120,8 @@ def read_recorded(folder: Path) -> tuple[Outcome, str]:
         raise ValueError("result.json is damaged") from error
     checksum = values.pop("model_sha256")
     metrics = {part: numbers for part in PARTS if (numbers := values.pop(part))}
-    return Outcome(metrics=metrics, **values), checksum
+    classes = {name: metrics["test"].pop(name) for name in CLASSES if name in metrics.get("test", {})}
+    return Outcome(metrics=metrics, classes=classes, **values), checksum
 
 
 def read_planned(folder: Path) -> int:

@@ -19,6 +19,7 @@ Files of a run folder, in the order in which they are first written:
     result.json       outcome, SHA-256 of model.npz            when finished, diverged or interrupted; last
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,14 +31,15 @@ from cifarmlp import files
 from cifarmlp.config import Config, digest, to_yaml
 from cifarmlp.data import Dataset, Images
 from cifarmlp.errors import RunFolderError
+from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.render.curves import draw_training
 from cifarmlp.training import checkpoint, environment
 from cifarmlp.training.build import build_training, eta_by_step, model_arrays, split_images
 from cifarmlp.training.checkpoint import Keeper
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
-from cifarmlp.training.loop import CHUNK, Metrics, Record, Stopped, Training
-from cifarmlp.training.outcome import PARTS, QUANTITIES, Outcome, Status, model_checksum
+from cifarmlp.training.loop import CHUNK, Metrics, Record, Stopped, Training, predictions
+from cifarmlp.training.outcome import CLASSES, F1, PARTS, QUANTITIES, Outcome, Status, model_checksum
 from cifarmlp.training.threads import BlasThreads
 
 
@@ -168,8 +170,21 @@ def _outcome(
 def _evaluate_test(session: Session, outcome: Outcome) -> None:
     try:
         outcome.metrics["test"] = _of_member(session.training.evaluate(session.test))
+        _add_scores(outcome, session.training, session.test)
     except Stopped:
         outcome.status, outcome.diverged_at = "interrupted", None
+
+
+def _add_scores(outcome: Outcome, training: Training, images: Images) -> None:
+    """Add macro F1, and precision and recall of each class, of a network whose numbers are finite."""
+    if not math.isfinite(outcome.metric("test", "accuracy")):
+        return
+    predicted = [np.empty(0, np.intp)]
+    for logits, _ in predictions(training.network, images, training.mean, training.std):
+        predicted.append(logits[:, 0].argmax(axis=1))
+    found = scores(confusion(images.labels, np.concatenate(predicted)))
+    outcome.metrics["test"][F1] = found.macro_f1
+    outcome.classes = {name: getattr(found, name).tolist() for name in CLASSES}
 
 
 def _explain(session: Session, outcome: Outcome) -> None:
