@@ -6,7 +6,7 @@ import sys
 import click
 
 from cifarmlp import __version__
-from cifarmlp.cli import configs, data, engine, owncode, report, runs, search, study, train
+from cifarmlp.cli import configs, data, engine, owncode, range_test, report, runs, search, study, train
 from cifarmlp.cli.options import INTERRUPTED
 from cifarmlp.errors import CifarmlpError, RunFolderError, show_warnings_as_lines
 from cifarmlp.text import escape
@@ -28,6 +28,7 @@ for command in (
     engine.gradcheck,
     owncode.case,
     owncode.diagnose,
+    range_test.range_test,
     search.search,
     study.study,
     report.report,

@@ -65,28 +65,40 @@ def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool)
 
 
 @click.command()
-@click.argument("run", type=ANY_PATH)
+@click.argument("runs", nargs=-1, required=True, type=ANY_PATH, metavar="RUN...")
 @click.option(
     "--part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
     help="Which images.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Only this seed of a repeated training.")
+@click.option("--ensemble", is_flag=True, help="Average the probabilities of all models of all RUNs.")
 @DATA_DIR
 @JSON
-def evaluate(run: Path, part: str, seed: int | None, data_dir: Path | None, as_json: bool) -> None:
-    """Evaluate the saved model of RUN, a training's folder; of a repeated one, all its seeds.
+def evaluate(
+    runs: tuple[Path, ...], part: str, seed: int | None, ensemble: bool, data_dir: Path | None, as_json: bool
+) -> None:
+    """Evaluate the saved model of each RUN, a training's folder; of a repeated one, all its seeds.
 
-    Accuracy by class, confusion matrix and commonest mistakes; pictures of them go into the folder, and of
-    one network its first layer's weights and its most confident mistakes.
+    Accuracy, precision, recall and F1 by class, confusion matrix and commonest mistakes; pictures of them go
+    into the folder, and of one network its first layer's weights and its most confident mistakes.
     """
     from cifarmlp import data
-    from cifarmlp.cli.screen.runs import print_pictures, print_report
+    from cifarmlp.cli.screen.evaluation import print_ensemble, print_pictures, print_reports
+    from cifarmlp.config import Config
     from cifarmlp.runs import evaluation
+    from cifarmlp.runs.ensemble import evaluate_ensemble
 
-    folder, seeds = evaluation.choose_seeds(run, seed)
-    images = data.load(seeds[0].config.data.source, data_dir, download=True)
-    report = evaluation.evaluate(folder, seeds, images, part)
-    print_report(report, as_json)
-    pictures = evaluation.draw_report(report)
+    def load(config: Config) -> data.Dataset:
+        return data.load(config.data.source, data_dir, download=True)
+
+    if ensemble:
+        print_ensemble(evaluate_ensemble(runs, load, part, seed), as_json)
+        return
+    reports = []
+    for run in runs:
+        folder, seeds = evaluation.choose_seeds(run, seed)
+        reports.append(evaluation.evaluate(folder, seeds, load(seeds[0].config), part))
+    print_reports(reports, as_json)
+    pictures = [path for report in reports for path in evaluation.draw_report(report)]
     if not as_json:
         print_pictures(pictures)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cifarmlp import files
 from cifarmlp.data import Dataset, Images
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
+from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.nn.types import Float
 from cifarmlp.render.evaluation import draw_confusion, draw_mistakes, draw_weights
 from cifarmlp.runs.folder import Seed, load_training
@@ -22,9 +23,10 @@ from cifarmlp.text import escape
 from cifarmlp.training.build import split_images
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.environment import read_environment
-from cifarmlp.training.outcome import MODEL, QUANTITIES
+from cifarmlp.training.outcome import F1, MODEL, QUANTITIES
 
 CLASSES = 10
+SCORES = ("precision", "recall", "f1")
 MOST_MISTAKES = 25
 MOST_PAIRS = 5
 
@@ -33,8 +35,8 @@ MOST_PAIRS = 5
 class Evaluation:
     """One network on one part of the data.
 
-    metrics: cost, loss, accuracy. probabilities: (n, 10), see `model.probabilities`; nan if the outputs are
-    not finite. W1: the weights of the first layer, (3072, width).
+    metrics: cost, loss, accuracy, f1 (macro F1). probabilities: (n, 10), see `model.probabilities`; nan if
+    the outputs are not finite. W1: the weights of the first layer, (3072, width).
     """
 
     seed: Seed
@@ -50,9 +52,7 @@ class Evaluation:
 
     def confusion(self) -> NDArray[np.int64]:
         """Confusion matrix (10, 10): row i, column j counts the images of class i predicted as class j."""
-        counts = np.zeros((CLASSES, CLASSES), np.int64)
-        np.add.at(counts, (self.images.labels, self.probabilities.argmax(axis=1)), 1)
-        return counts
+        return confusion(self.images.labels, self.probabilities.argmax(axis=1))
 
     def mistakes(self, most: int = MOST_MISTAKES) -> NDArray[np.intp]:
         """Return the indices of the images predicted wrongly, the most confident prediction first."""
@@ -77,8 +77,8 @@ class Report:
         return [each for each in self.evaluations if each.is_finite]
 
     def metrics(self) -> dict[str, dict[str, float]]:
-        """Mean, std and n over the seeds of cost, loss and accuracy."""
-        return {q: mean_and_std([each.metrics[q] for each in self.evaluations]) for q in QUANTITIES}
+        """Mean, std and n over the seeds of cost, loss, accuracy and macro F1."""
+        return {q: mean_and_std([each.metrics[q] for each in self.evaluations]) for q in (*QUANTITIES, F1)}
 
     def confusion(self) -> Float:
         """Confusion matrix (10, 10), mean over the seeds that did not diverge."""
@@ -86,12 +86,17 @@ class Report:
         return counts
 
     def classes(self) -> list[dict[str, Any]]:
-        """Return each class's name, number of images, and the mean, std and n of the accuracy on them."""
+        """Return each class's name, number of images, and mean, std and n of its scores over the seeds.
+
+        The scores: accuracy on its images, nan if there are none; precision, recall and f1, see `nn.scores`.
+        """
         counts = [each.confusion() for each in self.finite]
-        totals = counts[0].sum(axis=1)
-        shares = [np.where(totals, c.diagonal() / np.maximum(totals, 1), np.nan) for c in counts]
+        found, totals = [scores(each) for each in counts], counts[0].sum(axis=1)
+        of_class = {name: np.array([getattr(each, name) for each in found]) for name in SCORES}
+        of_class = {"accuracy": np.where(totals, of_class["recall"], np.nan), **of_class}
         return [
-            {"name": name, "images": int(totals[k]), "accuracy": mean_and_std([share[k] for share in shares])}
+            {"name": name, "images": int(totals[k])}
+            | {score: mean_and_std(values[:, k].tolist()) for score, values in of_class.items()}
             for k, name in enumerate(self.names)
         ]
 
@@ -131,11 +136,12 @@ def evaluate(folder: Path, seeds: Sequence[Seed], dataset: Dataset, part: str) -
 
     Warns if they were trained on other images. Raises RunFolderError.
     """
-    evaluations = tuple(_evaluate(seed, dataset, part) for seed in seeds)
+    evaluations = tuple(evaluate_seed(seed, dataset, part) for seed in seeds)
     return Report(folder, part, dataset.names, evaluations)
 
 
-def _evaluate(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
+def evaluate_seed(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
+    """Evaluate one saved model on one part of the data; see `evaluate`."""
     check_memory(seed.config)
     _warn_of_other_images(seed.folder, dataset)
     split = split_images(seed.config, dataset)
@@ -145,8 +151,16 @@ def _evaluate(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
         raise ConfigError(f"{escape(str(seed.folder))}: has no {part} images; evaluate --part train or test")
     measured = training.evaluate(images)
     metrics = {quantity: float(getattr(measured, quantity)[0]) for quantity in QUANTITIES}
-    W1 = training.network.parameters()["W1"][0]
-    return Evaluation(seed, metrics, images, probabilities(training, images), W1)
+    found = probabilities(training, images)
+    metrics[F1] = macro_f1(images, found)
+    return Evaluation(seed, metrics, images, found, training.network.parameters()["W1"][0])
+
+
+def macro_f1(images: Images, found: Float) -> float:
+    """Return the macro F1 of probabilities (n, 10) of images; nan if one is not finite."""
+    if not np.isfinite(found).all():
+        return float("nan")
+    return scores(confusion(images.labels, found.argmax(axis=1))).macro_f1
 
 
 def _warn_of_other_images(folder: Path, dataset: Dataset) -> None:

@@ -17,6 +17,8 @@ from cifarmlp.text import escape
 
 PARTS = ("train", "validation", "test")
 QUANTITIES = ("cost", "loss", "accuracy")
+F1 = "f1"  # of the test images only
+CLASSES = ("precision", "recall")
 MODEL = "model.npz"
 OPTIONAL = ("kept_step", "measured_step", "stopped", "snapshots")  # not in result.json where they are unset
 LOOKED_AT = "looked at during training"  # what tables and plots say of such test images
@@ -34,11 +36,12 @@ Positive = Annotated[float, Field(ge=0)]
 class Outcome:
     """Outcome of a training, see `as_dict` and result.json.
 
-    metrics: {train, validation, test} -> {cost, loss, accuracy}; validation is missing without such images,
-    test if interrupted. diverged_at: step. layers: health of each layer of a training that never left chance
-    level. advice: for that and for one that diverged, what was seen, line by line. kept_step: of model.npz,
-    with `keep: best`. measured_step: of the metrics, if not that of model.npz. stopped: why it ended before
-    its last step. snapshots: SHA-256 of each by its name.
+    metrics: {train, validation, test} -> {cost, loss, accuracy}, and f1 (macro F1) of test; validation is
+    missing without such images, test if interrupted. classes: precision and recall of each class of the test
+    images. diverged_at: step. layers: health of each layer of a training that never left chance level.
+    advice: for that and for one that diverged, what was seen, line by line. kept_step: of model.npz, with
+    `keep: best`. measured_step: of the metrics, if not that of model.npz. stopped: why it ended before its
+    last step. snapshots: SHA-256 of each by its name.
     """
 
     status: Status
@@ -55,6 +58,7 @@ class Outcome:
     measured_step: int | None = None
     stopped: str = ""
     snapshots: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, list[float]] = field(default_factory=dict)
 
     def metric(self, part: str, quantity: str) -> float:
         """Return a metric such as the accuracy of the test images; nan if it was not measured.
@@ -65,14 +69,17 @@ class Outcome:
         >>> outcome.metric("train", "loss"), outcome.metric("test", "loss")
         (1.5, nan)
         """
-        if part not in PARTS or quantity not in QUANTITIES:
-            raise ValueError(f"no {part} {quantity}: a part of {PARTS}, a quantity of {QUANTITIES}")
+        quantities = (*QUANTITIES, F1) if part == "test" else QUANTITIES
+        if part not in PARTS or quantity not in quantities:
+            raise ValueError(f"no {part} {quantity}: a part of {PARTS}, a quantity of {quantities}")
         return self.metrics.get(part, {}).get(quantity, float("nan"))
 
     def as_dict(self) -> dict[str, Any]:
         """Return what result.json holds, but for the checksum of the model."""
         values = asdict(self)
-        metrics = values.pop("metrics")
+        metrics, classes = values.pop("metrics"), values.pop("classes")
+        if "test" in metrics:
+            metrics["test"] |= classes
         unset = [name for name in OPTIONAL if values[name] in (None, "", {})]
         values = {name: value for name, value in values.items() if name not in unset}
         values["steps_per_second"] = self.steps / self.seconds if self.seconds else 0.0
@@ -87,6 +94,14 @@ class MetricsFile(BaseModel):
     cost: Number
     loss: Number
     accuracy: Share
+
+
+class TestFile(MetricsFile):
+    """Metrics of the test images, with macro F1 and, by class, precision and recall: not of version 0.1."""
+
+    f1: Share | None = None
+    precision: Annotated[list[Share], FailFast()] | None = None
+    recall: Annotated[list[Share], FailFast()] | None = None
 
 
 class LayerFile(BaseModel):
@@ -119,7 +134,7 @@ class ResultFile(BaseModel):
     snapshots: Annotated[dict[str, str], Field(max_length=10_000)] = {}
     train: MetricsFile | None
     validation: MetricsFile | None
-    test: MetricsFile | None
+    test: TestFile | None
     model_sha256: str
 
 
@@ -181,10 +196,11 @@ def read_recorded(folder: Path) -> tuple[Outcome, str] | None:
     result = files.read_json(folder / "result.json", ResultFile)
     if result is None:
         return None
-    values = result.model_dump()
+    values = result.model_dump(exclude_none=True)
     checksum = values.pop("model_sha256")
-    metrics = {part: numbers for part in PARTS if (numbers := values.pop(part))}
-    return Outcome(metrics=metrics, **values), checksum
+    metrics = {part: numbers for part in PARTS if (numbers := values.pop(part, None))}
+    classes = {name: metrics["test"].pop(name) for name in CLASSES if name in metrics.get("test", {})}
+    return Outcome(metrics=metrics, classes=classes, **values), checksum
 
 
 def read_planned(folder: Path) -> int:

@@ -21,6 +21,7 @@ Files of a run folder, in the order in which they are first written:
     result.json       outcome, SHA-256 of model.npz            when finished, diverged or interrupted; last
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from cifarmlp import files
 from cifarmlp.config import Config, digest, to_yaml
 from cifarmlp.data import Dataset, Images
 from cifarmlp.errors import RunFolderError
+from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.render.curves import draw_training
 from cifarmlp.training import checkpoint, environment
 from cifarmlp.training.batch_loss import BATCH_LOSS
@@ -39,8 +41,8 @@ from cifarmlp.training.build import build_training, eta_by_step, model_arrays, n
 from cifarmlp.training.checkpoint import Keeper
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
-from cifarmlp.training.loop import CHUNK, Record, Stopped, Training
-from cifarmlp.training.outcome import Outcome, model_checksum
+from cifarmlp.training.loop import CHUNK, Record, Stopped, Training, predictions
+from cifarmlp.training.outcome import CLASSES, F1, Outcome, model_checksum
 from cifarmlp.training.rows import of_member, outcome_of, row_of
 from cifarmlp.training.snapshots import snapshot_name, snapshots
 from cifarmlp.training.threads import BlasThreads
@@ -185,8 +187,21 @@ def _measure(session: Session, outcome: Outcome) -> None:
     try:
         for part in parts:
             outcome.metrics[part] = of_member(training.evaluate(images[part], network))
+        _add_scores(outcome, training, session.test)
     except Stopped:
         outcome.status, outcome.diverged_at, outcome.stopped = "interrupted", None, ""
+
+
+def _add_scores(outcome: Outcome, training: Training, images: Images) -> None:
+    """Add macro F1, and precision and recall of each class, of a network whose numbers are finite."""
+    if not math.isfinite(outcome.metric("test", "accuracy")):
+        return
+    predicted = [np.empty(0, np.intp)]
+    for logits, _ in predictions(training.kept[0], images, training.mean, training.std):
+        predicted.append(logits[:, 0].argmax(axis=1))
+    found = scores(confusion(images.labels, np.concatenate(predicted)))
+    outcome.metrics["test"][F1] = found.macro_f1
+    outcome.classes = {name: getattr(found, name).tolist() for name in CLASSES}
 
 
 def _explain(session: Session, outcome: Outcome) -> None:

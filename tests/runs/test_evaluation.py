@@ -16,6 +16,7 @@ from cifarmlp import data
 from cifarmlp.render.evaluation import draw_confusion
 from cifarmlp.runs import evaluation
 from cifarmlp.runs.folder import load_run
+from cifarmlp.training.outcome import QUANTITIES
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,10 @@ def predictions(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("part", PARTS)
 def test_the_numbers_are_those_of_the_training(trained: Path, name: str, part: str) -> None:
     there = result(trained / name)[part]
-    for quantity, statistics in report(trained / name, part).metrics().items():
-        assert statistics["mean"] == pytest.approx(there[quantity], rel=1e-6)
+    metrics = report(trained / name, part).metrics()
+    assert list(metrics) == [*QUANTITIES, "f1"]
+    for quantity in metrics if part == "test" else QUANTITIES:
+        assert metrics[quantity]["mean"] == pytest.approx(there[quantity], rel=1e-6)
 
 
 def test_a_drawn_split_is_drawn_again_and_labels_are_clean(tmp_path: Path) -> None:
@@ -76,7 +79,7 @@ def test_a_drawn_split_is_drawn_again_and_labels_are_clean(tmp_path: Path) -> No
 def test_they_are_printed(out: Path, done: Done) -> None:
     there = result(out / "eps-001")["test"]
     assert done.code == 0
-    assert done.out.splitlines()[2].split() == ["test", *(f"{there[q]:.4f}" for q in there)]
+    assert done.out.splitlines()[2].split() == ["test", *(f"{there[q]:.4f}" for q in (*QUANTITIES, "f1"))]
     assert "100 images" in done.out
 
 
@@ -91,6 +94,31 @@ def test_confusions_are_counted_by_true_and_predicted_class(out: Path) -> None:
     for k, each in enumerate(found["classes"]):
         assert each["accuracy"]["mean"] == pytest.approx(np.mean(predicted[labels == k] == k))
     assert [each["name"] for each in found["classes"]] == list("abcdefghij")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_scores_of_each_class_are_those_of_the_training(out: Path) -> None:
+    there = result(out / "eps-001")["test"]
+    found = cifarmlp("evaluate", out / "eps-001", "--json").json
+    for name in ("precision", "recall"):
+        assert [each.get(name, each["accuracy"])["mean"] for each in found["classes"]] == there[name]
+    f1 = [each["f1"]["mean"] for each in found["classes"]]
+    assert found["metrics"]["f1"]["mean"] == there["f1"] == pytest.approx(np.mean(f1))
+    shown = cifarmlp("evaluate", out / "eps-001").out.partition("F1\n")[2].splitlines()
+    assert "accuracy (recall)    precision      F1" in "\n".join(shown)
+    first = found["classes"][0]
+    values = [f"{first[name]['mean']:.4f}" for name in ("recall", "precision", "f1")]
+    assert ["a", f"{first['images']}", *values] in [line.split() for line in shown]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_several_runs_are_evaluated_one_after_the_other(out: Path) -> None:
+    runs = [out / "eps-001", out / "linear-001"]
+    lines = cifarmlp("evaluate", *runs).out.splitlines()
+    assert lines.index(str(runs[0])) == 0 < lines.index(str(runs[1]))
+    both = cifarmlp("evaluate", *runs, "--json").json
+    assert [each["run"] for each in both] == [str(run) for run in runs]
+    assert both[1] == cifarmlp("evaluate", runs[1], "--json").json
 
 
 def test_rows_are_true_and_columns_predicted_classes(out: Path, done: Done) -> None:
@@ -149,7 +177,7 @@ def test_the_path_of_a_model_is_its_run(out: Path, done: Done) -> None:
 def test_what_diverged_is_a_result(out: Path) -> None:
     done = cifarmlp("evaluate", out / "lost-001")
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[2].split() == ["test", "-", "-", "-"]
+    assert done.out.splitlines()[2].split() == ["test", "-", "-", "-", "-"]
     assert "seed 1: diverged" in done.out
     assert not list((out / "lost-001").glob("*.png"))
     assert cifarmlp("evaluate", out / "lost-001", "--json").json["metrics"]["loss"]["mean"] is None

@@ -18,7 +18,16 @@ from cifarmlp.training.outcome import (
 )
 
 NUMBERS = {"cost": 2.5, "loss": 1.5, "accuracy": 0.4}
-FINISHED = Outcome("finished", 980, 2.0, 7.5, {"train": NUMBERS, "validation": NUMBERS, "test": NUMBERS}, 1)
+CLASSES = {"precision": [0.5] * 10, "recall": [0.25] * 10}
+FINISHED = Outcome(
+    "finished",
+    980,
+    2.0,
+    7.5,
+    {"train": NUMBERS, "validation": NUMBERS, "test": {**NUMBERS, "f1": 0.3}},
+    1,
+    classes=CLASSES,
+)
 DIVERGED = Outcome(
     "diverged", 12, 0.25, 0.5, {"train": {**NUMBERS, "loss": math.nan}}, 2, diverged_at=12, advice=["a", "b"]
 )
@@ -48,6 +57,16 @@ def test_an_outcome_is_read_back_as_it_was(outcome: Outcome, tmp_path: Path) -> 
     assert repr(there) == repr(outcome)  # which tells 1 from 1.0, and nan from nothing
     assert checksum == files.sha256(b"a model")
     assert repr(read_ended(tmp_path)) == repr(None if outcome is INTERRUPTED else outcome)
+
+
+def test_a_result_without_scores_of_classes_is_read(tmp_path: Path) -> None:
+    write(tmp_path, FINISHED)
+    values = json.loads((tmp_path / "result.json").read_text())
+    assert values["test"] == {**NUMBERS, "f1": 0.3, **CLASSES}
+    files.write_json(tmp_path / "result.json", {**values, "test": NUMBERS})
+    outcome, _ = read_recorded(tmp_path)
+    assert (outcome.metrics["test"], outcome.classes) == (NUMBERS, {})
+    assert math.isnan(outcome.metric("test", "f1"))
 
 
 def test_numbers_that_are_not_finite_are_null_in_the_file(tmp_path: Path) -> None:

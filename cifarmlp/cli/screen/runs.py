@@ -1,4 +1,4 @@
-"""Output of the commands on existing runs: listing, comparison, evaluation, as tables or JSON."""
+"""Output of the commands on existing runs: listing and comparison, as tables or JSON."""
 
 import json
 import math
@@ -19,14 +19,13 @@ from cifarmlp.training.outcome import LOOKED_AT, PARTS, parts_of
 
 if TYPE_CHECKING:  # they import matplotlib and scipy; a listing has to be there at once
     from cifarmlp.runs.comparison import ComparedRun, Comparison
-    from cifarmlp.runs.evaluation import Report
 
 Rows = Sequence[Sequence[str]]
 
 MOST_COLUMNS = 3  # of keys that differ; more are a table of their own
 
 
-def _print_table(headers: Sequence[str], rows: Rows, left: int = 1) -> None:
+def print_table(headers: Sequence[str], rows: Rows, left: int = 1) -> None:
     """Print a table whose first `left` columns are text, and the others numbers, aligned right."""
     align = ["left"] * left + ["right"] * (len(headers) - left)
     click.echo(tabulate(rows, headers=headers, disable_numparse=True, colalign=align if rows else None))
@@ -42,7 +41,7 @@ def print_listing(folder: Path, entries: Sequence[Entry], total: int, as_json: b
     elif entries:
         parts = _parts_of_entries(entries)
         headers = ["run", "kind", "status", "what", "seeds", *parts, "seconds", "when"]
-        _print_table(headers, [_row(entry, parts) for entry in entries], left=4)
+        print_table(headers, [_row(entry, parts) for entry in entries], left=4)
         _print_looked_at(entry.config for entry in entries)
     elif total:
         click.echo(f"{escape(str(folder))}: none of {total} runs is such a one")
@@ -104,7 +103,7 @@ def print_comparison(comparison: "Comparison", figure: Path | None, as_json: boo
     if len(keys) > MOST_COLUMNS:
         click.echo("\nwhat their configs differ in")
         rows = [[key, *(each.value_text(key) for each in runs)] for key in keys]
-        _print_table(["", *(each.label for each in runs)], rows, left=1 + len(runs))
+        print_table(["", *(each.label for each in runs)], rows, left=1 + len(runs))
     for label, parts in comparison.paired.items():
         click.echo(f"\n{label} minus {runs[0].label}, seed by seed")
         _print_differences(parts)
@@ -121,7 +120,7 @@ def _print_results(
         metrics = [_mark(each.run.config, p, format_mean_std(each.summary[p][quantity])) for p in parts]
         rows.append([each.label, *values, f"{each.summary['n']}", *metrics])
     headers = ["run", *keys, *["status"] * with_status]
-    _print_table([*headers, "seeds", *parts], rows, left=len(headers))
+    print_table([*headers, "seeds", *parts], rows, left=len(headers))
 
 
 def _print_differences(parts: Mapping[str, Any]) -> None:
@@ -130,7 +129,7 @@ def _print_differences(parts: Mapping[str, Any]) -> None:
         for part, d in parts.items()
         if d["n"] > 1
     ]
-    _print_table(["accuracy", "difference", "95 % interval", "seeds"], rows)
+    print_table(["accuracy", "difference", "95 % interval", "seeds"], rows)
 
 
 def _comparison_as_json(comparison: "Comparison", figure: Path | None) -> dict[str, Any]:
@@ -155,62 +154,3 @@ def print_notes(comparison: "Comparison") -> None:
     """Print the notes on stderr."""
     for note in comparison.notes:
         click.echo(note, err=True)
-
-
-# Evaluation
-
-
-def print_report(report: "Report", as_json: bool) -> None:
-    """Print cost, loss and accuracy, accuracy by class, the confusion matrix and the commonest mistakes."""
-    if as_json:
-        click.echo(json.dumps(nan_to_null(_report_as_json(report)), indent=2))
-        return
-    metrics = report.metrics()
-    _print_table(["", *metrics], [[report.part, *(format_mean_std(each) for each in metrics.values())]])
-    images, n = len(report.evaluations[0].images), len(report.evaluations)
-    click.echo(f"\n{images} images" + (f", n = {n} seeds, mean ± std" if n > 1 else ""))
-    for each in report.evaluations:
-        if not each.is_finite:
-            click.echo(f"seed {each.seed.config.seed}: diverged; what its network says is not finite")
-    if report.finite:
-        _print_classes(report)
-
-
-def _print_classes(report: "Report") -> None:
-    click.echo()
-    rows = [[c["name"], f"{c['images']}", format_mean_std(c["accuracy"])] for c in report.classes()]
-    _print_table(["class", "images", "accuracy"], rows)
-    over = f", mean over {len(report.finite)} seeds" if len(report.finite) > 1 else ""
-    click.echo(f"\nimages by true class (rows) and predicted class (columns){over}")
-    counts = [[f"{count:.0f}" for count in row] for row in report.confusion()]
-    _print_table(["", *report.names], [[n, *row] for n, row in zip(report.names, counts, strict=True)])
-    pairs = report.most_confused()
-    if pairs:
-        click.echo("\nmost confused")
-        rows = [[f"{p['true']} → {p['predicted']}", f"{p['count']:.0f}", f"{p['share']:.1%}"] for p in pairs]
-        _print_table(["true → predicted", "images", "of the true class"], rows)
-
-
-def _report_as_json(report: "Report") -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "run": str(report.folder),
-        "part": report.part,
-        "images": len(report.evaluations[0].images),
-        "results": [{"seed": each.seed.config.seed, **each.metrics} for each in report.evaluations],
-        "metrics": report.metrics(),
-    }
-    if report.finite:
-        values |= {
-            "classes": report.classes(),
-            "confusion": report.confusion().tolist(),
-            "most_confused": report.most_confused(),
-        }
-    return values
-
-
-def print_pictures(paths: Sequence[Path]) -> None:
-    """Print the paths of the figures."""
-    width = max((len(path.stem) for path in paths), default=0) + 3
-    lines = [f"{path.stem + ':':<{width}}{escape(str(path))}" for path in paths]
-    if lines:
-        click.echo("\n" + "\n".join(lines))

@@ -1,0 +1,101 @@
+"""Ensembles: saved models whose class probabilities are averaged.
+
+    runs -> choose_seeds -> Evaluation of each -> Ensemble: mean probabilities -> loss, accuracy, F1
+
+The members may be seeds, other networks or, as in Huang et al. 2017, 'Snapshot Ensembles', one network at the
+ends of its cycles.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cifarmlp.config import Config
+from cifarmlp.data import Dataset
+from cifarmlp.errors import CifarmlpWarning, ConfigError
+from cifarmlp.nn.scores import confusion
+from cifarmlp.nn.types import Float
+from cifarmlp.runs.evaluation import Evaluation, choose_seeds, evaluate_seed, macro_f1
+from cifarmlp.runs.folder import Seed
+from cifarmlp.text import escape
+from cifarmlp.training.environment import read_environment
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Networks on the same images of a part of the data, none diverged. names: of the classes."""
+
+    part: str
+    names: tuple[str, ...]
+    members: tuple[Evaluation, ...]
+
+    def probabilities(self) -> Float:
+        """Return the mean of the members' class probabilities, (n, 10) float64."""
+        mean: Float = np.mean([member.probabilities for member in self.members], axis=0, dtype=np.float64)
+        return mean
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Return the confusion matrix (10, 10) of the mean probabilities."""
+        return confusion(self.members[0].images.labels, self.probabilities().argmax(axis=1))
+
+    def metrics(self) -> dict[str, float]:
+        """Return loss, the mean of -log of the probability of the label; accuracy; and f1, macro F1."""
+        found, images = self.probabilities(), self.members[0].images
+        of_label = found[np.arange(len(found)), images.labels]
+        return {
+            "loss": float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean()),
+            "accuracy": float(np.mean(found.argmax(axis=1) == images.labels)),
+            "f1": macro_f1(images, found),
+        }
+
+
+def evaluate_ensemble(
+    paths: Sequence[Path], load: Callable[[Config], Dataset], part: str, seed: int | None = None
+) -> Ensemble:
+    """Evaluate the models of runs, of all their seeds or one, on a part of the data, and as an ensemble.
+
+    load: returns the images of a config. Diverged members are left out, with a warning. Raises ConfigError if
+    fewer than two are left, a run is given twice or they are not of the same images; else as `evaluate`.
+    """
+    seeds = [each for path in paths for each in choose_seeds(path, seed)[1]]
+    _check_members(seeds)
+    datasets = {each.config.data.source: each.config for each in seeds}
+    loaded = {source: load(config) for source, config in datasets.items()}
+    members = [evaluate_seed(each, loaded[each.config.data.source], part) for each in seeds]
+    for member in members:
+        _check_same_images(members[0], member, part)
+        if not member.is_finite:
+            message = f"{escape(str(member.seed.folder))}: diverged; left out of the ensemble"
+            warnings.warn(message, CifarmlpWarning, stacklevel=2)
+    finite = tuple(member for member in members if member.is_finite)
+    if len(finite) < 2:
+        raise ConfigError(f"an ensemble of {len(finite)}: give --ensemble two models or more")
+    return Ensemble(part, loaded[finite[0].seed.config.data.source].names, finite)
+
+
+def _check_members(seeds: Sequence[Seed]) -> None:
+    places = [seed.folder.resolve() for seed in seeds]
+    twice = next((seed for seed, place in zip(seeds, places, strict=True) if places.count(place) > 1), None)
+    if twice:
+        raise ConfigError(f"{escape(str(twice.folder))}: given twice; once is enough")
+    environments = {seed.folder: read_environment(seed.folder) for seed in seeds}
+    images = {folder: found.data.sha256 for folder, found in environments.items() if found}
+    other = next((folder for folder in images if images[folder] != next(iter(images.values()))), None)
+    if other:
+        raise ConfigError(
+            f"{escape(str(other))}: trained on other images than {escape(str(next(iter(images))))}, "
+            "by their checksum; an ensemble is of runs on the same images"
+        )
+
+
+def _check_same_images(first: Evaluation, other: Evaluation, part: str) -> None:
+    if not all(
+        np.array_equal(getattr(first.images, name), getattr(other.images, name))
+        for name in ("labels", "pixels")
+    ):
+        here, there = (escape(str(each.seed.folder)) for each in (other, first))
+        raise ConfigError(f"{here}: its {part} images are not those of {there}; an ensemble needs the same")

@@ -1,0 +1,108 @@
+"""`cifarmlp evaluate --ensemble`: the mean of the probabilities of several models."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import tiny
+from helpers.run_folders import cifarmlp, result
+
+from cifarmlp.runs.ensemble import Ensemble, evaluate_ensemble
+from cifarmlp.runs.folder import load_run
+
+
+def ensemble(*paths: Path, part: str = "test", seed: int | None = None) -> Ensemble:
+    return evaluate_ensemble(paths, lambda config: tiny.dataset(), part, seed)
+
+
+def test_it_averages_the_probabilities_of_all_models(trained: Path) -> None:
+    folders = [trained / "eps-001", *(trained / "plain-001" / f"seed-{n}" for n in (1, 2, 3))]
+    found, test = ensemble(trained / "eps-001", trained / "plain-001"), tiny.dataset().test
+    mean = np.mean([load_run(folder).predict(test.pixels) for folder in folders], axis=0)
+    np.testing.assert_allclose(found.probabilities(), mean, rtol=1e-5)
+    metrics = found.metrics()
+    assert metrics["accuracy"] == np.mean(mean.argmax(axis=1) == test.labels)
+    assert metrics["loss"] == pytest.approx(-np.log(mean[np.arange(100), test.labels]).mean(), rel=1e-5)
+    assert np.trace(found.confusion()) == pytest.approx(100 * metrics["accuracy"])
+
+
+def test_each_members_accuracy_stands_beside_that_of_all(trained: Path) -> None:
+    done = cifarmlp("evaluate", trained / "normal-001", trained / "linear-001", "--ensemble")
+    assert (done.code, done.err) == (0, "")
+    header, _, *members, together = [line.split() for line in done.out.split("\n\n")[0].splitlines()]
+    assert header == ["test", "loss", "accuracy", "macro", "F1"]
+    folders = [trained / "normal-001/seed-2", trained / "normal-001/seed-3", trained / "linear-001"]
+    for member, folder in zip(members, folders, strict=True):
+        there = result(folder)["test"]
+        assert member == [str(folder), *(f"{there[name]:.4f}" for name in ("loss", "accuracy", "f1"))]
+    assert together[:3] == ["ensemble", "of", "3"]
+    found = cifarmlp("evaluate", trained / "normal-001", trained / "linear-001", "--ensemble", "--json").json
+    assert f"{found['ensemble']['accuracy']:.4f}" == together[4]
+    assert [each["seed"] for each in found["members"]] == [2, 3, 1]
+    assert found["images"] == np.sum(found["ensemble"]["confusion"]) == 100
+
+
+def test_two_copies_of_a_network_are_that_network(trained: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(trained / "eps-001", tmp_path / "copy"))
+    metrics, there = ensemble(trained / "eps-001", copy).metrics(), result(copy)["test"]
+    assert metrics == pytest.approx({name: there[name] for name in metrics}, rel=1e-5)
+
+
+def test_one_seed_of_each_and_another_part(trained: Path) -> None:
+    found = ensemble(trained / "plain-001", trained / "normal-001", part="validation", seed=2)
+    assert [member.seed.config.seed for member in found.members] == [2, 2]
+    assert len(found.members[0].images) == 100
+
+
+def other_checksum(folder: Path) -> None:
+    path = folder / "environment.json"
+    values = json.loads(path.read_text())
+    values["data"]["sha256"] = "another"
+    path.write_text(json.dumps(values))
+
+
+def other_split(folder: Path) -> None:
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("validation: 100", "validation: 90"))
+
+
+@pytest.mark.parametrize(
+    ("change", "part", "fault"),
+    [
+        (other_checksum, "test", "trained on other images than"),
+        (other_split, "validation", "its validation images are not those of"),
+    ],
+)
+def test_runs_of_different_images_are_refused(
+    change: Callable[[Path], None], part: str, fault: str, trained: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(trained / "eps-001", tmp_path / "other"))
+    change(other)
+    done = cifarmlp("evaluate", trained / "linear-001", other, "--ensemble", "--part", part)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {other}: {fault}")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*diverged; left out")
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        (["eps-001"], "an ensemble of 1: give --ensemble two models or more"),
+        (["eps-001", "lost-001"], "an ensemble of 1: give --ensemble two models or more"),
+        (["eps-001", "eps-001"], "given twice; once is enough"),
+        (["plain-001", "plain-001/seed-2"], "given twice; once is enough"),
+    ],
+)
+def test_an_ensemble_is_of_two_models_or_more(names: list[str], fault: str, trained: Path) -> None:
+    done = cifarmlp("evaluate", *(trained / name for name in names), "--ensemble")
+    assert (done.code, done.out) == (2, "")
+    assert fault in done.err
+
+
+def test_what_diverged_is_left_out_with_a_warning(trained: Path) -> None:
+    with pytest.warns(UserWarning, match="diverged; left out of the ensemble"):
+        assert len(ensemble(trained / "normal-001", trained / "lost-001").members) == 2
