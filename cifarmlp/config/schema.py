@@ -78,13 +78,8 @@ class Config(StrictModel):
 
     @model_validator(mode="after")
     def _a_search_has_one_judge(self) -> Config:
-        if self.search is None:
-            return self
-        if not self.data.validation_images:
-            words = "data.validation is 0; a search ranks its trials by validation images: give it some"
-            raise conflict(f"{words}, or leave out the section search", "data.validation", "search")
         is_drawn = getattr(self.data, "validation_from", None) in ("random", "stratified")  # from the seed
-        if is_drawn and "seed" in self.search.coarse.space:
+        if self.search and is_drawn and "seed" in self.search.coarse.space:
             words = "seed cannot be searched where data.validation_from draws each seed's validation images"
             fields = ("search.coarse.space.seed", "data.validation_from")
             raise conflict(f"{words}; set that to last, or search with --seeds", *fields)

@@ -500,6 +500,31 @@ def test_fields_that_a_population_must_share_can_be_searched(tmp_path: Path) -> 
         assert_same_as_alone(written[number], place, "training.batch_size", LAMBDA)
 
 
+def test_networks_and_optimisers_can_be_searched(tmp_path: Path) -> None:
+    fields = (
+        "network.hidden: {grid: [[8], [8, 6]]}",
+        "network.batch_norm: {values: [true, false]}",
+        "network.init: {values: [he, {sigma: 0.05}]}",
+        "training.optimiser: {values: [sgd, {kind: momentum, rho: 0.5}]}",
+        "training.lambda: {uniform: [0, 0.01]}",
+    )
+    fine = "  fine:\n    trials: 1\n    centres: 1\n    space: {training.lambda: {uniform_within: 0.001}}\n"
+    place = place_with(with_space(*fields).replace("trials: 10", "trials: 4") + fine, tmp_path)
+    done = search("c.yaml", cwd=place)
+    written, top = trials(place / RUN), read(place / RUN, "top.json")
+    assert [row["network.hidden"] for row in written.values()][:4] == ["[8]", "[8, 6]"] * 2
+    keys = [field.split(":")[0] for field in fields]
+    for number in (2, 3):
+        assert_same_as_alone(written[number], place, *keys)
+    best, centre = top["best"], top["tables"][0]["top"][0]
+    assert isinstance(best["network.hidden"], list)
+    assert isinstance(best["network.batch_norm"], bool)
+    for key in keys[:-1]:
+        assert top["tables"][1]["top"][0][key] == centre[key], "the fine stage keeps them"
+    assert f"network.hidden {written[best['trial']]['network.hidden']}, " in done.out
+    assert load_config(place / RUN / "best.yaml").network.hidden == tuple(best["network.hidden"])
+
+
 def test_the_seed_can_be_searched(tmp_path: Path) -> None:
     place = place_with(with_space("seed: {grid: [3, 4]}"), tmp_path)
     search("c.yaml", "--seeds", "2", cwd=place)
@@ -763,6 +788,10 @@ def one_field(key: str, draw: str) -> list[str]:
     return ["--set", f"search.coarse.space={{{key}: {draw}}}", "--set", "search.fine=null"]
 
 
+BETWEEN_WIDTHS = [
+    *("--set", "search.coarse.space={network.hidden: {values: [[8], [9]]}}"),
+    *("--set", "search.fine.space={network.hidden: {between_best: true}}"),
+]
 WRONG = {
     "empty range": (one_field(LAMBDA, "{uniform: [0.5, 0.5]}"), 2, "from a smaller to a larger number"),
     "inverted range": (one_field(LAMBDA, "{log_uniform: [0.1, 0.01]}"), 2, "from a smaller to a larger"),
@@ -780,6 +809,12 @@ WRONG = {
         one_field("training.schedule.eta_min", "{uniform: [0.2, 0.3]}"),
         2,
         "trial 4: ",  # whose eta_max is lower than that
+    ),
+    "no numbers around a centre": (BETWEEN_WIDTHS, 2, "network.hidden has values that are no numbers"),
+    "another judge": (
+        one_field("data.validation", "{values: [1, 9]}"),
+        2,
+        "data.validation cannot be search",
     ),
     "no such seed": (["--seed", "4294967295", "--seeds", "2"], 2, "trial 1: "),
     "out is a file": (["--out", "c.yaml"], 4, "c.yaml"),

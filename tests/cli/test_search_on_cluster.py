@@ -1,6 +1,7 @@
 """A search on a Dask cluster of real processes, one of which is killed while it works."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,24 @@ def test_a_cluster_one_of_whose_workers_is_killed_finds_the_same_as_one_process(
     assert search("c.yaml", "--quiet", cwd=here).code == 0
     assert table(there / "runs" / "tiny-001") == table(here / "runs" / "tiny-001")
     assert "best: trial" in out
+
+
+@pytest.mark.slow
+def test_a_worker_with_other_images_ends_the_search_with_its_address(tmp_path: Path) -> None:
+    (tmp_path / "dask").mkdir()
+    dask = Dask(tmp_path / "dask")
+    try:
+        dask.add_workers(1)  # which has all of the synthetic images
+        with running("c.yaml", "--dask", dask.address, cwd=place_with(SEPARATE, tmp_path)) as process:
+            _, err = process.communicate(timeout=240)
+    finally:
+        dask.end()
+    assert process.returncode == 3
+    (line,) = err.splitlines()
+    assert re.match(
+        r"error: the worker at tcp://127\.0\.0\.1:\d+: synthetic: other images than those that", line
+    )
+    assert (tmp_path / "runs" / "tiny-001" / "search.json").exists()
 
 
 @pytest.mark.slow

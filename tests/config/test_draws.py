@@ -69,7 +69,7 @@ def test_trials_have_one_judge(key: str) -> None:
 
 def test_a_search_without_validation_images_is_refused_at_their_number() -> None:
     (line,) = faults(f"data: {{validation: 0}}\n{search('seed', '{values: [1]}')}")
-    assert line.startswith("1:20: data.validation is 0; ")
+    assert line.startswith("1:20: data.validation is 0")
 
 
 @pytest.mark.parametrize("around", ["uniform_within: 1", "between_best: true"])

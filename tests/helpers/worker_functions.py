@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from cifarmlp.errors import DataError
+
 
 def numbered(log: Path, count: int) -> list[tuple[Path, int]]:
     """Items 0, 1, ... for functions that note them in the file `log`."""
@@ -153,3 +155,7 @@ def fails_at_once(item: tuple[Path, int]) -> int:
 
 def times_out(number: int) -> int:
     raise TimeoutError("the function's own")
+
+
+def lacks_images(item: int) -> int:
+    raise DataError("runs: no images there")

@@ -14,7 +14,7 @@ from helpers.command import TESTS
 from helpers.dask import Dask
 from helpers.worker_functions import numbered, numbers
 
-from cifarmlp.errors import CifarmlpError, ConfigError
+from cifarmlp.errors import CifarmlpError, ConfigError, DataError
 from cifarmlp.parallel import Lost, cluster, connect, map_unordered
 
 SEVEN = {number: number for number in range(7)}
@@ -63,6 +63,12 @@ def test_what_the_function_raises_goes_up_and_the_rest_is_let_go(steady, log):
         with pytest.raises(TimeoutError, match="the function's own"):
             list(map_unordered(worker_functions.times_out, [1], cluster=client))
     assert time.monotonic() - started < 10
+
+
+def test_an_error_of_ours_says_which_worker_speaks(steady):
+    words = r"^the worker at tcp://127\.0\.0\.1:\d+: runs: no images there$"
+    with connect(steady.address) as client, pytest.raises(DataError, match=words):
+        list(map_unordered(worker_functions.lacks_images, [1], cluster=client))
 
 
 @pytest.mark.parametrize(

@@ -130,3 +130,27 @@ def test_panels_do_not_overlap() -> None:
     panels = [axes.get_tightbbox() for axes in drawn(3, SHORT).axes]
     assert len(panels) == 3
     assert not any(one.overlaps(other) for one, other in itertools.combinations(panels, 2))
+
+
+HIDDEN = "network.hidden"
+
+
+def test_values_that_are_no_numbers_are_ticks_in_order_with_their_trials_above_them() -> None:
+    widths: list[Any] = [[100, 50], [20, 20], [100, 50], [20, 20]]
+    coarse = [{**row, HIDDEN: value} for row, value in zip(COARSE, widths, strict=True)]
+    figure = draw_trials({"coarse": coarse, "fine": []}, {HIDDEN: False}, "widths")
+    figure.draw_without_rendering()
+    (panel,) = figure.axes
+    assert [label.get_text() for label in panel.get_xticklabels()] == ["[20, 20]", "[100, 50]"]
+    assert points(panel, "coarse") == [(1, 0.4), (1, 0.5), (0, 0.2)]
+    assert points(panel, "diverged or failed") == [(0, 0.02)]
+    assert points(panel, "best: trial 3") == [(1, 0.5)]
+
+
+def test_long_values_are_slanted_and_cut() -> None:
+    values: list[Any] = [[50] * 20, [60] * 20, True]
+    coarse = [{**trial(n, 0.5), HIDDEN: value} for n, value in enumerate(values, start=1)]
+    figure = draw_trials({"coarse": coarse, "fine": []}, {HIDDEN: False}, "widths")
+    labels = figure.axes[0].get_xticklabels()
+    assert [len(label.get_text()) for label in labels] == [28, 28, 4]
+    assert {label.get_rotation() for label in labels} == {30}
