@@ -42,6 +42,8 @@ def _batch_norm(config: Config) -> str:
 def images(config: Config) -> str:
     """Return the source of the images, and those for validation."""
     source = {"cifar10": "CIFAR-10", "synthetic": "synthetic images"}[config.data.source]
+    if config.data.validation == 0:
+        return f"{source}, no validation images"
     if config.data.validation is not None:
         return f"{source}, the last {config.data.validation} training images for validation"
     train, validation = config.data.train_batches or (), config.data.validation_batches or ()

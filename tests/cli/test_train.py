@@ -196,8 +196,10 @@ def test_a_signal_to_the_parent_ends_repeats_in_all_their_processes(number: int,
     with held(tmp_path, "step 3", *REPEATED, processes=2) as process:
         process.send_signal(number)
         (tmp_path / "go").touch()
-        _, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
+    assert out.startswith("no seed has ended yet\n")  # no mean of what is not of the same step
+    assert "±" not in out.replace("n = 0 seeds, mean ± std", "")
     assert "Traceback" not in err
     written = [result(path.parent) for path in (tmp_path / RUN).glob("*/result.json")]
     assert [(each["status"], each["test"]) for each in written] == [("interrupted", None)] * 2

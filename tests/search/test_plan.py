@@ -99,3 +99,10 @@ def test_coarse_trials_stand_in_for_fine_ones_until_the_centres_are_known() -> N
 def test_a_config_without_a_search_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no section `search`"):
         prepare_search(tiny.config(), earlier_in=tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["training.keep=best", "training.patience=3"])
+def test_what_goes_by_evaluations_on_the_way_is_refused(setting: str) -> None:
+    key = setting.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"{key} goes by evaluations on the way, .*--set {key}="):
+        search_of(COARSE, setting)
