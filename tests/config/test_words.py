@@ -35,6 +35,6 @@ def test_only_what_is_not_the_default_is_said_of_the_evaluation() -> None:
     assert described["evaluation"] == (
         "every 100 steps; the test images looked at on the way; kept: the parameters with the best "
         "validation accuracy; ends after 5 without a better validation accuracy; "
-        "moving average of the parameters, 0.9"
+        "moving average of the parameters, 0.999"
     )
     assert words.images(tiny.config("data.validation=0")) == "synthetic images, no validation images"
