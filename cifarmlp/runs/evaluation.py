@@ -177,11 +177,13 @@ def draw_report(report: Report) -> list[Path]:
     """Write the figures of an evaluation into the run's folder, and return their paths.
 
     confusion.png, and for one network weights.png and mistakes.png; the names of figures of the training or
-    validation set end in it. None if all seeds diverged. Raises RunFolderError.
+    validation set, and of a snapshot, end in it. None if all seeds diverged. Raises RunFolderError.
     """
     if not report.finite:
         return []
-    suffix = "" if report.part == "test" else f"-{report.part}"
+    model = report.evaluations[0].seed.model_file
+    of_model = "" if model == MODEL else f"-{Path(model).stem}"
+    suffix = of_model if report.part == "test" else f"-{report.part}{of_model}"
     config, seeds = report.evaluations[0].seed.config, len(report.evaluations)
     name = f"{config.name}, " + (
         f"seed {config.seed}" if seeds == 1 else f"mean over {len(report.finite)} seeds"
@@ -190,7 +192,9 @@ def draw_report(report: Report) -> list[Path]:
     figures = {f"confusion{suffix}": draw_confusion(report.confusion(), report.names, title)}
     if seeds == 1:
         (one,) = report.evaluations
-        figures["weights"] = draw_weights(one.W1, () if config.network.hidden else report.names, name)
+        figures[f"weights{of_model}"] = draw_weights(
+            one.W1, () if config.network.hidden else report.names, name
+        )
         if len(one.mistakes()):
             figures[f"mistakes{suffix}"] = _draw_mistakes(one, report.names, title)
     paths = {report.folder / f"{stem}.png": figure for stem, figure in figures.items()}

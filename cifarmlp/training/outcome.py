@@ -225,6 +225,7 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """
     summary: dict[str, Any] = {"n": len(outcomes), "seeds": [outcome.seed for outcome in outcomes]}
     for part in PARTS:
-        values = {q: [outcome.metric(part, q) for outcome in outcomes] for q in QUANTITIES}
+        measured = [outcome for outcome in outcomes if part in outcome.metrics]
+        values = {q: [outcome.metric(part, q) for outcome in measured] for q in QUANTITIES}
         summary[part] = {quantity: mean_and_std(numbers) for quantity, numbers in values.items()}
     return summary

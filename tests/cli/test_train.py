@@ -19,10 +19,20 @@ from helpers import command, tiny
 from helpers.command import Done, cifarmlp_process, held, until
 
 from cifarmlp.data import load
+from cifarmlp.training.loop import Training
 
 TINY = [word for setting in tiny.SETTINGS for word in ("--set", setting)]
 BEGUN = [".lock", "checkpoint.npz", "config.yaml"]
-FILES = [*BEGUN, "curves.png", "environment.json", "metrics.csv", "model.npz", "result.json"]
+FILES = [
+    ".lock",
+    "batch_loss.csv",
+    *BEGUN[1:],
+    "curves.png",
+    "environment.json",
+    "metrics.csv",
+    "model.npz",
+    "result.json",
+]
 HEADER = (
     "step,epoch,eta,train_cost,train_loss,train_accuracy,validation_cost,validation_loss,validation_accuracy"
 )
@@ -179,6 +189,70 @@ def test_a_network_at_chance_level_is_named_with_its_layers(tmp_path: Path) -> N
     assert outcome["layers"][-1]["spread"] < 1e-3
 
 
+# ------------------------------------------------------------------------------- what its last lines say
+
+
+def table_of(done: Done) -> list[str]:
+    """The first word of each row of the table."""
+    return [line.split()[0] for line in done.out.partition("\n\n")[0].splitlines()[2:]]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_validation_images_no_line_is_about_them(tmp_path: Path) -> None:
+    done = train("--set", "data.validation=0", cwd=tmp_path)
+    assert table_of(done) == ["train", "test"]
+    assert "validation" not in done.out + done.err
+    assert "nan" not in done.out + done.err
+    assert "training accuracy 0." in done.err
+    header = (tmp_path / RUN / "metrics.csv").read_text().splitlines()[0]
+    assert header == "step,epoch,eta,train_cost,train_loss,train_accuracy"
+    assert (
+        train("--set", "data.validation=0", "--json", cwd=tmp_path).json["results"][0]["validation"] is None
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_repeats_without_validation_images_are_compared_by_the_others(tmp_path: Path) -> None:
+    for name, lam in (("a", 0.1), ("b", 0.2)):
+        text = f"extends: quickstart\ntraining: {{steps: 20, batch_size: 20, lambda: {lam}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(f"{text}data: {{validation: 0}}\n")
+    done = cifarmlp("train", "a.yaml", "b.yaml", "--repeats", "2", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert [line.split()[0] for line in done.out.splitlines()[-2:]] == ["train", "test"]
+    assert "validation" not in done.out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_last_lines_say_what_was_looked_at_kept_and_why_it_ended(tmp_path: Path) -> None:
+    settings = ("evaluate_test=true", "keep=best", "patience=2", "evaluate_every={steps: 1}")
+    done = train(*(word for s in settings for word in ("--set", f"training.{s}")), cwd=tmp_path)
+    written = result(tmp_path / RUN)
+    assert "test: looked at during training" in done.out
+    assert f"ended before its last step: {written['stopped']}" in done.out
+    assert f"model and numbers are those of step {written['kept_step']}, the best validation" in done.out
+
+
+def test_the_table_of_an_interrupted_training_says_which_step_it_is_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    update = Training.update
+
+    def note(self: Training, x: Any, labels: Any) -> Any:
+        steps.append(self.step)
+        return update(self, x, labels)
+
+    monkeypatch.setattr(Training, "update", note)
+    stop = "cifarmlp.parallel.signals.watch_signals"
+    monkeypatch.setattr(stop, lambda: lambda: 15 * (len(steps) > 17))
+    done = train(cwd=tmp_path)
+    assert done.code == 143
+    measured = result(tmp_path / RUN)["measured_step"]
+    assert measured == tiny.EPOCH
+    line = f"the numbers in the table are of step {measured}, the last evaluation; model.npz is of step 18"
+    assert line in done.out
+
+
 # ------------------------------------------------------------------------------------------- its processes
 
 
@@ -197,8 +271,10 @@ def test_a_signal_to_the_parent_ends_repeats_in_all_their_processes(number: int,
     with held(tmp_path, "step 3", *REPEATED, processes=2) as process:
         process.send_signal(number)
         (tmp_path / "go").touch()
-        _, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
+    assert out.startswith("no seed has ended yet\n")  # no mean of what is not of the same step
+    assert "±" not in out.replace("n = 0 seeds, mean ± std", "")
     assert "Traceback" not in err
     written = [result(path.parent) for path in (tmp_path / RUN).glob("*/result.json")]
     assert [(each["status"], each["test"]) for each in written] == [("interrupted", None)] * 2

@@ -121,6 +121,29 @@ training:
             "training: {schedule: {kind: constant, decay_every: 0}}",
             "1:52: training.schedule.decay_every is 0; it must be at least 1",
         ),
+        ("training: {evaluate_every: 0}", "1:28: training.evaluate_every is 0; it must be at least 1"),
+        ("training: {evaluate_every: {steps: 0}}", "1:36: training.evaluate_every.steps is 0; it must be at"),
+        (
+            "training: {evaluate_every: {step: 1, steps: 2}}",
+            "1:29: unknown key 'step' in training.evaluate_every",
+        ),
+        ("training: {evaluate_test: 1}", "1:27: training.evaluate_test is 1; it must be true or false"),
+        ("training: {keep: first}", "1:18: training.keep is 'first'; it must be 'last' or 'best'"),
+        ("training: {average: 1}", "1:21: training.average is 1; it must be less than 1"),
+        ("training: {average: 0}", "1:21: training.average is 0; it must be greater than 0"),
+        ("training: {patience: 0}", "1:22: training.patience is 0; it must be at least 1"),
+        (
+            "data: {validation: 0}\ntraining: {keep: best}",
+            "2:18: training.keep: best goes by the validation accuracy, and data.validation is 0; set data.",
+        ),
+        (
+            "data: {validation: 0}\ntraining: {patience: 3}",
+            "2:22: training.patience goes by the validation accuracy, and data.validation is 0; set",
+        ),
+        (
+            "training: {snapshots: true, schedule: {kind: constant}}",
+            "1:23: training.snapshots keeps each cycle's model, and schedule constant has none; remove it",
+        ),
         (
             "training: {schedule: {kind: step, n_s: 0}}",
             "1:29: training.schedule.kind is 'step'; "

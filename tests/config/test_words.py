@@ -118,3 +118,21 @@ def test_settings_that_are_not_the_defaults_are_named() -> None:
     hinge = tiny.config("training.loss=hinge", "network.activation=leaky_relu")
     assert words.describe(hinge)["loss"] == "hinge (multi-class SVM, margin 1)"
     assert "leaky_relu, " in words.in_short(hinge)
+
+
+def test_only_what_is_not_the_default_is_said_of_the_evaluation() -> None:
+    assert "evaluation" not in words.describe(tiny.config())
+    settings = (
+        "evaluate_every={steps: 100}",
+        "evaluate_test=true",
+        "keep=best",
+        "patience=5",
+        "average=0.999",
+    )
+    described = words.describe(tiny.config(*(f"training.{setting}" for setting in settings)))
+    assert described["evaluation"] == (
+        "every 100 steps; the test images looked at on the way; kept: the parameters with the best "
+        "validation accuracy; ends after 5 without a better validation accuracy; "
+        "moving average of the parameters, 0.999"
+    )
+    assert words.images(tiny.config("data.validation=0")) == "synthetic images, none for validation"

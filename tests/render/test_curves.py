@@ -13,6 +13,7 @@ from cifarmlp.render.curves import (
     COLOURS,
     MeanCurve,
     draw_overlay,
+    draw_seeds,
     draw_training,
     mean_and_std_by_step,
 )
@@ -127,3 +128,44 @@ def test_the_band_is_the_standard_deviation_over_the_seeds_that_got_there() -> N
     assert [*mean] == [2, 2]
     assert std[0] == pytest.approx(2**0.5)
     assert std[1] != std[1]
+
+
+# Parts of the data, and the loss of the mini-batches
+
+
+@pytest.mark.parametrize("parts", [("train",), ("train", "test"), ("train", "validation", "test")])
+def test_only_the_parts_that_were_measured_are_drawn(parts: tuple[str, ...]) -> None:
+    rows = [row(step, step + 1.0, parts) for step in STEPS]
+    for figure in (draw_training(rows, {0: 0.1}, "a"), draw_seeds([rows, rows], {0: 0.1}, "a")):
+        assert {line.get_color() for line in figure.axes[0].lines} == {COLOURS[part] for part in parts}
+        texts = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert ("test (looked at during training)" in texts) == ("test" in parts)
+    assert set(MeanCurve.of([rows]).mean) == {f"{part}_{q}" for part in parts for q in ("loss", "accuracy")}
+
+
+def test_a_mean_over_seeds_has_only_what_all_were_measured_on() -> None:
+    curve = MeanCurve.of([ROWS, [row(step, 1.0, ("train",)) for step in STEPS]])
+    assert set(curve.mean) == {"train_loss", "train_accuracy"}
+
+
+def test_the_loss_of_the_mini_batches_lies_light_behind_the_others() -> None:
+    batches = [{"step": step, "loss": 2.0 + step} for step in (2, 4, 6)]
+    for figure in (
+        draw_training(ROWS, {0: 0.1}, "a", batches),
+        draw_seeds([ROWS, ROWS], {0: 0.1}, "a", [batches, [{**each, "loss": 4.0} for each in batches]]),
+    ):
+        (light,) = [line for line in figure.axes[1].lines if line.get_label() == "mini-batches in training"]
+        assert list(light.get_xdata()) == [2, 4, 6]
+        assert light.get_zorder() < min(
+            line.get_zorder() for line in figure.axes[1].lines if line is not light
+        )
+        assert "mini-batches in training" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert list(light.get_ydata()) == [4.0, 5.0, 6.0]
+
+
+def test_a_legend_of_all_curves_fits_the_figure() -> None:
+    rows = [row(step, step + 1.0, ("train", "validation", "test")) for step in STEPS]
+    figure = draw_training(rows, {0: 0.1}, "a title", [{"step": 5, "loss": 2.0}])
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1

@@ -25,6 +25,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """bare-001 and blind-001 without validation images, seeds 1, 2; looked-001, which looked at the test
+    images as well; whole-001, with validation images; kept-001, with the best parameters and snapshots.
+    """
+    place = tmp_path_factory.mktemp("measured") / "runs"
+    tiny.trained(place, "bare", "data.validation=0", seeds=2)
+    tiny.trained(place, "blind", "data.validation=0", "training.lambda=0.01", seeds=2)
+    tiny.trained(place, "looked", "data.validation=0", "training.evaluate_test=true")
+    tiny.trained(place, "whole", seeds=2)
+    tiny.trained(place, "kept", "training.keep=best", "training.snapshots=true")
+    return place
+
+
+@pytest.fixture(scope="session")
 def dated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """plain-001, normal-001 of two seeds, and lost-001, which diverged; written to in this order."""
     place = tmp_path_factory.mktemp("dated") / "runs"

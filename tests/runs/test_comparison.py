@@ -285,3 +285,37 @@ def test_another_numpy_is_told_with_its_effect(copy: Path) -> None:
     assert "normal-001 minus plain-001" in done.out
     assert "normal-001 and plain-001: other numerics (numpy was 1.0, is " in done.err
     assert "by about a seed's spread" in done.err
+
+
+# Parts of the data
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_validation_images_nothing_is_said_of_them(measured: Path) -> None:
+    done = cifarmlp("compare", measured / "bare-001", measured / "blind-001")
+    assert done.code == 0
+    assert "validation" not in done.out
+    assert "nan" not in done.out
+    assert "test " in done.out.partition("seed by seed")[2]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_with_validation_images_in_one_run_the_other_has_a_dash(measured: Path) -> None:
+    done = cifarmlp("compare", measured / "whole-001", measured / "bare-001")
+    (row,) = [line for line in done.out.splitlines() if line.startswith("bare-001")][:1]
+    assert row.split().count("-") == 1
+    assert "validation" not in done.out.partition("seed by seed")[2]
+    found = compared(measured / "whole-001", measured / "bare-001")
+    assert found["runs"][1]["validation"]["accuracy"] == {"mean": None, "std": None, "n": 0}
+    assert list(found["differences"]["accuracy"]["bare-001"]) == ["train", "test"]
+
+
+def test_curves_have_a_panel_for_each_part_that_some_run_has(measured: Path) -> None:
+    def titles(*names: str) -> list[str]:
+        figure = draw_overlay({name: comparison.mean_curve(load_run(measured / name)) for name in names})
+        return [panel.get_title() for panel in figure.axes if panel.get_title()]
+
+    assert titles("bare-001", "blind-001") == ["training set"]
+    assert titles("bare-001", "whole-001") == ["training set", "validation set"]
+    both = ["training set", "test set, looked at during training"]
+    assert titles("bare-001", "looked-001") == both

@@ -255,3 +255,39 @@ def test_a_folder_that_cannot_be_written_is_told_after_the_numbers(
     assert "cannot be written: No space left" in done.err
     assert "most confused" in done.out
     assert not list(run.glob(".*.tmp"))
+
+
+# Snapshots, and parts that are not there
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_snapshot_is_evaluated_by_its_path(measured: Path) -> None:
+    last = cifarmlp("evaluate", measured / "kept-001" / "snapshot-80.npz", "--json").json
+    first = cifarmlp("evaluate", measured / "kept-001" / "snapshot-40.npz", "--json").json
+    assert last["results"][0]["accuracy"] != first["results"][0]["accuracy"]
+    (seed,) = load_run(measured / "kept-001" / "snapshot-40.npz").seeds
+    right = seed.predict(tiny.dataset().test.pixels).argmax(axis=1) == tiny.dataset().test.labels
+    assert first["results"][0]["accuracy"] == pytest.approx(right.mean())
+
+
+def test_a_snapshot_that_was_changed_is_refused(measured: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(measured / "kept-001", tmp_path / "kept-001"))
+    shutil.copy(run / "snapshot-80.npz", run / "snapshot-40.npz")
+    shutil.copy(run / "snapshot-80.npz", run / "snapshot-60.npz")
+    for step in (40, 60):
+        done = cifarmlp("evaluate", run / f"snapshot-{step}.npz")
+        assert done.code == 4
+        assert f"snapshot-{step}.npz: is not what was trained" in done.err
+    assert cifarmlp("evaluate", run / "snapshot-99.npz").code == 4
+
+
+def test_the_model_of_the_best_step_has_the_numbers_of_the_result(measured: Path) -> None:
+    there = result(measured / "kept-001")["test"]
+    for quantity, statistics in report(measured / "kept-001").metrics().items():
+        assert statistics["mean"] == pytest.approx(there[quantity], rel=1e-6)
+
+
+def test_without_validation_images_they_cannot_be_evaluated(measured: Path) -> None:
+    done = cifarmlp("evaluate", measured / "bare-001", "--part", "validation")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "has no validation images" in done.err

@@ -252,3 +252,39 @@ def test_hundreds_are_listed_in_about_a_second(copy: Path) -> None:
     found = listing.list_entries(copy)
     assert time.process_time() - started < 3  # 0.7 s on an idle core
     assert len(found) == 303
+
+
+# Parts of the data, and models that are gone
+
+
+def columns_of(*words: object) -> list[str]:
+    return cifarmlp("runs", *words).out.splitlines()[0].split()
+
+
+def test_without_validation_images_there_is_no_such_column(measured: Path, tmp_path: Path) -> None:
+    shutil.copytree(measured / "bare-001", tmp_path / "bare-001")
+    assert columns_of(tmp_path) == ["run", "kind", "status", "what", "seeds", "test", "seconds", "when"]
+    assert list(listed(tmp_path)["bare-001"]["accuracy"]) == ["test"]
+    shutil.copytree(measured / "whole-001", tmp_path / "whole-001")
+    assert "validation" in columns_of(tmp_path)
+    (row,) = [line for line in cifarmlp("runs", tmp_path).out.splitlines() if line.startswith("bare-001")]
+    assert row.split()[-7] == "-"
+
+
+def test_test_images_that_were_looked_at_are_marked(measured: Path) -> None:
+    done = cifarmlp("runs", measured)
+    marked = [line.split()[0] for line in done.out.splitlines() if " *  " in line]
+    assert marked == ["looked-001"]
+    assert done.out.endswith("* test images looked at during training\n")
+
+
+def test_a_run_without_its_model_is_not_finished_here_nor_where_it_is_compared(copy: Path) -> None:
+    (copy / "normal-001" / "seed-2" / "model.npz").unlink()
+    entry = listed(copy)["normal-001"]
+    assert (entry["status"], entry["seeds"], entry["planned"]) == ("unfinished", 1, 2)
+    (copy / "plain-001" / "model.npz").unlink()
+    assert listed(copy)["plain-001"]["status"] == "unfinished"
+    compared = cifarmlp(
+        "compare", copy / "normal-001", copy / "plain-001", "--figure", copy / "c.png", "--json"
+    )
+    assert [each["status"] for each in compared.json["runs"]] == ["1 of 2 not ended", "not ended"]

@@ -145,3 +145,10 @@ def test_more_centres_than_anybody_wants_are_refused() -> None:
     fine = "search.fine={trials: 2, centres: 101, space: {training.lambda: {uniform_within: 9}}}"
     with pytest.raises(ConfigError, match=r"search\.fine\.centres is 101; it must be at most 100"):
         search_of(COARSE, fine)
+
+
+@pytest.mark.parametrize("setting", ["training.keep=best", "training.patience=3"])
+def test_what_goes_by_evaluations_on_the_way_is_refused(setting: str) -> None:
+    key = setting.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"{key} goes by evaluations on the way, .*--set {key}="):
+        search_of(COARSE, setting)
