@@ -10,6 +10,7 @@ from cifarmlp.nn.products import add_product
 from cifarmlp.nn.types import Float
 
 SMALLEST_SCALE = 0.25  # far from where the division by it would lose digits
+VANISHED = 1e-30  # of a gradient that moves no weight, and is near numbers that a processor is slow with
 
 
 class Linear(Block):
@@ -81,6 +82,8 @@ class Linear(Block):
         self.ds = ds.reshape(len(ds), self.W.shape[0], -1).transpose(1, 0, 2)
         if self.db is not None:
             np.add.reduce(ds, axis=0, out=self.db)
+            if 0 < np.abs(self.db).max() < VANISHED:  # told by the few numbers at hand, at no cost
+                flush_denormals(ds)
         return self.input_gradient() if self.scale is None else None
 
     def input_gradient(self) -> Float:
@@ -111,10 +114,22 @@ class Linear(Block):
         add_product(self.W[0], self.x[0], self.ds[0] / self.scale, -1)
 
     def fold(self) -> None:
-        """Multiply the scale into W."""
+        """Multiply the scale into W, and drop weights that have decayed to almost nothing."""
+        flush_denormals(self.W)
         if self.scale is not None:
             self.W *= self.scale
             self.scale[:] = 1
+
+
+def flush_denormals(array: Float) -> None:
+    """Set the numbers to 0 that are too small for all their digits: products with them take 50 times as long.
+
+    >>> array = np.array([1e-45, -1e-38, 1.0], np.float32)
+    >>> flush_denormals(array)
+    >>> array
+    array([0., 0., 1.], dtype=float32)
+    """
+    array[np.abs(array) < np.finfo(array.dtype).smallest_normal] = 0
 
 
 class BatchNorm(Block):

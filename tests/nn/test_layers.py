@@ -40,6 +40,27 @@ def test_linear_gradients_by_hand() -> None:
     np.testing.assert_array_equal(linear.input_gradient(), [[1, 3], [13, 29]])
 
 
+def test_a_gradient_that_has_vanished_has_no_numbers_that_are_slow() -> None:
+    linear = Linear([np.ones((2, 3))], True, False, np.float32)
+    linear.forward(np.ones((4, 2), np.float32))
+    linear.backward(np.tile(np.array([1e-40, -1e-40, 1e-33], np.float32), (4, 1)))
+    np.testing.assert_array_equal(linear.ds[0], np.tile(np.array([0, 0, 1e-33], np.float32), (4, 1)))
+
+
+def test_tiny_numbers_in_a_gradient_that_moves_weights_stay() -> None:
+    linear = Linear([np.ones((2, 2))], True, False, np.float32)
+    linear.forward(np.ones((4, 2), np.float32))
+    ds = np.tile(np.array([1e-40, 1e-3], np.float32), (4, 1))
+    linear.backward(ds.copy())
+    np.testing.assert_array_equal(linear.ds[0], ds)
+
+
+def test_weights_that_have_decayed_to_almost_nothing_become_zero() -> None:
+    linear = Linear([np.array([[1e-40, 1e-3]])], True, False, np.float32)
+    linear.fold()
+    np.testing.assert_array_equal(linear.W, np.array([[[0, 1e-3]]], np.float32))
+
+
 def test_a_hidden_layer_passes_the_gradient_of_its_input_down() -> None:
     linear = Linear([np.array([[1.0, 2.0], [3.0, 4.0]])], True, False, np.float64)
     linear.forward(np.array([[1.0, -1.0], [0.0, 2.0]]))

@@ -263,3 +263,14 @@ def test_layers_after_dead_units_put_out_beta(dtype: type[np.floating]) -> None:
     net.backward(dlogits)
     assert not net.gradients()["W2"].any()
     assert not net.gradients()["W1"].any()
+
+
+def test_a_deep_network_whose_gradient_vanishes_computes_with_no_denormal_numbers() -> None:
+    sizes = [20, *[50] * 24, 10]
+    net = Network(sizes, [np.random.default_rng(1)], [0.01], None, np.float32)
+    for x, labels in batches(20, 20, np.float32):
+        step(net, SGD(net), x, labels, np.full(1, 1e-5, np.float32), np.full(1, 0.005, np.float32))
+    smallest = np.finfo(np.float32).smallest_normal
+    for linear in net.linears:
+        assert not np.any((linear.ds != 0) & (np.abs(linear.ds) < smallest))
+    assert net.linears[-1].ds.any()
