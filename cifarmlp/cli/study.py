@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -127,11 +128,14 @@ def _show(
     folders: list[Path], out: Path, form: Literal["md", "tex"] | None, figures: bool, as_json: bool
 ) -> None:
     """Write the page, and print the verdicts."""
+    from cifarmlp import files
     from cifarmlp.cli.screen.study import print_verdicts
     from cifarmlp.report.build import build_page
     from cifarmlp.report.write import PAGE, write_page
     from cifarmlp.study.folder import load_study_folder
 
     page = (folders[0] if len(folders) == 1 else out) / PAGE
-    write_page(build_page(folders, page.parent), page, form, figures)
+    again = f"cifarmlp report {' '.join(quote(str(folder)) for folder in folders)}"
+    with files.forgive(page, f"{again} --output {quote(str(page))}"):
+        write_page(build_page(folders, page.parent), page, form, figures)
     print_verdicts([load_study_folder(folder) for folder in folders], page, as_json)

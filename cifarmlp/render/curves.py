@@ -18,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cifarmlp.files import own_settings
+
 Row = Mapping[str, float]
 Curve = NDArray[np.floating[Any]]
 
@@ -34,6 +36,7 @@ RUN_DASHES = ("-", "--", "-.", ":")
 WIDE = 30  # ratio of losses from which on their axis is logarithmic
 
 
+@own_settings()
 def draw_training(rows: Sequence[Row], eta: Mapping[int, float], title: str) -> Figure:
     """Draw cost, loss and accuracy of training and validation set against steps, and eta below.
 
@@ -122,6 +125,7 @@ def mean_and_std_by_step(trainings: Sequence[Sequence[Row]], column: str) -> tup
     return np.array(steps), np.array(mean), np.array(std)
 
 
+@own_settings()
 def draw_overlay(curves: Mapping[str, MeanCurve]) -> Figure:
     """Draw loss and accuracy of training and validation set against steps, each run in one colour.
 
@@ -178,6 +182,7 @@ def _name_runs(figure: Figure, panel: Axes, names: Sequence[str], columns: int, 
         text.set_text(name if len(name) <= 100 else f"…{name[-100:]}")
 
 
+@own_settings()
 def draw_seeds(trainings: Sequence[Sequence[Row]], eta: Mapping[int, float], title: str) -> Figure:
     """Draw cost, loss and accuracy of training and validation set, mean and std over seeds, and eta.
 

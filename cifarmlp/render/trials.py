@@ -7,11 +7,14 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cifarmlp.files import own_settings
+
 Row = Mapping[str, Any]
 
 STAGES = {"coarse": ("#1f5fa8", "o"), "fine": ("#d9730d", "^")}
 
 
+@own_settings()
 def draw_trials(stages: Mapping[str, Sequence[Row]], logarithmic: Mapping[str, bool], title: str) -> Figure:
     """Draw validation accuracy against each searched field, all stages together, the best trial marked.
 

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Sectio
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.runs.folder import Run, Seed
 from cifarmlp.stats import format_mean_std
-from cifarmlp.text import duration
+from cifarmlp.study.folder import PullRow
+from cifarmlp.text import duration, escape
 from cifarmlp.training import build
 from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import PARTS, Outcome, read_planned, summarise
@@ -42,6 +43,7 @@ def training_sentence(run: Run) -> str:
 
 def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
     yield from _unfinished(run)
+    yield from _damage(run)
     yield from _advice(run)
     yield _results(run, title)
     if any(map(has_curves, run.seeds)):
@@ -69,6 +71,14 @@ def _unfinished(run: Run) -> Iterator[Block]:
         what = f"{ended} of {planned} seeds have ended" if planned > 1 else "The training has not ended"
         yield Text(f"{what}, or the files of a seed are damaged. To go on with it:", "note")
         yield Text(f"cifarmlp train --resume {shlex.quote(str(run.folder))}", "command")
+
+
+def _damage(run: Run) -> Iterator[Block]:
+    """Yield a line about each file that is damaged, and of rows of metrics.csv about the first few."""
+    faults = [f"{escape(str(seed.folder))}: {fault}" for seed in run.seeds for fault in seed.faults()]
+    if faults:
+        more = [f"and {len(faults) - 5} more"] if len(faults) > 5 else []
+        yield Text("\n".join([*faults[:5], *more]), "note")
 
 
 def _planned(folder: Path) -> int:
@@ -170,7 +180,7 @@ PULLS = (
 )
 
 
-def failure_blocks(run: Run, title: str, pulls: Sequence[Mapping[str, float]], name: str) -> Iterator[Block]:
+def failure_blocks(run: Run, title: str, pulls: Sequence[PullRow], name: str) -> Iterator[Block]:
     """Yield what was seen of the first seed that stayed at chance level or diverged.
 
     pulls: gradient and decay of each layer at some steps. name: of the files of tables.
@@ -187,7 +197,7 @@ def failure_blocks(run: Run, title: str, pulls: Sequence[Mapping[str, float]], n
         yield Text(PULLS)
 
 
-def _layers(outcome: Outcome, title: str, pulls: Sequence[Mapping[str, float]], name: str) -> Table:
+def _layers(outcome: Outcome, title: str, pulls: Sequence[PullRow], name: str) -> Table:
     steps = sorted({int(row["step"]) for row in pulls})
     columns = [f"gradient, decay at step {step}" for step in steps]
     rows: list[tuple[Cell, ...]] = []

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from cifarmlp.config import Config, load_config, override_with
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.nn.types import Float
-from cifarmlp.runs.metrics import read_metrics
 from cifarmlp.text import escape
 from cifarmlp.training.environment import load_environment
+from cifarmlp.training.metrics import read_metrics
 from cifarmlp.training.outcome import Outcome, read_ended, read_whole
 
 Kind = Literal["run", "search", "study"]
@@ -147,11 +147,11 @@ def _frame(columns: Columns) -> Any:
 
 def folder_kind(folder: Path) -> Kind | None:
     """Return what kind of folder of ours this is; None if it is none."""
-    if (folder / "study.json").is_file():
+    if (folder / "study.json").exists():
         return "study"
-    if (folder / "search.json").is_file():
+    if (folder / "search.json").exists():
         return "search"
-    return "run" if (folder / "config.yaml").is_file() else None
+    return "run" if (folder / "config.yaml").exists() else None
 
 
 def unique_names(folders: Sequence[Path]) -> list[str]:
@@ -170,13 +170,13 @@ def unique_names(folders: Sequence[Path]) -> list[str]:
 def load_run(folder: Path) -> Run:
     """Load a training or a repeated one. Raises RunFolderError if there is none, or it is damaged."""
     name = escape(str(folder))
-    if not (folder / "config.yaml").is_file():
+    if not (folder / "config.yaml").exists():
         raise RunFolderError(f"{name}: not a run folder: it has no config.yaml")
     try:
         config = load_config(folder / "config.yaml")
     except CifarmlpError as error:
         raise RunFolderError(f"{name}: damaged ({str(error).splitlines()[0]}); train it anew") from error
-    if not (folder / "summary.json").is_file():
+    if not (folder / "summary.json").exists():
         return Run(folder, config, (Seed(folder, config, read_ended(folder)),))
     return Run(folder, config, tuple(_seeds(folder, config)))
 

@@ -12,6 +12,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from cifarmlp.errors import ConfigError
+from cifarmlp.text import escape
 
 
 def print_info(info: Mapping[str, Any], as_json: bool) -> None:
@@ -31,12 +32,14 @@ def save_sheet(path: Path, sheet: Any) -> None:
     """Write a contact sheet as PNG, enlarged three times. Raises ConfigError for another suffix than .png."""
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
-    from matplotlib.image import imsave
-
     from cifarmlp import files
 
-    files.write(path, lambda file: imsave(file, sheet.repeat(3, axis=0).repeat(3, axis=1), format="png"))
-    click.echo(path)
+    files.import_matplotlib()
+    from matplotlib.image import imsave
+
+    with files.own_settings():
+        files.write(path, lambda file: imsave(file, sheet.repeat(3, axis=0).repeat(3, axis=1), format="png"))
+    click.echo(escape(str(path)))
 
 
 def print_checks(checks: Sequence[Any]) -> bool:
