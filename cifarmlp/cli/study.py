@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
-from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
+from cifarmlp.errors import CifarmlpError, ConfigError
 
 if TYPE_CHECKING:
     from cifarmlp.study.plan import StudyPlan
@@ -145,17 +145,15 @@ def _refuse_page(plans: "Sequence[StudyPlan]", out: Path) -> None:
 def _show(
     folders: list[Path], out: Path, form: Literal["md", "tex"] | None, figures: bool, as_json: bool
 ) -> None:
-    """Write the page, and print the verdicts, even if the page can't be written."""
+    """Write the page, and print the verdicts, even if the page cannot be written."""
+    from cifarmlp import files
     from cifarmlp.cli.screen.study import print_verdicts
     from cifarmlp.report.build import build_page
     from cifarmlp.report.write import write_page
     from cifarmlp.study.folder import load_study_folder
 
-    page, states = _page(folders, out), [load_study_folder(folder) for folder in folders]
-    try:
+    page = _page(folders, out)
+    again = shlex.join(["cifarmlp", "report", *map(str, folders), "--output", str(page)])
+    with files.forgive(page, again):
         write_page(build_page(folders, page.parent), page, form, figures)
-    except CifarmlpError as error:
-        print_verdicts(states, None, as_json)
-        again = shlex.join(["cifarmlp", "report", *map(str, folders), "--output", "FILE"])
-        raise RunFolderError(f"{error}; the page can be had again by: {again}") from error
-    print_verdicts(states, page, as_json)
+    print_verdicts([load_study_folder(folder) for folder in folders], page, as_json)

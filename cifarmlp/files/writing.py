@@ -26,7 +26,6 @@ from cifarmlp.files.reading import read_json
 from cifarmlp.text import escape
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 Row = Mapping[str, float]
@@ -216,11 +215,6 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
     import numpy as np
 
     write(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
-
-
-def write_png(path: Path, figure: "Figure", metadata: Mapping[str, str] | None = None) -> None:
-    """Write a figure as PNG, 150 dots an inch. Raises RunFolderError."""
-    write(path, lambda file: figure.savefig(file, format="png", dpi=150, metadata=dict(metadata or {})))
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:

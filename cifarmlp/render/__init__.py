@@ -4,7 +4,11 @@
     Page of Sections of Blocks (document) -> page: one HTML file, figures as inline SVG (svg)
                                           -> tables: Markdown, LaTeX
 
-Rank of `nn`, `data`, `config` and `parallel`: imports `errors`, `text` and `stats` only, and is imported by
-`training` and everything above. It knows no run and writes no file. Begin with document.py. Nothing is
-re-exported here, as matplotlib is slow to import.
+Rank of `nn`, `data`, `config` and `parallel`: imports `errors`, `text`, `stats` and `files` only, and is
+imported by `training` and everything above. It knows no run and writes no file. Begin with document.py.
+Nothing is re-exported here, as matplotlib is slow to import.
 """
+
+from cifarmlp.files.pictures import import_matplotlib
+
+import_matplotlib()  # before the modules of this package do, as it may take more than an import

@@ -18,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cifarmlp.files import own_settings
+
 Row = Mapping[str, float]
 Curve = NDArray[np.floating[Any]]
 
@@ -57,6 +59,7 @@ def parts_in(trainings: Iterable[Sequence[Row]]) -> list[str]:
     return [part for part in SETS if part == "train" or f"{part}_loss" in columns]
 
 
+@own_settings()
 def draw_training(
     rows: Sequence[Row], eta: Mapping[int, float], title: str, batches: Sequence[Row] = ()
 ) -> Figure:
@@ -160,6 +163,7 @@ def mean_and_std_by_step(trainings: Sequence[Sequence[Row]], column: str) -> tup
     return np.array(steps), np.array(mean), np.array(std)
 
 
+@own_settings()
 def draw_overlay(curves: Mapping[str, MeanCurve]) -> Figure:
     """Draw loss and accuracy against steps, a panel for each part of the data, each run in one colour.
 
@@ -222,6 +226,7 @@ def _name_runs(figure: Figure, panel: Axes, names: Sequence[str], columns: int, 
         text.set_text(name if len(name) <= 100 else f"…{name[-100:]}")
 
 
+@own_settings()
 def draw_seeds(
     trainings: Sequence[Sequence[Row]],
     eta: Mapping[int, float],

@@ -9,9 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cifarmlp.files import own_settings
+
 MOST_UNITS = 400
 
 
+@own_settings()
 def draw_confusion(counts: NDArray[np.floating[Any]], names: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix (10, 10), rows true, columns predicted, shaded by share of the row."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -29,6 +32,7 @@ def draw_confusion(counts: NDArray[np.floating[Any]], names: Sequence[str], titl
     return figure
 
 
+@own_settings()
 def draw_weights(W1: NDArray[np.floating[Any]], names: Sequence[str], title: str) -> Figure:
     """Draw the weights W1 (3072, width) into each of the first 400 units as an image of 32x32 pixels.
 
@@ -77,6 +81,7 @@ def _name_tiles(panel: Axes, names: Sequence[str], columns: int) -> None:
         panel.text(*place, name, fontsize=9, va="top", bbox=box)
 
 
+@own_settings()
 def draw_mistakes(pixels: NDArray[np.uint8], words: Sequence[str], title: str) -> Figure:
     """Draw images (n, 3072), five a row, with words above each."""
     rows = math.ceil(len(words) / 5)

@@ -15,6 +15,8 @@ from xml.etree.ElementTree import Element
 import matplotlib
 from matplotlib.figure import Figure
 
+from cifarmlp.files import own_settings
+
 XLINK = "{http://www.w3.org/1999/xlink}href"
 COLOUR = re.compile(r"#([0-9a-f]{6})\b")
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -42,6 +44,7 @@ def draw(figure: Figure, form: str, fonttype: str = "path") -> bytes:
     file = io.BytesIO()
     date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[form]
     with (
+        own_settings(),
         matplotlib.rc_context({"svg.fonttype": fonttype, "svg.hashsalt": "cifarmlp", "pdf.fonttype": 42}),
         warnings.catch_warnings(),
     ):

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cifarmlp.files import own_settings
 from cifarmlp.text import natural_key, yaml_line
 
 Row = Mapping[str, Any]
@@ -15,6 +16,7 @@ LONGEST = 28  # letters of a value below an axis
 STAGES = {"coarse": ("#1f5fa8", "o"), "fine": ("#d9730d", "^")}
 
 
+@own_settings()
 def draw_trials(stages: Mapping[str, Sequence[Row]], logarithmic: Mapping[str, bool], title: str) -> Figure:
     """Draw validation accuracy against each searched field, all stages together, the best trial marked.
 

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,9 @@ from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Sectio
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.runs.folder import Run, Seed
 from cifarmlp.stats import format_mean_std
-from cifarmlp.text import duration
+from cifarmlp.study.folder import PullRow
+from cifarmlp.text import duration, escape
 from cifarmlp.training import build
-from cifarmlp.training.batch_loss import BATCH_LOSS
 from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import LOOKED_AT, Outcome, parts_of, read_planned, summarise
 
@@ -42,6 +42,7 @@ def training_sentence(run: Run) -> str:
 
 def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
     yield from _unfinished(run)
+    yield from _damage(run)
     yield from _advice(run)
     yield _results(run, title)
     if any(map(has_curves, run.seeds)):
@@ -69,6 +70,14 @@ def _unfinished(run: Run) -> Iterator[Block]:
         what = f"{ended} of {planned} seeds have ended" if planned > 1 else "The training has not ended"
         yield Text(f"{what}, or the files of a seed are damaged. To go on with it:", "note")
         yield Text(f"cifarmlp train --resume {shlex.quote(str(run.folder))}", "command")
+
+
+def _damage(run: Run) -> Iterator[Block]:
+    """Yield a line about each file that is damaged, and of rows of metrics.csv about the first few."""
+    faults = [f"{escape(str(seed.folder))}: {fault}" for seed in run.seeds for fault in seed.faults()]
+    if faults:
+        more = [f"and {len(faults) - 5} more"] if len(faults) > 5 else []
+        yield Text("\n".join([*faults[:5], *more]), "note")
 
 
 def _planned(folder: Path) -> int:
@@ -140,7 +149,7 @@ def curves_picture(run: Run, title: str, name: str) -> Picture:
     """Return a picture of cost, loss, accuracy and eta against steps; name: of its file."""
     n = sum(map(has_curves, run.seeds))
     spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
-    has_batches = any(seed.rows(BATCH_LOSS) for seed in run.seeds)
+    has_batches = any(seed.batch_losses() for seed in run.seeds)
     light = " The light curve: the loss of the mini-batches, in training." if has_batches else ""
     caption = f"{title}: cost, loss and accuracy, and eta, against steps.{light}{spread}"
     return Picture(
@@ -152,7 +161,7 @@ def curves_picture(run: Run, title: str, name: str) -> Picture:
 
 
 def _draw(run: Run, title: str) -> Figure:
-    batches = [seed.rows(BATCH_LOSS) for seed in run.seeds]
+    batches = [seed.batch_losses() for seed in run.seeds]
     return draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title, batches)
 
 
@@ -187,7 +196,7 @@ PULLS = (
 )
 
 
-def failure_blocks(run: Run, title: str, pulls: Sequence[Mapping[str, float]], name: str) -> Iterator[Block]:
+def failure_blocks(run: Run, title: str, pulls: Sequence[PullRow], name: str) -> Iterator[Block]:
     """Yield what was seen of the first seed that stayed at chance level or diverged.
 
     pulls: gradient and decay of each layer at some steps. name: of the files of tables.
@@ -204,7 +213,7 @@ def failure_blocks(run: Run, title: str, pulls: Sequence[Mapping[str, float]], n
         yield Text(PULLS)
 
 
-def _layers(outcome: Outcome, title: str, pulls: Sequence[Mapping[str, float]], name: str) -> Table:
+def _layers(outcome: Outcome, title: str, pulls: Sequence[PullRow], name: str) -> Table:
     steps = sorted({int(row["step"]) for row in pulls})
     columns = [f"gradient, decay at step {step}" for step in steps]
     rows: list[tuple[Cell, ...]] = []

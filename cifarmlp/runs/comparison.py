@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cifarmlp import files
@@ -146,8 +147,10 @@ def origin_note(first: str, label: str, changes: Changes) -> str:
 
 def _notes(runs: Sequence[ComparedRun]) -> list[str]:
     first, *others = runs
-    missing = [seed.folder for each in runs for seed in each.run.seeds if seed.outcome is None]
-    notes = [f"{escape(str(f))}: not ended, or damaged; left out of the figures" for f in missing]
+    seeds = [seed for each in runs for seed in each.run.seeds]
+    notes = [f"{escape(str(seed.folder))}: {fault}" for seed in seeds for fault in seed.faults()]
+    missing = [seed.folder for seed in seeds if seed.outcome is None]
+    notes += [f"{escape(str(f))}: not ended, or damaged; left out of the figures" for f in missing]
     empty = [each.run.folder for each in runs if not each.run.seeds]
     notes += [f"{escape(str(f))}: none of its seeds has been begun" for f in empty]
     mixed = [each.label for each in runs if origin_changes(each.run).images]
@@ -182,14 +185,17 @@ def _is_comparison(path: Path) -> bool:
 def draw_comparison(comparison: Comparison, path: Path) -> bool:
     """Write the overlaid curves as PNG; return False, and write nothing, if no run has a curve.
 
-    Raises ConfigError as `refuse_other_picture`, and RunFolderError if it cannot be written.
+    False, and a warning, if they cannot be drawn or written. Raises ConfigError as `refuse_other_picture`.
     """
     refuse_other_picture(path)
     curves = {each.label: mean_curve(each.run) for each in comparison.runs}
     if not any(curve.steps for curve in curves.values()):
         return False
-    files.write_png(path, draw_overlay(curves), {"Software": STAMP})
-    return True
+    folders = " ".join(quote(str(each.run.folder)) for each in comparison.runs)
+    with files.forgive(path, f"cifarmlp compare {folders} --figure {quote(str(path))}"):
+        files.write_png(path, draw_overlay(curves), {"Software": STAMP})
+        return True
+    return False
 
 
 def compare_pairs(

@@ -3,11 +3,12 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cifarmlp import files
@@ -24,6 +25,9 @@ from cifarmlp.training.build import split_images
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import F1, MODEL, QUANTITIES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CLASSES = 10
 SCORES = ("precision", "recall", "f1")
@@ -189,21 +193,23 @@ def draw_report(report: Report) -> list[Path]:
         f"seed {config.seed}" if seeds == 1 else f"mean over {len(report.finite)} seeds"
     )
     title = f"{name}, {report.part} images"
-    figures = {f"confusion{suffix}": draw_confusion(report.confusion(), report.names, title)}
+    drawings = {f"confusion{suffix}": partial(draw_confusion, report.confusion(), report.names, title)}
     if seeds == 1:
         (one,) = report.evaluations
-        figures[f"weights{of_model}"] = draw_weights(
-            one.W1, () if config.network.hidden else report.names, name
-        )
+        names = () if config.network.hidden else report.names
+        drawings[f"weights{of_model}"] = partial(draw_weights, one.W1, names, name)
         if len(one.mistakes()):
-            figures[f"mistakes{suffix}"] = _draw_mistakes(one, report.names, title)
-    paths = {report.folder / f"{stem}.png": figure for stem, figure in figures.items()}
-    for path, figure in paths.items():
-        files.write_png(path, figure)
-    return list(paths)
+            drawings[f"mistakes{suffix}"] = partial(_draw_mistakes, one, report.names, title)
+    paths = []
+    for stem, draw in drawings.items():
+        path = report.folder / f"{stem}.png"
+        with files.forgive(path, f"cifarmlp evaluate {quote(str(report.folder))} --part {report.part}"):
+            files.write_png(path, draw())
+            paths.append(path)
+    return paths
 
 
-def _draw_mistakes(evaluation: Evaluation, names: Sequence[str], title: str) -> Figure:
+def _draw_mistakes(evaluation: Evaluation, names: Sequence[str], title: str) -> "Figure":
     rows = evaluation.mistakes()
     predicted = evaluation.probabilities[rows].argmax(axis=1)
     labels, shares = evaluation.images.labels[rows], evaluation.probabilities[rows, predicted]

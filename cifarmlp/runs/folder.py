@@ -11,12 +11,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cifarmlp import files
 from cifarmlp.config import Config, load_config, override_with
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.nn.types import Float
-from cifarmlp.runs.metrics import METRICS, read_metrics
 from cifarmlp.text import escape
+from cifarmlp.training.batch_loss import BATCH_LOSS
 from cifarmlp.training.environment import load_environment
+from cifarmlp.training.metrics import parse_numbers, read_metrics
 from cifarmlp.training.outcome import MODEL, Outcome, read_ended, read_whole
 from cifarmlp.training.snapshots import snapshot_step, snapshots
 
@@ -36,9 +38,13 @@ class Seed:
     outcome: Outcome | None
     model_file: str = MODEL
 
-    def rows(self, name: str = METRICS) -> list[dict[str, float]]:
-        """Return the rows of metrics.csv, or batch_loss.csv, that are not damaged; none without the file."""
-        return read_metrics(self.folder, name)[0]
+    def rows(self) -> list[dict[str, float]]:
+        """Return the rows of metrics.csv that are not damaged; none if there is no such file."""
+        return read_metrics(self.folder)[0]
+
+    def batch_losses(self) -> list[dict[str, float]]:
+        """Return the rows of batch_loss.csv that are not damaged; none if there is no such file."""
+        return files.read_rows(self.folder / BATCH_LOSS, parse_numbers)[0]
 
     def faults(self) -> list[str]:
         """Return a line about each file of the training, or row of metrics.csv, that is damaged."""
@@ -157,11 +163,11 @@ def _frame(columns: Columns) -> Any:
 
 def folder_kind(folder: Path) -> Kind | None:
     """Return what kind of folder of ours this is; None if it is none."""
-    if (folder / "study.json").is_file():
+    if (folder / "study.json").exists():
         return "study"
-    if (folder / "search.json").is_file():
+    if (folder / "search.json").exists():
         return "search"
-    return "run" if (folder / "config.yaml").is_file() else None
+    return "run" if (folder / "config.yaml").exists() else None
 
 
 def unique_names(folders: Sequence[Path]) -> list[str]:
@@ -186,13 +192,13 @@ def load_run(folder: Path) -> Run:
         run = load_run(folder.parent)
         return replace(run, seeds=tuple(replace(seed, model_file=folder.name) for seed in run.seeds))
     name = escape(str(folder))
-    if not (folder / "config.yaml").is_file():
+    if not (folder / "config.yaml").exists():
         raise RunFolderError(f"{name}: not a run folder: it has no config.yaml")
     try:
         config = load_config(folder / "config.yaml")
     except CifarmlpError as error:
         raise RunFolderError(f"{name}: damaged ({str(error).splitlines()[0]}); train it anew") from error
-    if not (folder / "summary.json").is_file():
+    if not (folder / "summary.json").exists():
         return Run(folder, config, (Seed(folder, config, read_ended(folder)),))
     return Run(folder, config, tuple(_seeds(folder, config)))
 

@@ -1,6 +1,7 @@
 """Summary of a search: its best trials (top.json), their plot (search.png), the best config (best.yaml)."""
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from cifarmlp import files
@@ -75,8 +76,9 @@ def write_summary(search: Search, top: int) -> dict[str, Any]:
         best = override_with(search.config, search.values(summary["best"]["trial"]))
         best = best.model_copy(update={"name": f"{best.name[:95]}-best", "search": None})
         files.write_text(search.folder / "best.yaml", to_yaml(best))
-        figure = draw_trials(*points_by_stage(search), title=search.config.name)
-        files.write_png(search.folder / "search.png", figure)
+        with files.forgive(search.folder / "search.png", f"cifarmlp report {quote(str(search.folder))}"):
+            figure = draw_trials(*points_by_stage(search), title=search.config.name)
+            files.write_png(search.folder / "search.png", figure)
     return summary
 
 

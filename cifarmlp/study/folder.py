@@ -1,13 +1,13 @@
 """Folder of a study: study.json, with the request and its record, and the runs and searches beside it."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
+from typing_extensions import TypedDict  # which pydantic asks for, and brings, before Python 3.12
 
 from cifarmlp import files
 from cifarmlp.config import to_yaml
@@ -18,10 +18,8 @@ from cifarmlp.search.folder import Search, read_search
 from cifarmlp.study.load import LoadedStudy, config_name, slug
 from cifarmlp.study.schema import Study
 from cifarmlp.training import environment
+from cifarmlp.training.outcome import Count, Number, Positive
 from cifarmlp.training.seeds import refuse_changes
-
-# `files.write_json` writes nan as null
-Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 Status = Literal["running", "interrupted", "unfinished", "finished"]
 
@@ -54,6 +52,27 @@ class StudyRequest(BaseModel):
         )
 
 
+class DifferenceRow(TypedDict):
+    """A `Difference` in study.json."""
+
+    name: str
+    checked: Count
+    kinks: Count
+    distance: Number
+    relative: Number
+    direction: Number
+    update: Number
+
+
+class PullRow(TypedDict):
+    """Gradient and decay of a layer at a step, in study.json."""
+
+    step: Annotated[Positive, Field(lt=2**53)]
+    layer: Annotated[Positive, Field(lt=2**53)]
+    gradient: Number
+    decay: Number
+
+
 class StudyRecord(BaseModel):
     """Content of study.json.
 
@@ -63,17 +82,17 @@ class StudyRecord(BaseModel):
     each experiment at chance level, see `diagnosis.gradient_and_decay_at`.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     asked: StudyRequest
     status: Status = "running"
-    seconds: float = Field(0.0, ge=0)
-    jobs: int = 1
-    copied: int = 0
-    copied_seconds: float = 0.0
-    command: list[str] = []
-    checks: dict[str, list[dict[str, str | int | Number]]] = {}
-    pulls: dict[str, list[dict[str, Number]]] = {}
+    seconds: Positive = 0.0
+    jobs: Count = 1
+    copied: Count = 0
+    copied_seconds: Positive = 0.0
+    command: Annotated[list[str], FailFast()] = []
+    checks: dict[str, Annotated[list[DifferenceRow], FailFast()]] = {}
+    pulls: dict[str, Annotated[list[PullRow], FailFast()]] = {}
 
 
 @dataclass
@@ -96,7 +115,7 @@ class StudyFolder:
 
     def differences(self, name: str) -> list[Difference]:
         """Return the result of a gradient check, a difference a parameter; empty if it was not made."""
-        return [Difference(**values) for values in self.record.checks.get(name, [])]  # type: ignore[arg-type]
+        return [Difference(**row) for row in self.record.checks.get(name, [])]
 
 
 def digest(loaded: LoadedStudy) -> str:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from threadpoolctl import threadpool_limits
 
@@ -15,7 +15,7 @@ from cifarmlp.errors import CifarmlpWarning, RunFolderError
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.search.ranking import Trial
 from cifarmlp.search.run import StageProgress, run_search
-from cifarmlp.study.folder import Status, write_record
+from cifarmlp.study.folder import DifferenceRow, PullRow, Status, write_record
 from cifarmlp.study.ownership import refuse_other_origins, refuse_others, set_aside_damage
 from cifarmlp.study.plan import (
     NOWHERE,
@@ -151,7 +151,8 @@ def _check_gradients(study: StudyPlan, datasets: dict[str, Dataset], stop: Stop)
                 config = study.loaded.checks[each.name]
                 check = replace(check_of(config), mistake=each.mistake)
                 for _, differences in run_checks([check], datasets[config.data.source]):
-                    study.record.checks[each.name] = [asdict(difference) for difference in differences]
+                    rows = [asdict(difference) for difference in differences]
+                    study.record.checks[each.name] = cast("list[DifferenceRow]", rows)
     write_record(study.folder, study.record)
 
 
@@ -186,7 +187,7 @@ def _diagnose(study: StudyPlan, datasets: dict[str, Dataset], stop: Stop) -> Non
             pulls = gradient_and_decay_at(stuck[0], dataset, DIAGNOSIS_STEPS, lambda: bool(stop()))
             if stop():
                 return
-            study.record.pulls[name] = pulls
+            study.record.pulls[name] = cast("list[PullRow]", pulls)
             write_record(study.folder, study.record)
 
 

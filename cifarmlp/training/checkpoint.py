@@ -13,15 +13,16 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cifarmlp import files
 from cifarmlp.config import differences, parse_config
 from cifarmlp.errors import CifarmlpWarning, ConfigError
+from cifarmlp.training.metrics import check_metrics
 from cifarmlp.training.provenance import refuse_other_origin
 
 NEXT, NOW, PREVIOUS = NAMES = ("checkpoint.next.npz", "checkpoint.npz", "checkpoint.previous.npz")
@@ -44,12 +45,17 @@ class Checkpoint:
     environment: dict[str, Any]
 
 
+def _with_possible_values(row: dict[str, float]) -> dict[str, float]:
+    check_metrics(row)
+    return row
+
+
 class About(BaseModel):
     """JSON in a checkpoint: all of it but the arrays. Values of rows may be nan or infinite."""
 
     model_config = ConfigDict(strict=True, defer_build=True)
 
-    rows: list[dict[str, int | float]]
+    rows: list[Annotated[dict[str, int | float], AfterValidator(_with_possible_values)]]
     seconds: float = Field(ge=0, allow_inf_nan=False)
     config: str
     environment: dict[str, Any]

@@ -17,8 +17,8 @@ Files of a run folder, in the order in which they are first written:
     batch_loss.csv    loss of the mini-batches, in windows     with each checkpoint, and at the end
     model.npz         parameters, running averages, pixel      when finished, diverged or interrupted
                       statistics
-    curves.png        cost, loss, accuracy, eta                when finished or diverged
-    result.json       outcome, SHA-256 of model.npz            when finished, diverged or interrupted; last
+    result.json       outcome, SHA-256 of model.npz            when finished, diverged or interrupted
+    curves.png        cost, loss, accuracy, eta                when finished or diverged; last
 """
 
 import math
@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -221,11 +222,11 @@ def _write(session: Session, outcome: Outcome) -> None:
         outcome.snapshots = {path.name: model_checksum(folder, path.name) for path in snapshots(folder)}
     session.write_batch_loss()
     files.write_arrays(folder / "model.npz", model_arrays(session.training))
-    if is_over:
-        _draw(session)
     files.write_json(folder / "result.json", {**outcome.as_dict(), "model_sha256": model_checksum(folder)})
     if is_over:
         checkpoint.drop_previous(folder)
+        with files.forgive(folder / "curves.png", f"cifarmlp report {quote(str(folder))}"):
+            _draw(session)
 
 
 def _draw(session: Session) -> None:

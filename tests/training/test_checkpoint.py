@@ -21,6 +21,7 @@ from cifarmlp.training import checkpoint
 from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.checkpoint import NAMES, NEXT, NOW, PREVIOUS, Checkpoint, Keeper
 from cifarmlp.training.loop import Record, Training
+from cifarmlp.training.metrics import COLUMNS
 
 pytestmark = pytest.mark.usefixtures("quick_plots")
 
@@ -33,6 +34,7 @@ ADAM = (
     f"training.steps={tiny.STEPS}",
 )
 HERE = {"numpy": "2.0", "cpu": "one", "threads": None}
+ROW = dict.fromkeys(COLUMNS, 0.5) | {"step": 0}
 
 
 def training(*settings: str, members: int = 1) -> Training:
@@ -171,7 +173,9 @@ def test_the_state_of_more_members_is_refused() -> None:
 
 def numbered(number: int) -> Checkpoint:
     state = {"W1": np.full((2, 3), number, np.float32), "step": np.array(number)}
-    return Checkpoint(state, [{"step": number, "loss": 0.1 * number}], number / 3, "name: a\n", HERE)
+    return Checkpoint(
+        state, [{**ROW, "step": number, "train_loss": 0.1 * number}], number / 3, "name: a\n", HERE
+    )
 
 
 def assert_is(found: Checkpoint | None, number: int) -> None:
@@ -208,10 +212,10 @@ def test_of_a_training_that_ended_the_last_checkpoint_is_kept(tmp_path: Path) ->
 
 
 def test_rows_with_nan_come_back(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, Checkpoint({}, [{"loss": float("nan")}], 0.0, "", {}))
+    checkpoint.save(tmp_path, Checkpoint({}, [{**ROW, "train_loss": float("nan")}], 0.0, "", {}))
     found = load_whole(tmp_path)
     assert found is not None
-    assert np.isnan(found.rows[0]["loss"])
+    assert np.isnan(found.rows[0]["train_loss"])
 
 
 # As a crash leaves the files of the third save: which checkpoint has which name.

@@ -84,10 +84,11 @@ def test_files_are_written_in_the_order_of_the_table(tmp_path: Path, monkeypatch
         write(path, fill)
 
     monkeypatch.setattr(files, "write", note)
-    monkeypatch.setattr(files.writing, "write", note)
+    for module in (files.writing, files.pictures):
+        monkeypatch.setattr(module, "write", note)
     train(tmp_path)
     assert [".lock", *dict.fromkeys(names)] == table_of_files()
-    assert names[-1] == "result.json"
+    assert names[-2:] == ["result.json", "curves.png"]
     assert {path.name for path in tmp_path.iterdir()} == {*table_of_files()} - {".owner.json"}
 
 

@@ -48,11 +48,13 @@ def refuse_other_picture(path: Path, force: bool) -> None:
 
 def save_sheet(path: Path, sheet: Any) -> None:
     """Write a contact sheet as PNG, enlarged three times. Raises RunFolderError."""
+    files.import_matplotlib()
     from matplotlib.image import imsave
 
     large, about = sheet.repeat(3, axis=0).repeat(3, axis=1), {"Title": STAMP.decode()}
-    files.write(path, lambda file: imsave(file, large, format="png", metadata=about))
-    click.echo(path)
+    with files.own_settings():
+        files.write(path, lambda file: imsave(file, large, format="png", metadata=about))
+    click.echo(escape(str(path)))
 
 
 def print_entries(entries: Sequence[Any], as_json: bool) -> None:
