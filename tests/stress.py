@@ -34,6 +34,12 @@ from cifarmlp.cli import main as main_
 from cifarmlp.config import load_config, shipped_configs
 from cifarmlp.data import pickles
 from cifarmlp.errors import CifarmlpError, CifarmlpWarning, ConfigError
+from cifarmlp.render import svg
+from cifarmlp.report import search as report_search
+from cifarmlp.report import training as report_training
+from cifarmlp.search import run as search_run
+from cifarmlp.search import summary
+from cifarmlp.study import plan
 from cifarmlp.training import checkpoint, environment, seeds
 from cifarmlp.training import run as training_run
 from cifarmlp.training.run import train_into
@@ -90,6 +96,11 @@ class Ended:
 def replace_what_is_slow() -> None:
     dataset = tiny.dataset()
     data.load = seeds.load = lambda *_, **__: dataset  # type: ignore[assignment]
+    search_run.load = plan.load = lambda *_, **__: dataset  # type: ignore[assignment]
+    for module, name in [(report_training, "draw_seeds"), (report_search, "draw_trials")]:
+        setattr(module, name, lambda *_, **__: tiny.Figure())
+    summary.draw_trials = lambda *_, **__: tiny.Figure()  # type: ignore[assignment, return-value]
+    svg.inline = lambda *_, **__: "<svg></svg>"
     training_run.draw_training = lambda *_: tiny.Figure()  # type: ignore[assignment, return-value]
     environment._git_commit = lambda: None
     warnings.simplefilter("ignore", CifarmlpWarning)
@@ -246,11 +257,12 @@ class File:
         return int(self.file.write(content))
 
 
-def _calls(root: Path) -> int:
-    """How many calls a whole training makes."""
+def _calls(root: Path, args: list[str] = TRAIN, prepare: Callable[[Path], None] = lambda place: None) -> int:
+    """How many calls a whole training, or another command, makes."""
     for place in places(root, 1):
+        prepare(place)
         counted = Calls(0, lambda name: None, place / "calls")
-        run(place, TRAIN, counted.install)
+        run(place, args, counted.install)
         return len((place / "calls").read_text())
     raise AssertionError
 
@@ -266,6 +278,67 @@ def kills_in_saves(count: int, rng: random.Random, root: Path, expected: dict[st
         tally.lost += ended.code != -signal.SIGKILL
         resume(place, tally, expected)
     return tally
+
+
+STUDY = ["study", "s.yaml", "--jobs", "1", "--quiet"]
+STUDY += [part for setting in tiny.SETTINGS for part in ("--set", setting)]
+STUDY_FILES = {
+    "s.yaml": """\
+title: Small
+base: quickstart
+repeats: 2
+sections:
+  - title: One
+    experiments: [{name: a, repeats: 1, set: {training.steps: 8}}, {name: b, set: {training.steps: 4}}]
+    comparisons: [{claim: a is better, of: [a, b]}]
+  - title: Search
+    search: {config: wide.yaml}
+""",
+    "wide.yaml": """\
+extends: quickstart
+training: {steps: 4}
+search: {coarse: {trials: 2, space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}}}
+""",
+}
+
+
+def prepare_study(place: Path) -> None:
+    for name, text in STUDY_FILES.items():
+        (place / name).write_text(text)
+
+
+def kills_in_studies(count: int, rng: random.Random, root: Path, _: dict[str, Any]) -> Tally:
+    """kill -9 of a study before the n-th call to the disk, or within a write; then the same command."""
+    tally, calls = Tally("kill -9 of a study at a call to the disk"), _calls(root, STUDY, prepare_study)
+    positions = sorted(rng.sample(range(1, calls + 1), min(count, calls)))
+    tally.remark(f"of {calls} calls")
+    expected = None
+    for n, place in zip([0, *positions], places(root, 1 + len(positions)), strict=True):
+        prepare_study(place)
+        if n:
+            killed = run(place, STUDY, Calls(n, lambda name: os.kill(os.getpid(), signal.SIGKILL)).install)
+            tally.times += 1
+            tally.lost += killed.code != -signal.SIGKILL
+        ended = run(place, STUDY)
+        tally.tracebacks += ended.crashed
+        expected = expected or _study_results(place)
+        if ended.code != 0:
+            tally.lost += 1
+            tally.remark(f"call {n}: {ended.told.strip().splitlines()[-1][:100]}")
+        elif _study_results(place) != expected:
+            tally.wrong += 1
+    return tally
+
+
+def _study_results(place: Path) -> dict[str, Any]:
+    """What must be the same of two such studies: each training, and each search but for its seconds."""
+    folder = max((place / "runs").glob("s-*"))
+    results: dict[str, Any] = {}
+    for path in folder.rglob("result.json"):
+        results[str(path.relative_to(folder))] = tiny.results(path.parent)
+    for path in folder.glob("s-search-*/trials.csv"):
+        results["trials"] = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    return results
 
 
 def _raises(number: int) -> Callable[[str], None]:
@@ -559,10 +632,10 @@ def _workers(pid: int) -> list[int]:
 
 # ------------------------------------------------------------------------------------------------------- all
 
-PARTS = ("kills", "saves", "faults", "starts", "damage", "pickles", "configs", "signals", "search")
+PARTS = ("kills", "saves", "studies", "faults", "starts", "damage", "pickles", "configs", "signals", "search")
 # faults: every so many-th; the short form has no whole commands: test_resume.py and test_search.py have them
-SHORT = dict(zip(PARTS, (3, 5, 23, 10, 10, 200, 100, 0, 0), strict=True))
-LONG = dict(zip(PARTS, (200, 10_000, 1, 100, 1000, 100_000, 10_000, 20, 20), strict=True))
+SHORT = dict(zip(PARTS, (3, 5, 5, 23, 10, 10, 200, 100, 0, 0), strict=True))
+LONG = dict(zip(PARTS, (200, 10_000, 10_000, 1, 100, 1000, 100_000, 10_000, 20, 20), strict=True))
 
 
 def all_parts(counts: dict[str, int], seed: int, root: Path) -> Iterator[Tally]:
@@ -573,7 +646,7 @@ def all_parts(counts: dict[str, int], seed: int, root: Path) -> Iterator[Tally]:
         assert run(place, TRAIN).code == 0, (place / "told").read_text()
         expected = tiny.results(place / RUN)
     trainings = {"kills": kills, "saves": kills_in_saves, "faults": faults, "starts": starts}
-    trainings["damage"] = damage
+    trainings |= {"damage": damage, "studies": kills_in_studies}
     inputs = {"pickles": lambda n, rng, root: fuzzed_pickles(n, rng), "configs": fuzzed_configs}
     for name, count in counts.items():
         rng = random.Random(f"{seed} {name}")

@@ -17,7 +17,7 @@ from cifarmlp.config.files import shipped_studies
 from cifarmlp.errors import DataError
 from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.judge import Judgement, judge_conclusions, judge_numbers
-from cifarmlp.study.load import load_study
+from cifarmlp.study.load import read_study
 from cifarmlp.study.plan import (
     StudyPlan,
     copies_for,
@@ -74,8 +74,8 @@ def print_studies() -> None:
     """Print the shipped studies, and how to run them."""
     shipped = shipped_studies()
     for name, path in shipped.items():
-        click.echo(f"{name:<12}{load_study(path).study.title}")
-    click.echo(f"\nnext:       cifarmlp study {' '.join(shipped)} --dry-run")
+        click.echo(f"{name:<12}{read_study(path).title}")
+    click.echo(f"\nnext:       cifarmlp study {next(iter(shipped))} --dry-run")
 
 
 def print_plan(
