@@ -1,12 +1,25 @@
 """Options that several commands have."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 INTERRUPTED = 128  # an exit code, with the number of the signal added, as shells have it
 
-ANY_PATH = click.Path(path_type=Path)
+
+class HomePath(click.Path):
+    """A path, of which a leading ~ is the home: a shell leaves it alone in --out=~/runs."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return the Path; fail where no home is known."""
+        try:
+            return Path(str(super().convert(value, param, context))).expanduser()
+        except RuntimeError:
+            self.fail(f"{value}: no home is known for ~; write the whole path", param, context)
+
+
+ANY_PATH = HomePath(path_type=Path)
 DATA_DIR = click.option(
     "--data-dir",
     type=ANY_PATH,

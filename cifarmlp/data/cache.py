@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from cifarmlp import files
 from cifarmlp.data.cifar10 import Batch
 from cifarmlp.data.pickles import PIXELS, ROWS
-from cifarmlp.errors import RunFolderError
+from cifarmlp.errors import DataError, RunFolderError
+from cifarmlp.text import escape
 
 SHAPE = (60_000, PIXELS)
 NOTES, CHECK = "notes.json", "check.json"  # of an entry, beside pixels.npy and labels.npy
@@ -46,10 +47,34 @@ Describe = Callable[[NDArray[np.uint8], NDArray[np.uint8]], dict[str, Any]]
 
 
 def cache_dir() -> Path:
-    """Folder of the cache: $CIFARMLP_CACHE, else $XDG_CACHE_HOME/cifarmlp, else ~/.cache/cifarmlp."""
+    """Folder of the cache: $CIFARMLP_CACHE, else $XDG_CACHE_HOME/cifarmlp, else ~/.cache/cifarmlp.
+
+    Without a home, as in some containers, it is cifarmlp-UID in the folder of temporary files.
+    """
     if given := os.environ.get("CIFARMLP_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cifarmlp"
+        return expand(given)
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return Path(caches) / "cifarmlp"
+    if home := home_folder():
+        return home / ".cache" / "cifarmlp"
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    return Path(tempfile.gettempdir()) / f"cifarmlp-{user}"
+
+
+def home_folder() -> Path | None:
+    """The user's home; None where there is none, as for a user whom the system does not know."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def expand(path: str | Path) -> Path:
+    """Return the path with a leading ~ as a home. Raises DataError where that is not known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"{escape(str(path))}: no home is known for ~; write the whole path") from error
 
 
 def key_of(prefix: str, files: Iterable[Path]) -> str:

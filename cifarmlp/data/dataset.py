@@ -102,16 +102,18 @@ def find_or_fetch(data_dir: Path | None = None, progress: download_.Progress | N
 
 def _given_place(data_dir: Path | None) -> Path | None:
     given = data_dir or os.environ.get("CIFARMLP_DATA")
-    return Path(given).expanduser() if given else None
+    return cache.expand(given) if given else None
 
 
 def _places(data_dir: Path | None) -> list[Path]:
     if given := _given_place(data_dir):
         return [given]
-    home = Path.home()
-    keras = Path(os.environ.get("KERAS_HOME") or home / ".keras") / "datasets"
-    torchvision = [Path("data"), Path("data/cifar10"), Path("datasets"), home / "data", home / "datasets"]
-    return [cache.cache_dir(), *torchvision, keras, keras / "cifar-10-batches-py-target"]
+    home = cache.home_folder()
+    keras_home = os.environ.get("KERAS_HOME") or (home and home / ".keras")
+    keras = [Path(keras_home) / "datasets"] if keras_home else []
+    torchvision = [Path("data"), Path("data/cifar10"), Path("datasets")]
+    torchvision += [home / "data", home / "datasets"] if home else []
+    return [cache.cache_dir(), *torchvision, *keras, *(each / "cifar-10-batches-py-target" for each in keras)]
 
 
 def _describe(pixels: Pixels, labels: NDArray[np.uint8]) -> dict[str, Any]:
