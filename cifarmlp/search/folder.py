@@ -127,6 +127,12 @@ def is_begun(folder: Path) -> bool:
     return (folder / "search.json").exists()
 
 
+def claim_search(search: Search, out: Path, dataset: Dataset) -> None:
+    """Begin a search in a new folder out/NAME-001, ... Raises RunFolderError if it cannot be written."""
+    search.folder = files.claim(out, search.config.name)
+    begin_search(search, dataset)
+
+
 def begin_search(search: Search, dataset: Dataset) -> None:
     """Write all that a search is resumed from into its folder, search.json last. Raises RunFolderError."""
     files.write_text(search.folder / "config.yaml", to_yaml(search.config))

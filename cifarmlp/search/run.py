@@ -21,6 +21,7 @@ from cifarmlp.search.folder import (
     Search,
     Stage,
     begin_search,
+    claim_search,
     is_begun,
     write_plan,
     write_results,
@@ -103,7 +104,7 @@ def run_search(
     _refuse_other_origin(search, dataset, strict)
     _warn(search)
     if search.folder == NOWHERE:
-        search.folder = files.claim(out, search.config.name)
+        claim_search(search, out, dataset)
     place = data_dir and data_dir.absolute()  # a worker of a cluster is elsewhere
     train = partial(train_population, data_dir=place, images=dataset.checksum)
     with files.lock(search.folder):

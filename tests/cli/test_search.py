@@ -586,7 +586,7 @@ def test_what_was_killed_is_resumed(jobs: int, least: int, tmp_path: Path, separ
     assert len(done.err.splitlines()) == 16 - before, "what was there was trained again"
 
 
-@pytest.mark.parametrize("step", ["begin_search", "write_results", "write_plan", "map_unordered"])
+@pytest.mark.parametrize("step", ["claim_search", "write_results", "write_plan", "map_unordered"])
 def test_what_was_killed_before_a_fine_trial_had_ended_is_resumed_or_begun_anew(
     step: str, coarse: Path, whole: Whole, place: Path
 ) -> None:
@@ -594,8 +594,8 @@ def test_what_was_killed_before_a_fine_trial_had_ended_is_resumed_or_begun_anew(
     with mock.patch.object(run, step, side_effect=KeyboardInterrupt):  # ends it there and then
         search("c.yaml", "--fine", cwd=place, code=130)
     shutil.rmtree(place / RUN)  # nobody needs it any more
-    done = search("--resume", "runs/tiny-002", cwd=place, code=4 if step == "begin_search" else 0)
-    if step == "begin_search":
+    done = search("--resume", "runs/tiny-002", cwd=place, code=4 if step == "claim_search" else 0)
+    if step == "claim_search":
         assert_refused(done, "has no search.json")
     else:
         assert table(place / "runs" / "tiny-002") == table(whole.folder)

@@ -11,8 +11,7 @@ import yaml
 from helpers import tiny
 
 from cifarmlp.errors import RunFolderError
-from cifarmlp.files import claim
-from cifarmlp.search.folder import Search, begin_search, read_search, write_plan, write_results
+from cifarmlp.search.folder import Search, claim_search, read_search, write_plan, write_results
 from cifarmlp.search.plan import choose_centres, prepare_search
 from cifarmlp.search.ranking import Result
 from cifarmlp.search.sampling import coarse_values, fine_values
@@ -34,8 +33,7 @@ RESULTS = [
 def search(tmp_path: Path) -> Search:
     """A search on disk, of which the coarse stage and a fine trial have ended."""
     search = prepare_search(tiny.config("name=wide", SEARCH), cores=2)
-    search.folder = claim(tmp_path, "wide")
-    begin_search(search, tiny.dataset())
+    claim_search(search, tmp_path, tiny.dataset())
     search.results = {(result.trial, result.seed): result for result in RESULTS}
     choose_centres(search)
     write_results(search)
@@ -177,9 +175,8 @@ def test_rows_without_end_are_read_in_a_moment(search: Search) -> None:
 def test_values_that_are_no_numbers_read_back_as_yaml(tmp_path: Path) -> None:
     space = "{network.hidden: {grid: [[20, 20], []]}, network.init: {grid: [he, {sigma: 0.001}]}}"
     search = prepare_search(tiny.config("search=null", f"search.coarse.space={space}"), cores=2)
-    search.folder = claim(tmp_path, "wide")
     search.results = {(trial, 1): Result(trial, 1, "finished", 0.5, 0.5, 1.5, 1.0) for trial in range(1, 5)}
-    begin_search(search, tiny.dataset())
+    claim_search(search, tmp_path, tiny.dataset())
     with (search.folder / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["network.hidden"] for row in rows] == ["[20, 20]", "[20, 20]", "[]", "[]"]

@@ -1,6 +1,8 @@
 """A search run from Python: its files, its progress, and what is trained when it goes on."""
 
+import itertools
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ from cifarmlp import files
 from cifarmlp.config import load_config
 from cifarmlp.errors import CifarmlpWarning, DataError, RunFolderError
 from cifarmlp.search import run
-from cifarmlp.search.folder import Search, read_search
+from cifarmlp.search.folder import Search, is_begun, read_search
 from cifarmlp.search.plan import populations_to_train, prepare_search, resume_search
 from cifarmlp.search.populations import Member
 from cifarmlp.search.ranking import Result, Trial
@@ -190,3 +192,30 @@ def test_a_folder_in_which_no_search_has_begun_is_taken_up(tmp_path: Path) -> No
     (search.folder / "config.yaml").write_text("name: ti")  # as a killed process may leave it
     run_search(search, tmp_path, None, jobs=1)
     assert read_search(tmp_path / "tiny-001").plan.status == "finished"
+
+
+@pytest.mark.parametrize("call", range(5))
+def test_a_search_killed_at_any_write_before_its_first_result_is_resumed_or_taken_up(
+    call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, replace = itertools.count(), os.replace
+
+    def die(*paths: Any) -> None:
+        if next(calls) == call:
+            raise KeyboardInterrupt  # ends it there and then
+        replace(*paths)
+
+    search = prepared(tmp_path)
+    monkeypatch.setattr(os, "replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(search, tmp_path, None, jobs=1)
+    half = tmp_path / "tiny-001"
+    again = resume_search(half) if is_begun(half) else placed(prepared(tmp_path), half)
+    run_search(again, tmp_path, None, jobs=1)
+    assert (again.folder, read_search(half).plan.status) == (half, "finished")
+    assert len(rows(half / "trials.csv")) == 8
+
+
+def placed(search: Search, folder: Path) -> Search:
+    search.folder = folder
+    return search
