@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from helpers.reports import pictures, table, words
+from helpers.reports import pictures, table, trained, words
 
 from cifarmlp.render.document import Link, Verdict
 from cifarmlp.report.build import build_page
@@ -45,3 +45,45 @@ def test_a_training_that_has_not_ended_says_how_to_go_on(place: Path) -> None:
     assert "1 of 2 seeds have ended" in words(page, "note")
     assert f"cifarmlp train --resume {place / 'begun-001'}" in words(page, "command")
     assert table(page, "results").rows[1][1] == Verdict("not ended", "open")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """bare-001 without validation images; looked-001 with the test images on the way, and the best kept."""
+    out = tmp_path_factory.mktemp("measured")
+    trained(out, "bare", "data.validation=0", seeds=2)
+    trained(out, "looked", "training.evaluate_test=true", "training.keep=best", "training.patience=2")
+    return out
+
+
+def test_without_validation_images_nothing_is_said_of_them(measured: Path) -> None:
+    page = build_page([measured / "bare-001"], measured)
+    assert table(page, "results").header[2:6] == (
+        "train accuracy",
+        "test accuracy",
+        "train loss",
+        "test loss",
+    )
+    figure = pictures(page)[0].draw()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "train",
+        "mini-batches in training",
+    ]
+
+
+def test_a_page_says_what_was_looked_at_and_which_step_was_kept(measured: Path) -> None:
+    page = build_page([measured / "looked-001"], measured)
+    results = table(page, "results")
+    assert "looked at during training" in results.caption
+    assert "at the step with the best validation accuracy" in results.caption
+    assert ", kept step " in str(results.rows[0][1])
+    assert "the test images looked at on the way" in dict(table(page, "settings").rows)["evaluation"]
+    assert len(pictures(page)[0].draw().axes[0].lines) == 3
+
+
+def test_runs_with_and_without_validation_images_are_compared(measured: Path) -> None:
+    page = build_page([measured / "bare-001", measured / "looked-001"], measured)
+    comparison = table(page, "comparison")
+    assert "validation accuracy" in comparison.header
+    assert comparison.caption.endswith("looked at during training: looked-001.")
+    assert comparison.rows[0][list(comparison.header).index("validation accuracy")] == "-"
