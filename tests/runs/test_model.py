@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 from helpers import tiny
 from helpers.run_folders import cifarmlp, result
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from cifarmlp.errors import RunFolderError
 from cifarmlp.files import sha256
 from cifarmlp.runs.folder import Seed, load_run
+
+softmax_rows = partial(softmax, axis=1)
 
 
 def seed_of(folder: Path) -> Seed:
@@ -51,6 +54,20 @@ def test_predictions_are_those_of_the_documented_model(trained: Path) -> None:
         x = np.maximum(model[f"gamma{n}"] * x_hat + model[f"beta{n}"], 0)
     expected = softmax(x @ model["W3"] + model["b3"], axis=1)
     assert seed.predict(pixels) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("loss", "view"),
+    [("hinge", lambda z: z), ("binary_cross_entropy", expit), ("cross_entropy", softmax_rows)],
+)
+def test_predictions_go_by_the_loss_of_the_training(
+    loss: str, view: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    seed = seed_of(tiny.trained(tmp_path, "one", f"training.loss={loss}", "network.hidden=[]"))
+    images, model = tiny.images(20, 3).pixels, seed.model()
+    std = np.where(model["pixel_std"] > 0, model["pixel_std"], np.inf)
+    logits = (images - model["pixel_mean"]) / std @ model["W1"] + model["b1"]
+    np.testing.assert_allclose(seed.predict(images), view(logits), rtol=1e-3, atol=1e-4)
 
 
 def test_images_are_rows_or_pictures(trained: Path) -> None:
