@@ -94,11 +94,11 @@ def run_search(
 ) -> dict[str, Any]:
     """Train what is left of a search; return the content of top.json.
 
-    A search without a folder gets one in `out`; in one that is not begun it begins. jobs: processes side by
-    side. strict: go on only with the code and numerics that it was begun with. watch: called about once a
-    second with the progress of the stage and the trials that have just ended.
-    Raises DataError, also for other images than it was begun with, before anything is written;
-    RunFolderError if another process is at work in the folder or it cannot be written.
+    A search without a folder gets one in `out`. jobs: processes side by side. strict: go on only with the
+    code and numerics that it was begun with. watch: called about once a second with the progress of the stage
+    and the trials that have just ended.
+    Raises DataError, for other images than before, too, before anything is written; RunFolderError if another
+    process is at work in the folder or it cannot be written.
     """
     dataset = load(search.config.data.source, data_dir, download=True)
     _refuse_other_origin(search, dataset, strict)
@@ -114,14 +114,24 @@ def run_search(
             if stop() or (stage == "fine" and not choose_centres(search)):
                 break
             write_plan(search, "running")  # with the centres, whatever becomes of what is around them
-            again = repeats(search, stage)
-            _tell_of_repeats(search, again)
-            _copy_repeats(search, again)
-            write_results(search)
+            again = _begin_stage(search, stage)
             progress = StageProgress(search, stage, populations_to_train(search, stage), jobs)
             _train(progress, train, again, cluster, stop, watch)
         write_plan(search, "interrupted" if stop() else "finished")
         return write_summary(search, top)
+
+
+def _begin_stage(search: Search, stage: Stage) -> dict[Key, Key]:
+    """Tell which trainings of a stage have the config of an earlier one, copy its results; return them."""
+    again = repeats(search, stage)
+    if again:
+        (trial, _), (other, _) = next(iter(again.items()))
+        message = f"{len(again)} of the {stage} trainings repeat the config of an earlier one, as trial"
+        message += f" {trial} that of trial {other}: they get its result and are not trained again"
+        warnings.warn(message, CifarmlpWarning, stacklevel=3)
+    _copy_repeats(search, again)
+    write_results(search)
+    return again
 
 
 def _warn(search: Search) -> None:
@@ -181,14 +191,6 @@ def _train(
         write_results(search)
         progress.count(results)
         watch(progress, [trial for trial in search.trials() if trial.trial in numbers])
-
-
-def _tell_of_repeats(search: Search, again: Mapping[Key, Key]) -> None:
-    if again:
-        (trial, _), (other, _) = next(iter(again.items()))
-        message = f"{len(again)} of the {search.stage(trial)} trainings repeat the config of an earlier one, "
-        message += f"as trial {trial} that of trial {other}: they get its result and are not trained again"
-        warnings.warn(message, CifarmlpWarning, stacklevel=3)
 
 
 def _copy_repeats(search: Search, again: Mapping[Key, Key]) -> list[Result]:

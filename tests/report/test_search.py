@@ -41,3 +41,26 @@ def test_a_search_with_nothing_trained_is_shown_too(searched: Path, tmp_path: Pa
     (tmp_path / "wide-001" / "seeds.csv").unlink()
     page = build_page([tmp_path / "wide-001"], tmp_path)
     assert "no trial has finished" in page.summary[0].words  # type: ignore[union-attr]
+
+
+def test_what_makes_a_ranking_doubtful_is_noted(tmp_path: Path) -> None:
+    config = tiny.config("name=wide", COARSE, "data.validation=20", "network.hidden=[8]")
+    search = plan.prepare_search(config, ["coarse"], 1, 2, tmp_path)
+    folder_.claim_search(search, tmp_path, tiny.dataset())
+    path = search.folder / "seeds.csv"
+    header = "trial,seed,status,train_accuracy,validation_accuracy,validation_loss,seconds,reason"
+    path.write_text(f"{header}\n1,1,finished,0.5,0.5,1.0,1.0,\n2,1,finished,0.5,7,1.0,1.0,\n")
+    notes = words(build_page([search.folder], tmp_path), "note")
+    assert "Ranked by 20 validation images, which is mostly luck: an accuracy has " in notes
+    assert "line 3: validation_accuracy is 7.0; that training is to be done again" in notes
+
+
+def test_values_that_are_no_numbers_are_shown_as_yaml(tmp_path: Path) -> None:
+    space = "search={coarse: {space: {network.hidden: {grid: [[8, 6], []]}}}}"
+    search = plan.prepare_search(tiny.config("name=wide", space), ["coarse"], 1, 2, tmp_path)
+    folder_.claim_search(search, tmp_path, tiny.dataset())
+    search.results = {(i, 1): Result(i, 1, "finished", 0.5, 0.4 + 0.01 * i, 1.0, 2.0) for i in (1, 2)}
+    folder_.write_results(search)
+    page = build_page([search.folder], tmp_path)
+    assert [row[1] for row in table(page, "coarse").rows] == ["[]", "[8, 6]"]
+    assert "network.hidden []" in page.summary[0].words  # type: ignore[union-attr]
