@@ -4,14 +4,15 @@ NumPy and filelock are imported where they are used, as a config has to be read 
 """
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import math
 import os
 import re
+import secrets
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Row = Mapping[str, float]
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def claim(out: Path, name: str) -> Path:
@@ -147,11 +149,17 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder to disk, so that renames in it survive a loss of power."""
+    """Flush a folder to disk, so that renames in it survive a loss of power.
+
+    Nothing is done where the disk cannot flush folders, as some shared ones.
+    """
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
         finally:
             os.close(handle)
 
@@ -162,13 +170,12 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     Raises RunFolderError, and leaves the old file as it was, where that fails (a full disk, no permission).
     """
     with disk_errors(path):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(os.open(temporary, NEW, 0o666), "wb") as file:  # permissions as the umask says
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):
