@@ -17,7 +17,8 @@ class Config(StrictModel):
     """Config of one experiment: images, network, training, search, and the seed of all random draws."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")] = Field(
-        "unnamed", description="1 to 100 letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
+        "unnamed",
+        description="1 to 100 letters a-z or A-Z, digits, '.', '_' and '-', not beginning with '.' or '-'",
     )
     seed: Seed = 1
     data: DataConfig = DataConfig()

@@ -184,8 +184,8 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8. Raises RunFolderError."""
-    write(path, lambda file: file.write(text.encode()))
+    """Write text as UTF-8, letters that it has no code for as escapes. Raises RunFolderError."""
+    write(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def write_json(path: Path, value: Any) -> None:

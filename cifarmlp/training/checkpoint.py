@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cifarmlp import files
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
+from cifarmlp.text import escape
 from cifarmlp.training.metrics import check_metrics
 
 NEXT, NOW, PREVIOUS = NAMES = ("checkpoint.next.npz", "checkpoint.npz", "checkpoint.previous.npz")
@@ -182,4 +183,4 @@ class Keeper:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, CifarmlpWarning, stacklevel=3)
+    warnings.warn(escape(message), CifarmlpWarning, stacklevel=3)
