@@ -8,7 +8,7 @@ import click
 
 from cifarmlp.cli.options import ANY_PATH
 from cifarmlp.errors import ConfigError
-from cifarmlp.text import natural_key
+from cifarmlp.text import escape, natural_key
 
 
 @click.group(invoke_without_command=True)
@@ -36,7 +36,7 @@ def copy(directory: Path) -> None:
             raise ConfigError(f"{target} exists already; give an empty or new folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    click.echo(directory)
+    click.echo(escape(str(directory)))
 
 
 @configs.command()

@@ -7,6 +7,7 @@ import click
 
 from cifarmlp.cli.options import ANY_PATH, DATA_DIR, JSON, QUIET
 from cifarmlp.errors import DataError
+from cifarmlp.text import escape
 
 
 @click.group()
@@ -23,7 +24,7 @@ def fetch(data_dir: Path | None, quiet: bool) -> None:
     from cifarmlp.cli.screen.data import download_bar
 
     with download_bar(quiet) as bar:
-        click.echo(images.find_or_fetch(data_dir, bar))
+        click.echo(escape(str(images.find_or_fetch(data_dir, bar))))
 
 
 @data.command()

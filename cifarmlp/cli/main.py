@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 
 import click
 
@@ -45,6 +46,8 @@ for command in (
 def main() -> None:
     """Run the command line: an error becomes one line on stderr and the exit code that goes with it."""
     show_warnings_as_lines()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show must not end a command
     try:
         with commands.make_context("cifarmlp", sys.argv[1:]) as context:  # not its `main`, which hides EPIPE
             commands.invoke(context)

@@ -7,6 +7,7 @@ import click
 
 from cifarmlp.cli.options import ANY_PATH, JSON, SET
 from cifarmlp.errors import ConfigError
+from cifarmlp.text import escape
 
 DEFAULT = "quickstart"
 DEFAULT_CHANGES = ["network.hidden=[10, 8, 6]", "training.lambda=0.01"]
@@ -55,7 +56,7 @@ def case(
     if readme.exists():  # of a case of the same name in the other form
         readme = path.with_name(f"{path.name}-readme.md")
     files.write_text(readme, readme_of(drawn, path, layout))
-    click.echo(f"{path}\n{readme}")
+    click.echo(f"{escape(str(path))}\n{escape(str(readme))}")
 
 
 @click.command()

@@ -7,6 +7,7 @@ import click
 
 from cifarmlp.cli.options import ANY_PATH, FIGURES, TABLES
 from cifarmlp.errors import ConfigError
+from cifarmlp.text import escape
 
 
 @click.command()
@@ -34,4 +35,4 @@ def report(
         raise ConfigError(f"--output {output}: a folder; give the name of a file, such as {output / PAGE}")
     refuse_other_file(output)
     for path in write_page(build_page(folders, output.parent), output, form, figures):
-        click.echo(path)
+        click.echo(escape(str(path)))

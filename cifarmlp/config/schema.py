@@ -27,7 +27,8 @@ class Config(StrictModel):
     name: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"), AfterValidator(_check_name)
     ] = Field(
-        "unnamed", description="1 to 100 letters, digits, '.', '_' and '-', not beginning with '.' or '-'"
+        "unnamed",
+        description="1 to 100 letters a-z or A-Z, digits, '.', '_' and '-', not beginning with '.' or '-'",
     )
     seed: Seed = 1
     data: DataConfig = DataConfig()

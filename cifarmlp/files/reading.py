@@ -31,7 +31,7 @@ def open_regular(path: Path, most: int) -> Iterator[io.BufferedReader]:
     Raises OSError if it cannot be read, is larger, or is a folder, a pipe, a device or a link to one.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
+    with open(handle, "rb") as file:
         about = os.fstat(handle)
         if stat.S_ISDIR(about.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

@@ -4,6 +4,7 @@ NumPy and filelock are imported where they are used, as a config has to be read 
 """
 
 import csv
+import errno
 import hashlib
 import io
 import itertools
@@ -11,8 +12,8 @@ import json
 import math
 import os
 import re
+import secrets
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, float]
 TRIAL = 0.1  # seconds to wait for a lock, which a listing may hold for a moment
 WAITS = (0.01, 0.1, 0.5)  # seconds between the tries to replace a file that another program has open
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def claim(out: Path, name: str) -> Path:
@@ -162,15 +164,20 @@ def sync_folder(folder: Path) -> None:
 
     Windows opens no folders, and some shared disks flush none.
     """
-    with suppress(OSError):
+    try:
         handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
-def _replace(source: str, target: Path) -> None:
+def _replace(source: Path, target: Path) -> None:
     """Rename over a file. Windows refuses that while another program, such as a virus scanner, reads it."""
     for seconds in WAITS:
         with suppress(PermissionError):
@@ -186,13 +193,12 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     Raises RunFolderError, and leaves the old file as it was, where that fails (a full disk, no permission).
     """
     with disk_errors(path):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(os.open(temporary, NEW, 0o666), "wb") as file:  # permissions as the umask says
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
             _replace(temporary, path)
         except BaseException:
             with suppress(OSError):
@@ -201,8 +207,8 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8. Raises RunFolderError."""
-    write(path, lambda file: file.write(text.encode()))
+    """Write text as UTF-8, letters that it has no code for as escapes. Raises RunFolderError."""
+    write(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def write_json(path: Path, value: Any) -> None:

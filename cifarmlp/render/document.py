@@ -148,4 +148,4 @@ def relative_href(target: str) -> str | None:
         return None
     if parts.scheme or parts.netloc or target.startswith(("/", "\\")):
         return None
-    return quote(target)
+    return quote(target, errors="surrogateescape")

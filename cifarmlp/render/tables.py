@@ -14,6 +14,7 @@ Form = Literal["md", "tex"]
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#",
     "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$",
+    "[": "{[}", "]": "{]}", "*": "{*}",  # else, at the beginning of a row, they belong to the end of the last
     "-": "{-}", "`": r"\`{}", '"': "''", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$",
     "−": "$-$", "≤": r"$\le$", "≥": r"$\ge$", "≈": r"$\approx$", "∞": r"$\infty$", "∇": r"$\nabla$",
     "←": r"$\leftarrow$", "→": r"$\to$", "√": r"$\surd$", "²": "$^2$", "³": "$^3$", "°": r"$^\circ$",
@@ -23,6 +24,8 @@ LATEX = {
     "ρ": r"$\rho$", "σ": r"$\sigma$", "Σ": r"$\Sigma$", "τ": r"$\tau$", "φ": r"$\phi$",
     "✓": r"$\surd$", "✗": r"$\times$",
 }  # fmt: skip
+
+MINUS = re.compile(r"(?<![\w.])-(?=[\d.])|(?<=\de)-(?=\d)")  # a hyphen that is a number's sign
 
 
 def markdown(table: Table) -> str:
@@ -91,13 +94,14 @@ def escape_latex(text: str) -> str:
     r"""Return text escaped for LaTeX; unknown letters become their ASCII parts, or else their code points.
 
     >>> print(escape_latex("50 % of λ_1 ﬁ 中"))
-    50 \% of $\lambda$\_1 fi [U+4E2D]
+    50 \% of $\lambda$\_1 fi {[}U+4E2D{]}
     """
-    return "".join(LATEX.get(c) or _letter(c) for c in " ".join(text.split()))
+    signed = MINUS.sub("−", " ".join(text.split()))
+    return "".join(LATEX.get(c) or _letter(c) for c in signed)
 
 
 def _letter(letter: str) -> str:
     if letter.isascii() or (letter.isalpha() and ord(letter) < 0x180):
         return letter
     plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-    return "".join(LATEX.get(c, c) for c in plain) or f"[U+{ord(letter):04X}]"
+    return "".join(LATEX.get(c, c) for c in plain) or f"{{[}}U+{ord(letter):04X}{{]}}"

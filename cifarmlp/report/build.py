@@ -13,6 +13,7 @@ from cifarmlp.report.training import training_section, training_sentence
 from cifarmlp.runs.folder import Run, folder_kind, load_run, unique_names
 from cifarmlp.search.folder import Search, read_search
 from cifarmlp.study.folder import StudyFolder, load_study_folder
+from cifarmlp.text import escape
 
 Entry = Run | Search
 
@@ -24,7 +25,7 @@ def build_page(folders: Sequence[Path], beside: Path) -> Page:
     """
     if any(folder_kind(folder) == "study" for folder in folders):
         return study_page([_load_study(folder) for folder in folders], beside)
-    entries = dict(zip(unique_names(folders), map(_load_entry, folders), strict=True))
+    entries = dict(zip(map(escape, unique_names(folders)), map(_load_entry, folders), strict=True))
     runs = {name: entry for name, entry in entries.items() if isinstance(entry, Run)}
     comparison = [comparison_section(runs)] if len(runs) > 1 else []
     sections = [_section(name, entry, beside) for name, entry in entries.items()]

@@ -12,7 +12,7 @@ from cifarmlp.search.folder import Search
 from cifarmlp.search.ranking import doubt_of_few
 from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import points_by_stage, summarise_search, validation_accuracy
-from cifarmlp.text import duration, short_value
+from cifarmlp.text import duration, escape, short_value
 from cifarmlp.training.environment import read_environment
 
 TOP = 10
@@ -59,7 +59,7 @@ def _unfinished(search: Search) -> Iterator[Block]:
         yield Text(f"{failed} trial{'s' * (failed > 1)} could not be trained; see trials.csv.", "note")
     if search.plan.status != "finished" or failed:
         yield Text("The search has not ended. To go on with it:", "note")
-        yield Text(f"cifarmlp search --resume {shlex.quote(str(search.folder))}", "command")
+        yield Text(f"cifarmlp search --resume {escape(shlex.quote(str(search.folder)))}", "command")
 
 
 def _doubt(search: Search, summary: Mapping[str, Any]) -> Iterator[Block]:
@@ -107,6 +107,6 @@ def _settings(search: Search, title: str, target: str) -> Table:
         ("searched", ", ".join(search.fields)),
         *words.describe(search.config).items(),
         ("time of all trials, one after the other", duration(seconds)),
-        ("folder", Link(search.folder.name or ".", target)),
+        ("folder", Link(escape(search.folder.name) or ".", target)),
     )
     return Table(f"{title}-settings", f"{title}: what was searched.", ("setting", "value"), rows)

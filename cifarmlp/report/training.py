@@ -69,7 +69,7 @@ def _unfinished(run: Run) -> Iterator[Block]:
     if ended < max(planned, len(run.seeds)):
         what = f"{ended} of {planned} seeds have ended" if planned > 1 else "The training has not ended"
         yield Text(f"{what}, or the files of a seed are damaged. To go on with it:", "note")
-        yield Text(f"cifarmlp train --resume {shlex.quote(str(run.folder))}", "command")
+        yield Text(f"cifarmlp train --resume {escape(shlex.quote(str(run.folder)))}", "command")
 
 
 def _damage(run: Run) -> Iterator[Block]:
@@ -185,7 +185,7 @@ def _settings(run: Run, title: str, target: str) -> Table:
         rows.append(
             ("time", f"{duration(seconds)}{' for all seeds' * (len(outcomes) > 1)}, with evaluations")
         )
-    rows.append(("folder", Link(run.folder.name or ".", target)))
+    rows.append(("folder", Link(escape(run.folder.name) or ".", target)))
     return Table(f"{title}-settings", f"{title}: what was trained.", ("setting", "value"), tuple(rows))
 
 

@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from cifarmlp import files
 from cifarmlp.config import differences, parse_config
 from cifarmlp.errors import CifarmlpWarning, ConfigError
+from cifarmlp.text import escape
 from cifarmlp.training.metrics import check_metrics
 from cifarmlp.training.provenance import refuse_other_origin
 
@@ -176,4 +177,4 @@ class Keeper:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, CifarmlpWarning, stacklevel=3)
+    warnings.warn(escape(message), CifarmlpWarning, stacklevel=3)

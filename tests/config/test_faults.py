@@ -34,7 +34,7 @@ training:
 """
     assert faults(text) == [
         "1:1: unknown key 'nam'; did you mean 'name'?",
-        "2:7: name is '-bad'; it must be 1 to 100 letters, digits, '.', '_' and '-', "
+        "2:7: name is '-bad'; it must be 1 to 100 letters a-z or A-Z, digits, '.', '_' and '-', "
         "not beginning with '.' or '-'",
         "3:7: seed is '010'; it must be a whole number: a leading zero may mean octal, write 10",
         "4:1: the key 'seed' is given twice, first on line 3",

@@ -31,7 +31,7 @@ def test_markdown_is_escaped() -> None:
         (r"a_b 5 % & # $ {x} \y", r"a\_b 5 \% \& \# \$ \{x\} \textbackslash{}y"),
         ("~ ^", r"\textasciitilde{} \textasciicircum{}"),
         ("0.5 ± 0.1 × λ η σ −1 –", r"0.5 $\pm$ 0.1 $\times$ $\lambda$ $\eta$ $\sigma$ $-$1 --"),
-        ("é ﬁ 中", "é fi [U+4E2D]"),
+        ("é ﬁ 中", "é fi {[}U+4E2D{]}"),
         ("--repeats", "{-}{-}repeats"),
     ],
 )
@@ -64,3 +64,17 @@ def test_files_are_named_after_their_blocks_and_the_same_each_time(tmp_path: Pat
     assert {path: path.read_bytes() for path in files} == before
     assert before[tmp_path / "figures/curves.pdf"].startswith(b"%PDF")
     assert b"currentColor" not in before[tmp_path / "figures/curves.svg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped_text"),
+    [
+        ("[20, 20]", "{[}20, 20{]}"),
+        ("*", "{*}"),
+        ("-0.5 to -.3", "$-$0.5 to $-$.3"),
+        ("1e-05", "1e$-$05"),
+        ("report-2-001, a - b", "report{-}2{-}001, a {-} b"),
+    ],
+)
+def test_what_latex_would_take_for_an_argument_or_a_hyphen(text: str, escaped_text: str) -> None:
+    assert tables.escape_latex(text) == escaped_text

@@ -28,7 +28,7 @@ def print_info(info: Mapping[str, Any], as_json: bool) -> None:
     images = info["images"]
     for key in ("source", "place", "official", "checksum", "cache", "cache_bytes"):
         if info[key] != "":
-            click.echo(f"{key.replace('_', ' '):<12} {info[key]}")
+            click.echo(f"{key.replace('_', ' '):<12} {escape(str(info[key]))}")
     rows = [[name, images["train"][name], images["test"][name]] for name in images["train"]]
     click.echo("\n" + tabulate(rows, headers=["class", "train", "test"]))
 

@@ -19,7 +19,7 @@ from cifarmlp.search.ranking import Trial, rank
 from cifarmlp.search.run import StageProgress
 from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import validation_accuracy
-from cifarmlp.text import rough_duration, short_value
+from cifarmlp.text import escape, rough_duration, short_value
 from cifarmlp.training.cost import estimate
 
 
@@ -165,9 +165,9 @@ def _unfinished(search: Search) -> list[str]:
 
 def _files(search: Search, summary: Mapping[str, Any]) -> list[str]:
     folder = search.folder
-    lines = [f"trials:  {folder / 'trials.csv'}"] if search.trials() else []
+    lines = [f"trials:  {escape(str(folder / 'trials.csv'))}"] if search.trials() else []
     if summary["best"] is not None:
-        lines.append(f"plot:    {folder / 'search.png'}")
+        lines.append(f"plot:    {escape(str(folder / 'search.png'))}")
     if search.plan.status == "interrupted" or search.failed():
         return [*lines, f"next:    cifarmlp search --resume {_quote(folder)}"]
     if summary["best"] is not None:

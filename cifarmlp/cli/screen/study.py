@@ -28,7 +28,7 @@ from cifarmlp.study.plan import (
     trainings_left,
 )
 from cifarmlp.study.run import StudyEvents
-from cifarmlp.text import duration
+from cifarmlp.text import duration, escape
 from cifarmlp.training.cost import steps_of
 from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.seeds import SeedTask
@@ -121,9 +121,9 @@ def print_verdicts(states: Sequence[StudyFolder], page: Path | None, as_json: bo
                 click.echo(_table(rows))
     click.echo("")
     for state in states:
-        click.echo(f"study:   {state.folder}, {duration(state.record.seconds)}")
+        click.echo(f"study:   {escape(str(state.folder))}, {duration(state.record.seconds)}")
     if page:
-        click.echo(f"page:    {page}")
+        click.echo(f"page:    {escape(str(page))}")
 
 
 def _table(rows: Iterable[Judgement]) -> str:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from cifarmlp.config import Config
 from cifarmlp.files import nan_to_null
 from cifarmlp.stats import format_mean_std
+from cifarmlp.text import escape
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, summarise
 from cifarmlp.training.seeds import Repeats
@@ -120,18 +121,19 @@ def _steps_of(outcome: Outcome, several: bool) -> Iterator[str]:
 
 
 def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
+    folder = Path(escape(str(training.folder)))
     if training.seeds > 1:
-        return f"n = {len(_ended(outcomes))} seeds, mean ± std\nsummary: {training.folder / 'summary.json'}"
+        return f"n = {len(_ended(outcomes))} seeds, mean ± std\nsummary: {folder / 'summary.json'}"
     if any(outcome.status == "interrupted" for outcome in outcomes):
-        return f"metrics: {training.folder / 'metrics.csv'}"
-    return f"curves:  {training.folder / 'curves.png'}"
+        return f"metrics: {folder / 'metrics.csv'}"
+    return f"curves:  {folder / 'curves.png'}"
 
 
 def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
     if sum(outcome.status != "interrupted" for outcome in outcomes) < training.seeds:
-        return f"cifarmlp train --resume {shlex.quote(str(training.folder))}"
+        return f"cifarmlp train --resume {escape(shlex.quote(str(training.folder)))}"
     config, first = training.config, next(iter(training.places()))
-    command = f"cifarmlp train {shlex.quote(str(first / 'config.yaml'))}"
+    command = f"cifarmlp train {escape(shlex.quote(str(first / 'config.yaml')))}"
     advice = next((outcome.advice for outcome in outcomes if outcome.advice), [])
     if settings := re.findall(r"--set \S+", "\n".join(advice)):
         return " ".join([command, *settings])
@@ -154,5 +156,5 @@ def print_difference(difference: Mapping[str, Any], as_json: bool) -> None:
         click.echo(f"\n{difference['run']}: fewer than two seeds with an accuracy, so no difference")
         return
     headers = ["accuracy", "difference", "95 % interval", "seeds"]
-    click.echo(f"\n{difference['run']} minus {difference['minus']}, seed by seed")
+    click.echo(f"\n{escape(difference['run'])} minus {escape(difference['minus'])}, seed by seed")
     click.echo(tabulate(rows, headers=headers, disable_numparse=True, stralign="right"))
