@@ -70,7 +70,7 @@ class Check(NamedTuple):
 
 
 def locate(place: Path) -> Path | None:
-    """Return the complete batches folder or archive that `place` is or contains, itself with PNGs, or None."""
+    """Return the batches folder or archive that `place` is or contains, or `place` with PNGs, or None."""
     found = next((path for path in _candidates(place) if path.is_file() or not missing(path)), None)
     return place if found is None and folders.looks_like_one(place, NAMES) else found
 
