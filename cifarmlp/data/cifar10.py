@@ -1,4 +1,4 @@
-"""CIFAR-10 in its official forms: folders of pickled, binary or MATLAB batches, and archives of them.
+"""CIFAR-10 in its official forms, pickled, binary or MATLAB batches in folders or archives; and as PNG files.
 
 Formats: https://www.cs.toronto.edu/~kriz/cifar.html
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import archives, matlab, pickles
+from cifarmlp.data import archives, folders, matlab, pickles
 from cifarmlp.data.pickles import PIXELS, ROWS
 from cifarmlp.errors import DataError
 
@@ -70,8 +70,9 @@ class Check(NamedTuple):
 
 
 def locate(place: Path) -> Path | None:
-    """Return the complete batches folder or the archive that `place` is or contains, or None."""
-    return next((path for path in _candidates(place) if path.is_file() or not missing(path)), None)
+    """Return the batches folder or archive that `place` is or contains, or `place` with PNGs, or None."""
+    found = next((path for path in _candidates(place) if path.is_file() or not missing(path)), None)
+    return place if found is None and folders.looks_like_one(place, NAMES) else found
 
 
 def missing(folder: Path) -> list[str]:
@@ -84,6 +85,8 @@ def files(place: Path) -> list[Path]:
     """Files of a located folder or archive."""
     if place.is_file():
         return [place]
+    if _is_of_pictures(place):
+        return [path for path, _ in _pictures(place)]
     names = min(_FORMS, key=lambda names: sum(not (place / name).is_file() for name in names))
     return [place / name for name in names]
 
@@ -93,6 +96,9 @@ def read(place: Path) -> Iterator[Batch]:
 
     Raises DataError, naming file, fault and remedy, when one is missing, damaged or of another form.
     """
+    if _is_of_pictures(place):
+        yield from _read_pictures(place)
+        return
     seen = set()
     for name, raw in _raw_batches(place):
         slot = BATCHES.index(Path(name).stem)
@@ -122,6 +128,8 @@ def verify(place: Path) -> list[Check]:
     source = locate(place) or next((path for path in _candidates(place) if len(missing(path)) < 6), None)
     if source is None:
         raise _fault(place, "holds no CIFAR-10 batches and no archive of them")
+    if _is_of_pictures(source):
+        return list(_check_pictures(source))
     if source.is_dir():
         return [_check_file(path) for path in files(source)]
     return [_check_archive(source), *_check_members(source)]
@@ -148,6 +156,34 @@ _MEMBERS = [f"{folder}/{name}" for folder, names in zip(FOLDERS, _FORMS, strict=
 
 def _candidates(place: Path) -> list[Path]:
     return [place, *(place / name for name in (*FOLDERS, *ARCHIVES))]
+
+
+def _is_of_pictures(place: Path) -> bool:
+    return bool(missing(place)) and folders.looks_like_one(place, NAMES)
+
+
+def _pictures(place: Path) -> list[folders.Labelled]:
+    try:
+        return folders.files(place, NAMES)
+    except ValueError as error:
+        raise _fault(place, str(error)) from error
+
+
+def _read_pictures(place: Path) -> Iterator[Batch]:
+    try:
+        for slot, (pixels, labels) in enumerate(folders.read(place, NAMES)):
+            yield Batch(slot, pixels, labels)
+    except ValueError as error:
+        raise _fault(place, str(error)) from error
+
+
+def _check_pictures(place: Path) -> Iterator[Check]:
+    try:
+        for slot, pixels, labels in _read_pictures(place):
+            name = f"{place}, pictures of {BATCHES[slot]}"
+            yield Check(name, _status(slot, pixels, labels), True)
+    except DataError as error:
+        yield Check(str(place), str(error).removeprefix(f"{place}: "), False)
 
 
 def _raw_batches(place: Path) -> Iterator[tuple[str, bytes]]:
@@ -233,8 +269,12 @@ def _check(name: str, raw: bytes) -> Check:
         pixels, labels = _decode(name, raw)
     except DataError as error:
         return Check(name, str(error).removeprefix(f"{name}: "), False)
-    official = _binary_sha1(pixels, labels) == IMAGES_SHA1[BATCHES.index(Path(name).stem)]
-    return Check(name, "official" if official else "readable, but not the official images", True)
+    return Check(name, _status(BATCHES.index(Path(name).stem), pixels, labels), True)
+
+
+def _status(slot: int, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
+    official = _binary_sha1(pixels, labels) == IMAGES_SHA1[slot]
+    return "official" if official else "readable, but not the official images"
 
 
 def _fault(place: Path | str, fault: str) -> DataError:
