@@ -59,6 +59,13 @@ def test_the_network_is_that_of_a_config_made_small_or_not(
     assert (case["X"].shape, case["W8"].shape) == (X, W8)
 
 
+def test_an_optimiser_whose_update_no_case_has_is_refused(tmp_path: Path) -> None:
+    done = cifarmlp("case", "c.npz", "quickstart", "--set", "training.optimiser=adam", cwd=tmp_path)
+    message = "error: training.optimiser is adam; a case has the update of sgd or momentum\n"
+    assert (done.code, done.out, done.err) == (2, "", message)
+    assert not list(tmp_path.iterdir())
+
+
 def test_right_numbers_are_right_and_exit_with_zero(place: Path) -> None:
     np.savez(place / "mine.npz", **student(given(place)))
     done = cifarmlp("diagnose", "case.npz", "mine.npz", cwd=place)
