@@ -66,6 +66,7 @@ def test_the_network_is_that_of_a_config_made_small_or_not(
         ("network.batch_norm.position", "after"),
         ("network.dropout", "0.5"),
         ("training.loss", "hinge"),
+        ("training.optimiser", "adam"),
         ("training.loss", "{label_smoothing: 0.1}"),
     ],
 )
