@@ -1,5 +1,6 @@
 """A config over several seeds: its folders, its summary, and what may be resumed."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -116,3 +117,18 @@ def test_a_config_yaml_that_was_changed_is_refused(result: str, tmp_path: Path) 
         repeats_to_resume(folder)
     (folder / "environment.json").write_text("[]")  # by which it is known
     assert repeats_to_resume(folder).config.training.lam == 0.25
+
+
+def test_a_training_begun_by_a_version_with_fewer_keys_is_gone_on_with(tmp_path: Path) -> None:
+    folder = tiny.trained(tmp_path, "old", "training.steps=4")
+    for name in ("result.json", "checkpoint.npz"):
+        (folder / name).unlink()
+    path, begun = folder / "config.yaml", folder / "environment.json"
+    old = "".join(line for line in path.read_text().splitlines(keepends=True) if "patience" not in line)
+    path.write_text(old)
+    earlier = hashlib.sha256(old.replace("name: old\n", "name: any\n").encode()).hexdigest()
+    begun.write_text(json.dumps({**json.loads(begun.read_text()), "config": earlier}))
+    assert repeats_to_resume(folder).config.training.patience is None
+    path.write_text(old.replace("lambda: 0.5", "lambda: 0.25"))
+    with pytest.raises(ConfigError, match="has changed since it was begun"):
+        repeats_to_resume(folder)
