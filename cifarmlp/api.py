@@ -129,7 +129,7 @@ def _path(place: str | Path | None) -> Path | None:
 
 def _folder(run: AnyRun) -> Path:
     if not isinstance(run, str | Path):
-        return run.folder
+        return run.path if isinstance(run, Run) else run.folder
     path, named = Path(run), RUNS / run
     return named if path.name == str(path) and not path.exists() and named.exists() else path
 

@@ -100,6 +100,12 @@ class Run:
     config: Config
     seeds: tuple[Seed, ...]
 
+    @property
+    def path(self) -> Path:
+        """By which `load_run` gives this run: its folder, or the snapshot in it that is the model."""
+        names = {seed.model_file for seed in self.seeds} - {MODEL}
+        return self.folder / names.pop() if names else self.folder
+
     def outcomes(self) -> list[Outcome]:
         """Return the outcomes of the seeds whose training has ended."""
         return [seed.outcome for seed in self.seeds if seed.outcome]

@@ -131,7 +131,7 @@ class Training:
                     return
                 if self._is_due():
                     yield self.evaluate_now()
-                if self.over or self.stop():
+                if self.stop() or self.over:
                     return
 
     def run_until(self, done: Callable[[], bool]) -> None:

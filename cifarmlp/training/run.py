@@ -106,11 +106,13 @@ class Session:
         """
         self.rows.append(row_of(record))
         files.write_rows(self.folder / "metrics.csv", self.rows)
-        training = self.training
-        if training.snapshot_every and record.step and record.step % training.snapshot_every == 0:
-            arrays = network_arrays(training, training.evaluated)
+        if self.training.all_diverged:  # at a step whose record, snapshot and checkpoint were made before
+            return
+        every = self.training.snapshot_every
+        if every and record.step and record.step % every == 0:
+            arrays = network_arrays(self.training, self.training.evaluated)
             files.write_arrays(self.folder / snapshot_name(record.step), arrays)
-        if self.keeper.is_due() and not self.training.all_diverged:
+        if self.keeper.is_due():
             self.save()
 
     def write_batch_loss(self) -> None:
@@ -173,17 +175,21 @@ def _finish(session: Session) -> Outcome:
 
 
 def _row_to_keep(session: Session) -> dict[str, float]:
-    """Return the row of metrics.csv of the step that model.npz is of; else the last one; empty if none."""
-    step = session.training.kept[1]
-    rows = [row for row in session.rows if row["step"] == step] or session.rows
-    return rows[-1] if rows else {}
+    """Return the row of metrics.csv of the best step, if that is kept, or else the last one; empty if none.
+
+    A training that diverged has another row of its last step, which is not that of the best.
+    """
+    network, step = session.training.kept
+    if network is session.training.evaluated:
+        return session.rows[-1] if session.rows else {}
+    return next(row for row in session.rows if row["step"] == step)
 
 
 def _measure(session: Session, outcome: Outcome) -> None:
-    """Evaluate the test images; if the model is not the last one, all images: its row may be of a part."""
+    """Evaluate the test images; of the best network all images, as its row may be of a part of them."""
     training, network = session.training, session.training.kept[0]
     images = {"train": training.train, "validation": training.validation, "test": session.test}
-    is_last = training.kept[1] == training.step
+    is_last = network is training.evaluated
     parts = [p for p, each in images.items() if len(each) and not (is_last and p in outcome.metrics)]
     try:
         for part in parts:

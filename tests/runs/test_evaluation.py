@@ -12,7 +12,7 @@ from helpers.run_folders import PARTS, cifarmlp, result
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from cifarmlp import data
+from cifarmlp import api, data
 from cifarmlp.render.evaluation import draw_confusion
 from cifarmlp.runs import evaluation
 from cifarmlp.runs.folder import load_run
@@ -268,6 +268,16 @@ def test_a_snapshot_is_evaluated_by_its_path(measured: Path) -> None:
     (seed,) = load_run(measured / "kept-001" / "snapshot-40.npz").seeds
     right = seed.predict(tiny.dataset().test.pixels).argmax(axis=1) == tiny.dataset().test.labels
     assert first["results"][0]["accuracy"] == pytest.approx(right.mean())
+
+
+def test_a_run_of_a_snapshot_is_evaluated_with_that_model(
+    measured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
+    loaded = api.load_run(measured / "kept-001" / "snapshot-40.npz")
+    first, last = (api.evaluate(run).metrics() for run in (loaded, measured / "kept-001" / "snapshot-80.npz"))
+    right = loaded.predict(tiny.dataset().test.pixels).argmax(axis=1) == tiny.dataset().test.labels
+    assert first["accuracy"]["mean"] == pytest.approx(right.mean()) != last["accuracy"]["mean"]
 
 
 def test_a_snapshot_that_was_changed_is_refused(measured: Path, tmp_path: Path) -> None:

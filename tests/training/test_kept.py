@@ -178,15 +178,25 @@ def test_the_numbers_of_the_best_step_are_of_all_training_images(tmp_path: Path)
     assert outcome.metric("validation", "loss") == float(at["validation_loss"])
 
 
-def test_a_training_that_diverges_keeps_its_best_parameters(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [1, 7])  # with 1, the step of the divergence has a record of before, too
+def test_a_training_that_diverges_keeps_its_best_parameters(steps: int, tmp_path: Path) -> None:
     # eta grows until the loss is not finite
     rates = "training.schedule={kind: cyclic, eta_min: 0.01, eta_max: 1.0e+6, n_s: 400, cycles: 1}"
-    outcome = train(tmp_path, (*BEST, "network.batch_norm=false", "training.lambda=0.0", rates))
+    every = f"training.evaluate_every={{steps: {steps}}}"
+    outcome = train(tmp_path, (BEST[0], every, "network.batch_norm=false", "training.lambda=0.0", rates))
     assert outcome.status == "diverged"
     assert outcome.kept_step is not None
     assert outcome.diverged_at is not None
-    assert outcome.kept_step < outcome.diverged_at
-    assert np.isfinite(outcome.metric("test", "loss"))
+    assert outcome.kept_step <= outcome.diverged_at
+    assert np.isfinite([outcome.metric(part, "loss") for part in ("train", "validation", "test")]).all()
+
+
+def test_the_best_step_may_be_that_of_the_divergence(tmp_path: Path) -> None:
+    rates = "training.schedule={kind: constant, eta: 1.0e+30}"
+    outcome = train(tmp_path, ("training.keep=best", "network.batch_norm=false", rates, "training.steps=5"))
+    assert (outcome.status, outcome.kept_step) == ("diverged", 0)
+    assert outcome.metric("train", "loss") == float(rows(tmp_path)[0]["train_loss"])
+    assert np.isfinite(outcome.metric("validation", "loss"))
 
 
 def test_a_training_whose_patience_ran_out_is_finished_and_says_why(whole: Callable[[str], Path]) -> None:

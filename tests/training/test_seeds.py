@@ -1,5 +1,6 @@
 """A config over several seeds: its folders, its summary, and what may be resumed."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -156,3 +157,18 @@ def test_more_seeds_than_there_are_leave_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="4294967296"):
         claim_repeats(tiny.config("seed=4294967295"), 2, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_training_begun_by_a_version_with_fewer_keys_is_gone_on_with(tmp_path: Path) -> None:
+    folder = tiny.trained(tmp_path, "old", "training.steps=4")
+    for name in ("result.json", "checkpoint.npz"):
+        (folder / name).unlink()
+    path, begun = folder / "config.yaml", folder / "environment.json"
+    old = "".join(line for line in path.read_text().splitlines(keepends=True) if "patience" not in line)
+    path.write_text(old)
+    earlier = hashlib.sha256(old.replace("name: old\n", "name: any\n").encode()).hexdigest()
+    begun.write_text(json.dumps({**json.loads(begun.read_text()), "config": earlier}))
+    assert repeats_to_resume(folder).config.training.patience is None
+    path.write_text(old.replace("lambda: 0.5", "lambda: 0.25"))
+    with pytest.raises(ConfigError, match="has changed since it was begun"):
+        repeats_to_resume(folder)
