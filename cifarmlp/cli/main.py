@@ -4,6 +4,7 @@ import os
 import sys
 
 import click
+from click.shell_completion import shell_complete
 
 from cifarmlp import __version__
 from cifarmlp.cli import configs, data, engine, owncode, report, runs, search, study, train
@@ -11,6 +12,7 @@ from cifarmlp.cli.options import INTERRUPTED
 from cifarmlp.errors import CifarmlpError, RunFolderError, show_warnings_as_lines
 from cifarmlp.text import escape
 
+COMPLETION = "_CIFARMLP_COMPLETE"  # as click's scripts for shells set it
 CLOSED_PIPE = INTERRUPTED + 13  # as shells have it, for SIGPIPE
 
 
@@ -44,6 +46,8 @@ for command in (
 def main() -> None:
     """Run the command line: an error becomes one line on stderr and the exit code that goes with it."""
     show_warnings_as_lines()
+    if instruction := os.environ.get(COMPLETION):
+        sys.exit(shell_complete(commands, {}, "cifarmlp", COMPLETION, instruction))
     try:
         with commands.make_context("cifarmlp", sys.argv[1:]) as context:  # not its `main`, which hides EPIPE
             commands.invoke(context)

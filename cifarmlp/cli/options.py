@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 INTERRUPTED = 128  # an exit code, with the number of the signal added, as shells have it
 
@@ -17,6 +18,26 @@ class HomePath(click.Path):
             return Path(str(super().convert(value, param, context))).expanduser()
         except RuntimeError:
             self.fail(f"{value}: no home is known for ~; write the whole path", param, context)
+
+
+def complete_config(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the shipped configs whose names begin so, and let the shell add its files."""
+    from cifarmlp.config.files import shipped_configs
+
+    names = [name for name in shipped_configs() if name.startswith(incomplete)]
+    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
+
+def complete_study(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the shipped studies whose names begin so, and let the shell add its files."""
+    from cifarmlp.config.files import shipped_studies
+
+    names = [name for name in shipped_studies() if name.startswith(incomplete)]
+    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
 
 
 ANY_PATH = HomePath(path_type=Path)

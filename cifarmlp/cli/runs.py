@@ -55,9 +55,10 @@ def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool)
     """
     from cifarmlp.cli.screen.runs import print_comparison, print_notes
     from cifarmlp.runs import comparison
+    from cifarmlp.runs.folder import find_run
 
     comparison.refuse_other_picture(figure)
-    compared = comparison.compare(folders)
+    compared = comparison.compare([find_run(folder) for folder in folders])
     has_curves = comparison.draw_comparison(compared, figure)
     print_comparison(compared, figure if has_curves else None, as_json)
     if not quiet:
@@ -82,8 +83,9 @@ def evaluate(run: Path, part: str, seed: int | None, data_dir: Path | None, as_j
     from cifarmlp import data
     from cifarmlp.cli.screen.runs import print_pictures, print_report
     from cifarmlp.runs import evaluation
+    from cifarmlp.runs.folder import find_run
 
-    folder, seeds = evaluation.choose_seeds(run, seed)
+    folder, seeds = evaluation.choose_seeds(find_run(run), seed)
     images = data.load(seeds[0].config.data.source, data_dir, download=True)
     report = evaluation.evaluate(folder, seeds, images, part)
     print_report(report, as_json)

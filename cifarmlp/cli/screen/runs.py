@@ -14,7 +14,7 @@ from cifarmlp.config import dotted
 from cifarmlp.files import nan_to_null
 from cifarmlp.runs.listing import NOTHING, Entry
 from cifarmlp.stats import format_mean_std
-from cifarmlp.text import escape
+from cifarmlp.text import counted, escape
 from cifarmlp.training.outcome import PARTS
 
 if TYPE_CHECKING:  # they import matplotlib and scipy; a listing has to be there at once
@@ -146,7 +146,7 @@ def print_report(report: "Report", as_json: bool) -> None:
     metrics = report.metrics()
     _print_table(["", *metrics], [[report.part, *(format_mean_std(each) for each in metrics.values())]])
     images, n = len(report.evaluations[0].images), len(report.evaluations)
-    click.echo(f"\n{images} images" + (f", n = {n} seeds, mean ± std" if n > 1 else ""))
+    click.echo(f"\n{counted(images, 'image')}" + (f", n = {n} seeds, mean ± std" if n > 1 else ""))
     for each in report.evaluations:
         if not each.is_finite:
             click.echo(f"seed {each.seed.config.seed}: diverged; what its network says is not finite")
