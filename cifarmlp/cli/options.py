@@ -24,20 +24,28 @@ def complete_config(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the shipped configs whose names begin so, and let the shell add its files."""
-    from cifarmlp.config.files import shipped_configs
-
-    names = [name for name in shipped_configs() if name.startswith(incomplete)]
-    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+    names = [name for name in _shipped_files() if not name.startswith("studies/")]
+    return _completions(names, incomplete)
 
 
 def complete_study(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the shipped studies whose names begin so, and let the shell add its files."""
-    from cifarmlp.config.files import shipped_studies
+    names = [name.removeprefix("studies/") for name in _shipped_files() if name.startswith("studies/")]
+    return _completions(names, incomplete)
 
-    names = [name for name in shipped_studies() if name.startswith(incomplete)]
-    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
+def _completions(names: list[str], incomplete: str) -> list[CompletionItem]:
+    shipped = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*shipped, CompletionItem(incomplete, type="file")]
+
+
+def _shipped_files() -> list[str]:
+    # not by `config`, whose import takes longer than a hand at the keyboard waits
+    package = Path(__file__).resolve().parents[1]
+    folder = next(path for path in (package / "configs", package.parent / "configs") if path.is_dir())
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
 
 
 ANY_PATH = HomePath(path_type=Path)

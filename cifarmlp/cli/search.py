@@ -99,6 +99,9 @@ def search(
     cores = parallel.size(cluster) if cluster else parallel.cores()
     jobs = cores if cluster else jobs or cores
     state = continue_search(options) if options.resume else new_search(options, cores)
+    section = state.config.search
+    if section and section.fine is None and not (options.coarse or quiet):
+        click.echo(f"{state.config.name} has no search.fine: the coarse stage only", err=True)
     if dry_run:
         print_plan(state, jobs)
         return

@@ -107,3 +107,17 @@ def test_the_command_that_is_meant_is_said(words: tuple[str, ...], message: str,
     done = cifarmlp(*words, cwd=tmp_path)
     assert done.code == 2
     assert message in done.err
+
+
+def test_a_search_without_a_fine_stage_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coarse = "search={coarse: {trials: 2, space: {training.lambda: {values: [0.1, 0.2]}}}}"
+    words = ("search", "quickstart", "--set", coarse, "--dry-run")
+    assert "quickstart has no search.fine: the coarse stage only" in cifarmlp(*words, cwd=tmp_path).err
+    assert "no search.fine" not in cifarmlp(*words, "--coarse", cwd=tmp_path).err
+
+
+def test_one_thing_is_no_plural(tmp_path: Path) -> None:
+    done = cifarmlp(
+        "study", "report-1", "--dry-run", "--jobs", "1", "--set", "data.source=synthetic", cwd=tmp_path
+    )
+    assert "1 training at a time" in done.out
