@@ -51,6 +51,15 @@ def escape(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "image"), counted(10_000, "image")
+    ('1 image', '10000 images')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def natural_key(name: str) -> list[str | int]:
     """Return a key that sorts numbers in names by their value.
 

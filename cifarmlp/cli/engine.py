@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cifarmlp.cli.options import DATA_DIR, JSON, SET
+from cifarmlp.cli.options import DATA_DIR, JSON, SET, complete_config
 from cifarmlp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", required=False)
+@click.argument("config", required=False, shell_complete=complete_config)
 @SET
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of weights and coordinates."

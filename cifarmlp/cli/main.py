@@ -5,6 +5,7 @@ import sys
 from io import TextIOWrapper
 
 import click
+from click.shell_completion import shell_complete
 
 from cifarmlp import __version__
 from cifarmlp.cli import configs, data, engine, owncode, range_test, report, runs, search, study, train
@@ -12,6 +13,7 @@ from cifarmlp.cli.options import INTERRUPTED
 from cifarmlp.errors import CifarmlpError, RunFolderError, show_warnings_as_lines
 from cifarmlp.text import escape
 
+COMPLETION = "_CIFARMLP_COMPLETE"  # as click's scripts for shells set it
 CLOSED_PIPE = INTERRUPTED + 13  # as shells have it, for SIGPIPE
 
 
@@ -48,6 +50,8 @@ def main() -> None:
     show_warnings_as_lines()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show must not end a command
+    if instruction := os.environ.get(COMPLETION):
+        sys.exit(shell_complete(commands, {}, "cifarmlp", COMPLETION, instruction))
     try:
         with commands.make_context("cifarmlp", sys.argv[1:]) as context:  # not its `main`, which hides EPIPE
             commands.invoke(context)

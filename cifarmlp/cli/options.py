@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 INTERRUPTED = 128  # an exit code, with the number of the signal added, as shells have it
 
@@ -17,6 +18,34 @@ class HomePath(click.Path):
             return Path(str(super().convert(value, param, context))).expanduser()
         except RuntimeError:
             self.fail(f"{value}: no home is known for ~; write the whole path", param, context)
+
+
+def complete_config(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the shipped configs whose names begin so, and let the shell add its files."""
+    names = [name for name in _shipped_files() if not name.startswith("studies/")]
+    return _completions(names, incomplete)
+
+
+def complete_study(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the shipped studies whose names begin so, and let the shell add its files."""
+    names = [name.removeprefix("studies/") for name in _shipped_files() if name.startswith("studies/")]
+    return _completions(names, incomplete)
+
+
+def _completions(names: list[str], incomplete: str) -> list[CompletionItem]:
+    shipped = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*shipped, CompletionItem(incomplete, type="file")]
+
+
+def _shipped_files() -> list[str]:
+    # not by `config`, whose import takes longer than a hand at the keyboard waits
+    package = Path(__file__).resolve().parents[1]
+    folder = next(path for path in (package / "configs", package.parent / "configs") if path.is_dir())
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
 
 
 ANY_PATH = HomePath(path_type=Path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cifarmlp.cli.options import ANY_PATH, JSON, SET
+from cifarmlp.cli.options import ANY_PATH, JSON, SET, complete_config
 from cifarmlp.errors import ConfigError
 from cifarmlp.text import escape
 
@@ -15,7 +15,7 @@ DEFAULT_CHANGES = ["network.hidden=[10, 8, 6]", "training.lambda=0.01"]
 
 @click.command()
 @click.argument("path", metavar="CASE", type=ANY_PATH)
-@click.argument("config", required=False)
+@click.argument("config", required=False, shell_complete=complete_config)
 @SET
 @click.option("--images", type=click.IntRange(2, 10_000), default=20, show_default=True, help="Mini-batch.")
 @click.option(

@@ -29,7 +29,9 @@ def report(
     """
     from cifarmlp.report.build import build_page
     from cifarmlp.report.write import PAGE, refuse_other_file, write_page
+    from cifarmlp.runs.folder import find_run
 
+    folders = tuple(map(find_run, folders))
     output = output or (folders[0] / PAGE if len(folders) == 1 else Path(PAGE))
     if output.is_dir():
         raise ConfigError(f"--output {output}: a folder; give the name of a file, such as {output / PAGE}")

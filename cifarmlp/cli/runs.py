@@ -55,9 +55,10 @@ def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool)
     """
     from cifarmlp.cli.screen.runs import print_comparison, print_notes
     from cifarmlp.runs import comparison
+    from cifarmlp.runs.folder import find_run
 
     comparison.refuse_other_picture(figure)
-    compared = comparison.compare(folders)
+    compared = comparison.compare([find_run(folder) for folder in folders])
     has_curves = comparison.draw_comparison(compared, figure)
     print_comparison(compared, figure if has_curves else None, as_json)
     if not quiet:
@@ -87,16 +88,18 @@ def evaluate(
     from cifarmlp.config import Config
     from cifarmlp.runs import evaluation
     from cifarmlp.runs.ensemble import evaluate_ensemble
+    from cifarmlp.runs.folder import find_run
 
     def load(config: Config) -> data.Dataset:
         return data.load(config.data.source, data_dir, download=True)
 
+    places = [find_run(run) for run in runs]
     if ensemble:
-        print_ensemble(evaluate_ensemble(runs, load, part, seed), as_json)
+        print_ensemble(evaluate_ensemble(places, load, part, seed), as_json)
         return
     reports = []
-    for run in runs:
-        folder, seeds = evaluation.choose_seeds(run, seed)
+    for place in places:
+        folder, seeds = evaluation.choose_seeds(place, seed)
         reports.append(evaluation.evaluate(folder, seeds, load(seeds[0].config), part))
     print_reports(reports, as_json)
     pictures = [path for report in reports for path in evaluation.draw_report(report)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp.cli.options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET
+from cifarmlp.cli.options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET, complete_config
 from cifarmlp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class SearchOptions:
 
 
 @click.command()
-@click.argument("config", required=False)
+@click.argument("config", required=False, shell_complete=complete_config)
 @click.option("--coarse", is_flag=True, help="The first, wide stage only.")
 @click.option("--fine", is_flag=True, help="The second stage only, around the best trials of a coarse one.")
 @click.option(
@@ -101,6 +101,9 @@ def search(
     cores = parallel.size(cluster) if cluster else parallel.cores()
     jobs = cores if cluster else jobs or cores
     state = continue_search(options) if options.resume else new_search(options, cores)
+    section = state.config.search
+    if section and section.fine is None and not (options.coarse or quiet):
+        click.echo(f"{state.config.name} has no search.fine: the coarse stage only", err=True)
     if dry_run:
         print_plan(state, jobs)
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES
+from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES, complete_study
 from cifarmlp.errors import CifarmlpError, ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[STUDY...]")
+@click.argument("names", nargs=-1, metavar="[STUDY...]", shell_complete=complete_study)
 @click.option("--only", multiple=True, metavar="SECTION", help="Only sections with this in their titles.")
 @click.option(
     "--repeats", type=click.IntRange(1, 10_000), help="Seeds of every experiment. [default: the study's]"

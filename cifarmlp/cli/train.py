@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp.cli.options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET, THREADS
+from cifarmlp.cli.options import (
+    ANY_PATH,
+    DATA_DIR,
+    INTERRUPTED,
+    JSON,
+    OUT,
+    QUIET,
+    SET,
+    THREADS,
+    complete_config,
+)
 from cifarmlp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("configs", nargs=-1, metavar="CONFIG...")
+@click.argument("configs", nargs=-1, metavar="CONFIG...", shell_complete=complete_config)
 @SET
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Instead of the config's seed.")
 @click.option("--repeats", type=click.IntRange(1, 10_000), help="Train so many seeds: mean and std.")
@@ -42,46 +52,77 @@ def train(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Train the network of each CONFIG: a file, or a shipped config by name.
+    """Train the network of each CONFIG: a file, a shipped config by name, or a run's folder.
 
     Each training leaves a run folder with its curves, accuracies and model. Several configs with --repeats
     are compared with the first, seed by seed. With --resume, CONFIG may be left out.
     """
-    from cifarmlp.cli.screen.train import TrainingProgress, print_difference, print_outcomes
+    from cifarmlp.cli.screen.train import (
+        TrainingProgress,
+        outcomes_as_json,
+        print_difference,
+        print_json,
+        print_outcomes,
+    )
     from cifarmlp.parallel.signals import watch_signals
     from cifarmlp.runs.comparison import compare_pairs
+    from cifarmlp.runs.folder import find_run
     from cifarmlp.training.seeds import repeats_to_resume, train_seeds
 
+    resume = find_run(resume) if resume else None
     todo = _load_configs(configs, overrides, seed, resume)
     earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
     stop = watch_signals()
     first: tuple[Path, list[Outcome]] | None = None
     checksum = ""
+    documents: list[dict[str, Any]] = []
     for training, dataset in _prepare(todo, earlier, repeats or 1, out, data_dir):
         progress = TrainingProgress(training.config.name, quiet)
         outcomes = train_seeds(
             training, dataset, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
         )
-        print_outcomes(training, outcomes, as_json)
+        documents.append(outcomes_as_json(training.folder, outcomes))
+        if not as_json:
+            print_outcomes(training, outcomes)
         if stop():
-            sys.exit(INTERRUPTED + stop())
+            break
         if first and len(outcomes) > 1 and dataset.checksum == checksum:
-            print_difference(compare_pairs(*first, training.folder, outcomes), as_json)
+            documents.append(compare_pairs(*first, training.folder, outcomes))
+            if not as_json:
+                print_difference(documents[-1])
         first, checksum = first or (training.folder, outcomes), checksum or dataset.checksum
+    if as_json:
+        print_json(documents if len(configs) > 1 else documents[0])
+    if stop():
+        sys.exit(INTERRUPTED + stop())
 
 
 def _load_configs(
     names: Sequence[str], overrides: Sequence[str], seed: int | None, resume: Path | None
 ) -> "list[Config]":
     """Return the configs that were named. Raises ConfigError if the options do not go together."""
-    from cifarmlp.config import find_config, load_config
+    from cifarmlp.config import load_config
 
     if not names and resume is None:
         raise ConfigError("which CONFIG? A file, or a shipped one: cifarmlp train quickstart")
     if resume and (len(names) > 1 or (not names and (overrides or seed is not None))):
         raise ConfigError("--resume goes on with one training: give its one CONFIG, with its --set, or none")
     changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
-    return [load_config(find_config(name), changes) for name in names]
+    return [load_config(_find(name), changes) for name in names]
+
+
+def _find(name: str) -> Path:
+    """Return the path of a config, also of that in a run's folder. Raises ConfigError if it is a study."""
+    from cifarmlp.config import find_config
+    from cifarmlp.config.files import shipped_studies
+    from cifarmlp.runs.folder import find_run, folder_kind
+
+    folder = find_run(Path(name))
+    if folder_kind(folder) == "run":
+        return folder / "config.yaml"
+    if name in shipped_studies() and not folder.exists():
+        raise ConfigError(f"{name}: a study; run it: cifarmlp study {name}")
+    return find_config(name)
 
 
 def _prepare(

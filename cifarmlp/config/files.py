@@ -38,6 +38,8 @@ def find_study(name: str) -> Path:
     if wanted in shipped and not _is(Path(name), "is_file"):
         return shipped[wanted]
     if not _is(Path(name), "exists"):
+        if wanted in shipped_configs():
+            raise ConfigError(f"{name}: a config, no study; train it: cifarmlp train {name}")
         hint = _did_you_mean(wanted, dict(zip(shipped, shipped, strict=True)))
         message = f"no such file or shipped study{hint}; `cifarmlp study` lists the shipped ones"
         raise ConfigError(f"{escape(shorten(name))}: {message}")

@@ -189,6 +189,12 @@ def unique_names(folders: Sequence[Path]) -> list[str]:
     return [path if paths.count(path) == 1 else f"{path} ({i})" for i, path in enumerate(paths, 1)]
 
 
+def find_run(name: Path) -> Path:
+    """Return a run's folder: `name` itself or, where that is no path, the run of this name in runs/."""
+    inside = Path("runs") / name
+    return inside if len(name.parts) == 1 and not name.exists() and inside.is_dir() else name
+
+
 def load_run(folder: Path) -> Run:
     """Load a training or a repeated one; of the path of a snapshot, the training with it as the model.
 

@@ -21,8 +21,13 @@ MOST = 2  # threads that products as narrow as a report's network were measured 
 SHARED = 0.85  # share of the processors' time below which another process must have had the rest
 
 
+VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "OMP_NUM_THREADS")
+
+
 class BlasThreads:
     """A number of BLAS threads: `fixed`, or adapted between epochs to the load of the machine.
+
+    The environment may allow fewer, as by OPENBLAS_NUM_THREADS=1.
 
     It is adapted only if one thread and several give the same bits in all products of this network.
     """
@@ -30,7 +35,7 @@ class BlasThreads:
     def __init__(self, fixed: int | None, sizes: Sequence[int], batch: int, chunk: int) -> None:
         """sizes: [in, hidden..., out]; batch, chunk: images a step and at a time in an evaluation."""
         self.controller = ThreadpoolController()
-        self.most = fixed or min(MOST, cores())
+        self.most = fixed or min(MOST, cores(), _allowed())
         self.same_bits = self._same_bits(sizes, batch, chunk)
         self.adapts = fixed is None and self.most > 1 and self.same_bits
         self._use(self.most if fixed or self.adapts else 1)
@@ -71,6 +76,12 @@ class BlasThreads:
             with self.controller.limit(limits=count):
                 results.append(product())
         return bool(np.array_equal(results[0], results[1]))
+
+
+def _allowed() -> int:
+    """Return the most threads that the environment's variables allow; those not set allow all."""
+    numbers = [int(text) for name in VARIABLES if (text := os.environ.get(name, "")).isdecimal()]
+    return max(1, min(numbers, default=MOST))
 
 
 def _are_cores_idle() -> bool:

@@ -10,7 +10,7 @@ import click
 from cifarmlp.cli.screen.runs import print_table
 from cifarmlp.files import nan_to_null
 from cifarmlp.stats import format_mean_std
-from cifarmlp.text import escape
+from cifarmlp.text import counted, escape
 
 if TYPE_CHECKING:  # they import matplotlib and scipy
     from cifarmlp.runs.ensemble import Ensemble
@@ -39,7 +39,7 @@ def _print_report(report: "Report") -> None:
     numbers = [format_mean_std(each) for each in metrics.values()]
     print_table(["", *(NAMES.get(name, name) for name in metrics)], [[report.part, *numbers]])
     images, n = len(report.evaluations[0].images), len(report.evaluations)
-    click.echo(f"\n{images} images" + (f", n = {n} seeds, mean ± std" if n > 1 else ""))
+    click.echo(f"\n{counted(images, 'image')}" + (f", n = {n} seeds, mean ± std" if n > 1 else ""))
     for each in report.evaluations:
         if not each.is_finite:
             click.echo(f"seed {each.seed.config.seed}: diverged; what its network says is not finite")
@@ -92,7 +92,9 @@ def print_ensemble(ensemble: "Ensemble", as_json: bool) -> None:
     numbers[f"ensemble of {len(ensemble.members)}"] = metrics
     rows = [[escape(name), *(f"{each[q]:.4f}" for q in metrics)] for name, each in numbers.items()]
     print_table([ensemble.part, *(NAMES.get(name, name) for name in metrics)], rows)
-    click.echo(f"\n{len(ensemble.members[0].images)} images; the ensemble has the mean of the probabilities")
+    click.echo(
+        f"\n{counted(len(ensemble.members[0].images), 'image')}; the ensemble has the mean of the probabilities"
+    )
 
 
 def _ensemble_as_json(ensemble: "Ensemble", metrics: Mapping[str, float]) -> dict[str, Any]:

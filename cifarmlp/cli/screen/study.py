@@ -28,7 +28,7 @@ from cifarmlp.study.plan import (
     trainings_left,
 )
 from cifarmlp.study.run import StudyEvents
-from cifarmlp.text import duration, escape
+from cifarmlp.text import counted, duration, escape
 from cifarmlp.training.cost import steps_of
 from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.seeds import SeedTask
@@ -92,7 +92,7 @@ def print_plan(
     click.echo(f"  trainings: {len(tasks)} of {total} are left, {steps:,} steps, {_about(first)}")
     if plan.searches:
         click.echo(f"  searches:  {len(searches)} of {len(plan.searches)} are left, {_about(then)}")
-    click.echo(f"  in all:    {_about(first + then)}, {jobs} trainings at a time")
+    click.echo(f"  in all:    {_about(first + then)}, {counted(jobs, 'training')} at a time")
 
 
 def _places_to_copy_to(plan: StudyPlan, out: Path, data_dir: Path | None, strict: bool) -> set[Path]:

@@ -66,11 +66,8 @@ class TrainingProgress:
             self.bar.close()
 
 
-def print_outcomes(training: Repeats, outcomes: Sequence[Outcome], as_json: bool) -> None:
+def print_outcomes(training: Repeats, outcomes: Sequence[Outcome]) -> None:
     """Print the results of a config over its seeds: a table, where the files are, and the next command."""
-    if as_json:
-        click.echo(json.dumps(_as_json(training.folder, outcomes), indent=2))
-        return
     several = training.seeds > 1
     shown = _ended(outcomes) if several else outcomes
     click.echo(_table(training.config, shown) if shown else "no seed has ended yet")
@@ -81,7 +78,13 @@ def print_outcomes(training: Repeats, outcomes: Sequence[Outcome], as_json: bool
     click.echo(f"\n{_files(training, outcomes)}\nnext:    {_next(training, outcomes)}")
 
 
-def _as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def print_json(document: Any) -> None:
+    """Print results as one JSON document."""
+    click.echo(json.dumps(nan_to_null(document), indent=2))
+
+
+def outcomes_as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the results of a config over its seeds, and their means."""
     results = [nan_to_null(outcome.as_dict()) for outcome in outcomes]
     summary = nan_to_null(summarise(_ended(outcomes))) if len(outcomes) > 1 else None
     return {"run": str(folder), "results": results, "summary": summary}
@@ -142,11 +145,8 @@ def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
     return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
 
 
-def print_difference(difference: Mapping[str, Any], as_json: bool) -> None:
+def print_difference(difference: Mapping[str, Any]) -> None:
     """Print the difference of two configs' accuracies over the same seeds."""
-    if as_json:
-        click.echo(json.dumps(nan_to_null(difference), indent=2))
-        return
     rows = [
         [part, f"{d['mean']:+.4f}", f"{d['low']:+.4f} to {d['high']:+.4f}", d["n"]]
         for part, d in difference["accuracy"].items()

@@ -1,0 +1,123 @@
+"""Commands that do what the hand expects: completion, runs by their names, other commands that are meant."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import tiny
+from helpers.command import cifarmlp
+
+SHORT = ("--set", "training.steps=2", "--set", "training.evaluate_images=50", "--quiet")
+
+
+def complete(words: str, incomplete: str) -> list[str]:
+    """Return what a bash proposes for the last word."""
+    environment = {
+        "_CIFARMLP_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"{words} {incomplete}",
+        "COMP_CWORD": str(len(words.split())),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "cifarmlp"], env={**os.environ, **environment}, capture_output=True, text=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "proposed"),
+    [
+        ("cifarmlp", "gra", "gradcheck"),
+        ("cifarmlp train", "--rep", "--repeats"),
+        ("cifarmlp train", "report-2/figure-3", "report-2/figure-3"),
+        ("cifarmlp search", "report-2/sea", "report-2/search"),
+        ("cifarmlp study", "rep", "report-1"),
+        ("cifarmlp data", "ve", "verify"),
+    ],
+)
+def test_words_are_completed(words: str, incomplete: str, proposed: str) -> None:
+    assert proposed in complete(words, incomplete)
+
+
+def test_the_script_for_a_shell_is_printed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cifarmlp"], env={**os.environ, "_CIFARMLP_COMPLETE": "zsh_source"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "#compdef cifarmlp" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two runs in runs/."""
+    folder = tmp_path_factory.mktemp("place")
+    for name in ("one", "two"):
+        tiny.trained(folder / "runs", name, "training.steps=20")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "words", [("compare", "one-001", "two-001"), ("report", "one-001"), ("train", "--resume", "one-001")]
+)
+def test_a_run_is_known_by_its_name(
+    words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
+    assert cifarmlp(*words, cwd=place).code == 0
+
+
+def test_a_path_comes_before_a_name(place: Path) -> None:
+    (place / "two-001").mkdir()
+    done = cifarmlp("report", "two-001", cwd=place)
+    (place / "two-001").rmdir()
+    assert done.code != 0
+    assert "no config.yaml" in done.err
+
+
+@pytest.mark.parametrize("name", ["one-001", "runs/one-001"])
+def test_a_runs_folder_stands_for_its_config(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
+    assert cifarmlp("train", name, *SHORT, "--out", "again", cwd=place).code == 0
+    assert "steps: 2" in next((place / "again").glob("one-*")).joinpath("config.yaml").read_text()
+
+
+def test_several_configs_print_one_document(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
+    done = cifarmlp(
+        "train", "one-001", "two-001", *SHORT, "--repeats", "2", "--json", "--out", "b", cwd=place
+    )
+    first, second, difference = json.loads(done.out)
+    assert (Path(first["run"]).name, Path(second["run"]).name) == ("one-001", "two-001")
+    assert difference["minus"] == first["run"] or "minus" in difference
+    alone = cifarmlp("train", "one-001", *SHORT, "--json", "--out", "b", cwd=place)
+    assert json.loads(alone.out)["run"].endswith("one-002")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "report-1"), "report-1: a study; run it: cifarmlp study report-1"),
+        (("study", "report-2/figure-3"), "report-2/figure-3: a config, no study; train it: cifarmlp train"),
+    ],
+)
+def test_the_command_that_is_meant_is_said(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    done = cifarmlp(*words, cwd=tmp_path)
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_a_search_without_a_fine_stage_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coarse = "search={coarse: {trials: 2, space: {training.lambda: {values: [0.1, 0.2]}}}}"
+    words = ("search", "quickstart", "--set", coarse, "--dry-run")
+    assert "quickstart has no search.fine: the coarse stage only" in cifarmlp(*words, cwd=tmp_path).err
+    assert "no search.fine" not in cifarmlp(*words, "--coarse", cwd=tmp_path).err
+
+
+def test_one_thing_is_no_plural(tmp_path: Path) -> None:
+    done = cifarmlp(
+        "study", "report-1", "--dry-run", "--jobs", "1", "--set", "data.source=synthetic", cwd=tmp_path
+    )
+    assert "1 training at a time" in done.out
