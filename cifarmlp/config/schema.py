@@ -55,6 +55,17 @@ class Config(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _mixes_labels_only_for_a_loss_that_can(self) -> Config:
+        augment = self.data.augment
+        if augment and augment.mixup and self.training.loss.kind == "hinge":
+            words = (
+                "data.augment.mixup mixes labels, which training.loss: hinge has no loss of: "
+                "remove mixup, or take cross_entropy or binary_cross_entropy"
+            )
+            raise conflict(words, "data.augment.mixup", "training.loss")
+        return self
+
+    @model_validator(mode="after")
     def _can_be_ranked(self) -> Config:
         if self.search and not self.data.validation_images:
             words = (
@@ -79,7 +90,7 @@ class Config(StrictModel):
 
     @model_validator(mode="after")
     def _a_search_has_one_judge(self) -> Config:
-        is_drawn = getattr(self.data, "validation_from", None) in ("random", "stratified")  # from the seed
+        is_drawn = self.data.validation_from in ("random", "stratified")  # from the seed
         if self.search and is_drawn and "seed" in self.search.coarse.space:
             words = "seed cannot be searched where data.validation_from draws each seed's validation images"
             fields = ("search.coarse.space.seed", "data.validation_from")

@@ -23,6 +23,7 @@ from cifarmlp.runs.evaluation import Evaluation, choose_seeds, evaluate_seed, ma
 from cifarmlp.runs.folder import Seed
 from cifarmlp.text import escape
 from cifarmlp.training.environment import read_environment
+from cifarmlp.training.outcome import MODEL
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ def evaluate_ensemble(
 ) -> Ensemble:
     """Evaluate the models of runs, of all their seeds or one, on a part of the data, and as an ensemble.
 
-    load: returns the images of a config. Diverged members are left out, with a warning. Raises ConfigError if
-    fewer than two are left, a run is given twice or they are not of the same images; else as `evaluate`.
+    A training with snapshots is an ensemble of these; a snapshot's path is that one alone. load: returns the
+    images of a config. Diverged members are left out, with a warning. Raises ConfigError if fewer than two
+    are left, a model is given twice or they are not of the same images; else as `evaluate`.
     """
-    seeds = [each for path in paths for each in choose_seeds(path, seed)[1]]
+    seeds = [model for path in paths for each in choose_seeds(path, seed)[1] for model in _models_of(each)]
     _check_members(seeds)
     datasets = {each.config.data.source: each.config for each in seeds}
     loaded = {source: load(config) for source, config in datasets.items()}
@@ -69,7 +71,7 @@ def evaluate_ensemble(
     for member in members:
         _check_same_images(members[0], member, part)
         if not member.is_finite:
-            message = f"{escape(str(member.seed.folder))}: diverged; left out of the ensemble"
+            message = f"{escape(str(model_path(member.seed)))}: diverged; left out of the ensemble"
             warnings.warn(message, CifarmlpWarning, stacklevel=2)
     finite = tuple(member for member in members if member.is_finite)
     if len(finite) < 2:
@@ -77,11 +79,20 @@ def evaluate_ensemble(
     return Ensemble(part, loaded[finite[0].seed.config.data.source].names, finite)
 
 
+def _models_of(seed: Seed) -> tuple[Seed, ...]:
+    return (seed.model_file == MODEL and seed.snapshots()) or (seed,)
+
+
+def model_path(seed: Seed) -> Path:
+    """Return the path by which a model is named: a training's folder, or a snapshot's file."""
+    return seed.folder if seed.model_file == MODEL else seed.folder / seed.model_file
+
+
 def _check_members(seeds: Sequence[Seed]) -> None:
-    places = [seed.folder.resolve() for seed in seeds]
+    places = [(seed.folder.resolve(), seed.model_file) for seed in seeds]
     twice = next((seed for seed, place in zip(seeds, places, strict=True) if places.count(place) > 1), None)
     if twice:
-        raise ConfigError(f"{escape(str(twice.folder))}: given twice; once is enough")
+        raise ConfigError(f"{escape(str(model_path(twice)))}: given twice; once is enough")
     environments = {seed.folder: read_environment(seed.folder) for seed in seeds}
     images = {folder: found.data.sha256 for folder, found in environments.items() if found}
     other = next((folder for folder in images if images[folder] != next(iter(images.values()))), None)

@@ -100,8 +100,8 @@ class TestFile(MetricsFile):
     """Metrics of the test images, with macro F1 and, by class, precision and recall: not of version 0.1."""
 
     f1: Share | None = None
-    precision: Annotated[list[Share], FailFast()] | None = None
-    recall: Annotated[list[Share], FailFast()] | None = None
+    precision: Annotated[list[Share] | None, Field(max_length=10)] = None
+    recall: Annotated[list[Share] | None, Field(max_length=10)] = None
 
 
 class LayerFile(BaseModel):

@@ -208,6 +208,10 @@ training:
             "1:18: training.loss is 'mse'; it must be cross_entropy, hinge, binary_cross_entropy or a",
         ),
         (
+            "data: {augment: {mixup: 0.2}}\ntraining: {loss: hinge}",
+            "1:26: data.augment.mixup mixes labels, which training.loss: hinge has no loss of: remove mixup",
+        ),
+        (
             "training: {loss: {kind: hinge, label_smoothing: 0.1}}",
             "1:32: training.loss.label_smoothing does not go with kind: hinge",
         ),

@@ -10,6 +10,7 @@ import pytest
 from helpers import tiny
 from helpers.run_folders import cifarmlp, result
 
+from cifarmlp.errors import ConfigError
 from cifarmlp.runs.ensemble import Ensemble, evaluate_ensemble
 from cifarmlp.runs.folder import load_run
 
@@ -55,6 +56,19 @@ def test_one_seed_of_each_and_another_part(trained: Path) -> None:
     found = ensemble(trained / "plain-001", trained / "normal-001", part="validation", seed=2)
     assert [member.seed.config.seed for member in found.members] == [2, 2]
     assert len(found.members[0].images) == 100
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_training_with_snapshots_is_an_ensemble_of_them(tmp_path: Path) -> None:
+    folder = tiny.trained(tmp_path, "snap", "training.snapshots=true")
+    first, last = sorted(folder.glob("snapshot-*.npz"), key=lambda path: int(path.stem.split("-")[1]))
+    found = ensemble(folder)
+    assert [member.seed.model_file for member in found.members] == [first.name, last.name]
+    together = ensemble(first, last)
+    np.testing.assert_array_equal(found.probabilities(), together.probabilities())
+    assert not np.array_equal(*(member.probabilities for member in found.members))
+    with pytest.raises(ConfigError, match=f"{first.name}: given twice"):
+        ensemble(folder, first)
 
 
 def other_checksum(folder: Path) -> None:

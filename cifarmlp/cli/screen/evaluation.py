@@ -84,25 +84,28 @@ def _report_as_json(report: "Report") -> dict[str, Any]:
 
 def print_ensemble(ensemble: "Ensemble", as_json: bool) -> None:
     """Print loss, accuracy and macro F1 of each member and of the mean of their probabilities."""
+    from cifarmlp.runs.ensemble import model_path
+
     metrics = ensemble.metrics()
     if as_json:
         click.echo(json.dumps(nan_to_null(_ensemble_as_json(ensemble, metrics)), indent=2))
         return
-    numbers = {str(member.seed.folder): member.metrics for member in ensemble.members}
+    numbers = {str(model_path(member.seed)): member.metrics for member in ensemble.members}
     numbers[f"ensemble of {len(ensemble.members)}"] = metrics
     rows = [[escape(name), *(f"{each[q]:.4f}" for q in metrics)] for name, each in numbers.items()]
     print_table([ensemble.part, *(NAMES.get(name, name) for name in metrics)], rows)
-    click.echo(
-        f"\n{counted(len(ensemble.members[0].images), 'image')}; the ensemble has the mean of the probabilities"
-    )
+    images = counted(len(ensemble.members[0].images), "image")
+    click.echo(f"\n{images}; the ensemble has the mean of the probabilities")
 
 
 def _ensemble_as_json(ensemble: "Ensemble", metrics: Mapping[str, float]) -> dict[str, Any]:
+    from cifarmlp.runs.ensemble import model_path
+
     return {
         "part": ensemble.part,
         "images": len(ensemble.members[0].images),
         "members": [
-            {"run": str(each.seed.folder), "seed": each.seed.config.seed, **each.metrics}
+            {"run": str(model_path(each.seed)), "seed": each.seed.config.seed, **each.metrics}
             for each in ensemble.members
         ],
         "ensemble": {**metrics, "confusion": ensemble.confusion().tolist()},
