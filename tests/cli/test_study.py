@@ -427,8 +427,9 @@ def test_without_images(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_name_the_shipped_studies_are_listed(tmp_path: Path) -> None:
     done = ends("study", cwd=tmp_path)
-    assert [line.split()[0] for line in done.out.splitlines() if line] == ["report-1", "report-2", "next:"]
-    assert done.out.splitlines()[-1].endswith("cifarmlp study report-1 report-2 --dry-run")
+    names = ["dd2424-1", "dd2424-2", "dd2424-3", "report-1", "report-2", "smai-4", "next:"]
+    assert [line.split()[0] for line in done.out.splitlines() if line] == names
+    assert done.out.splitlines()[-1].endswith("cifarmlp study dd2424-1 --dry-run")
 
 
 @pytest.mark.parametrize("name", ["nowhere.yaml", "report-3", ".", "base.yaml"])

@@ -37,7 +37,7 @@ def test_to_a_run_on_other_images_no_difference_is_taken(place: Path, tmp_path: 
     runs = [Path(shutil.copytree(place / name, tmp_path / name)) for name in ("plain-001", "bare-001")]
     change_images(runs[1])
     page = build_page(runs, tmp_path)
-    assert "bare-001: other images than plain-001, so no differences to it." in words(page)
+    assert "bare-001: other images than plain-001, so no differences to it." in words(page, "note")
     assert "have a seed in common" not in words(page)
     assert not any(
         block.name == "comparison-differences" for block in blocks(page) if isinstance(block, Table)
@@ -49,5 +49,5 @@ def test_another_numpy_is_told(place: Path, tmp_path: Path) -> None:
     runs = [Path(shutil.copytree(place / name, tmp_path / name)) for name in ("plain-001", "bare-001")]
     change_numpy(runs[0])
     page = build_page(runs, tmp_path)
-    assert "bare-001 and plain-001: other numerics (numpy was 1.0, is " in words(page)
+    assert "bare-001 and plain-001: other numerics (numpy was 1.0, is " in words(page, "note")
     assert table(page, "comparison-differences").rows

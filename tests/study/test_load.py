@@ -60,8 +60,10 @@ def shipped() -> dict[str, LoadedStudy]:
     return {name: load_study(path) for name, path in shipped_studies().items()}
 
 
-def test_the_shipped_studies_are_the_two_reports(shipped: dict[str, LoadedStudy]) -> None:
-    assert list(shipped) == ["report-1", "report-2"]
+def test_the_shipped_studies_are_two_reports_and_four_assignments(
+    shipped: dict[str, LoadedStudy],
+) -> None:
+    assert list(shipped) == ["dd2424-1", "dd2424-2", "dd2424-3", "report-1", "report-2", "smai-4"]
     assert [load_study(find_study(name)).study for name in shipped] == [s.study for s in shipped.values()]
 
 
@@ -72,6 +74,11 @@ def test_the_shipped_studies_are_the_two_reports(shipped: dict[str, LoadedStudy]
                       "differences": 10, "searches": 1, "trials": 0, "best": 1, "comparisons": 6}),
         ("report-2", {"sections": 5, "experiments": 18, "accuracies": 51, "stds": 3, "checks": 3,
                       "differences": 30, "searches": 1, "trials": 12, "best": 1, "comparisons": 11}),
+        ("dd2424-1", {"sections": 3, "experiments": 10, "accuracies": 23, "comparisons": 7}),
+        ("dd2424-2", {"sections": 4, "experiments": 14, "accuracies": 28, "comparisons": 10}),
+        ("dd2424-3", {"sections": 2, "experiments": 8, "accuracies": 20, "comparisons": 7}),
+        ("smai-4", {"sections": 1, "experiments": 4, "accuracies": 8, "losses": 6, "f1": 3,
+                    "comparisons": 4}),
     ],
 )  # fmt: skip
 def test_every_number_of_the_reports_is_there(
@@ -85,6 +92,8 @@ def test_every_number_of_the_reports_is_there(
         sections=len(sections),
         experiments=len(experiments),
         accuracies=sum(number is not None for e in experiments for number in e.reported.accuracy),
+        losses=sum(number is not None for e in experiments for number in e.reported.loss),
+        f1=sum(e.reported.f1 is not None for e in experiments),
         stds=sum(number is not None for e in experiments for number in e.reported.std),
         statuses=sum(e.reported.status is not None for e in experiments),
         checks=len(checks),
@@ -98,7 +107,8 @@ def test_every_number_of_the_reports_is_there(
 
 
 def test_some_numbers_of_the_reports(shipped: dict[str, LoadedStudy]) -> None:
-    one, two = ({e.name: e for s in x.study.sections for e in s.experiments} for x in shipped.values())
+    reports = (shipped[name].study.sections for name in ("report-1", "report-2"))
+    one, two = ({e.name: e for s in sections for e in s.experiments} for sections in reports)
     assert one["figure 1: batch norm"].reported.accuracy == (0.6306, 0.4224, 0.4263)
     assert one["figure 8: no batch norm, eta 1"].reported.status == "diverged"
     best = two["best model: 3 layers"]
@@ -108,7 +118,7 @@ def test_some_numbers_of_the_reports(shipped: dict[str, LoadedStudy]) -> None:
 
 
 def test_the_configs_of_the_shipped_studies(shipped: dict[str, LoadedStudy]) -> None:
-    one, two = shipped.values()
+    one, two = shipped["report-1"], shipped["report-2"]
     assert one.experiments["figure 7: batch norm, eta 1"].training.schedule.eta == 1  # type: ignore[union-attr]
     assert two.experiments["best lambda: 9 layers"].network.hidden == (50, 30, 20, 20, 10, 10, 10, 10)
     assert two.experiments["best lambda: 9 layers"].training.lam == pytest.approx(0.0035476760480130176)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from helpers import tiny
-from helpers.origins import change_numpy
+from helpers.origins import change_images, change_numpy
 
 from cifarmlp.errors import CifarmlpWarning, ConfigError, DataError, RunFolderError
+from cifarmlp.render.document import Text, Verdict
+from cifarmlp.report.study import study_page
 from cifarmlp.study.folder import load_study_folder, read_record
+from cifarmlp.study.judge import judge_conclusions
 from cifarmlp.study.load import LoadedStudy
 from cifarmlp.study.plan import plan_study
 from cifarmlp.study.run import run_study
@@ -121,3 +124,12 @@ def test_a_copy_made_with_another_numpy_is_told_or_where_strict_trained(
     assert read_record(copy).copied == 3
     trained, _ = run_study(plan_study(loaded, tmp_path / "strict"), tmp_path / "strict", strict=True)
     assert read_record(trained).copied == 0
+
+
+def test_a_page_of_runs_on_different_images_says_so_and_draws_no_conclusion_from_them(folder: Path) -> None:
+    change_images(folder / "c")
+    state = load_study_folder(folder)
+    (conclusion,) = judge_conclusions(state, state.study.sections[1])
+    assert conclusion.verdict == Verdict("trained on different images: no difference is taken", "open")
+    told = [block.words for block in study_page([state], folder).summary if isinstance(block, Text)]
+    assert any("its runs were trained on different images" in words for words in told)
