@@ -209,7 +209,7 @@ training:
         ),
         (
             "data: {augment: {mixup: 0.2}}\ntraining: {loss: hinge}",
-            "1:26: data.augment.mixup mixes labels, which training.loss: hinge has no loss of: remove mixup",
+            "1:25: data.augment.mixup mixes labels, which training.loss: hinge has no loss of: remove mixup",
         ),
         (
             "training: {loss: {kind: hinge, label_smoothing: 0.1}}",
