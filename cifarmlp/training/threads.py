@@ -81,7 +81,7 @@ class BlasThreads:
 def _allowed() -> int:
     """Return the most threads that the environment's variables allow; those not set allow all."""
     numbers = [int(text) for name in VARIABLES if (text := os.environ.get(name, "")).isdecimal()]
-    return max(1, min(numbers, default=MOST))
+    return min((number for number in numbers if number > 0), default=MOST)
 
 
 def _are_cores_idle() -> bool:

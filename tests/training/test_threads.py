@@ -20,6 +20,8 @@ def restored():
 
 @pytest.fixture
 def two_cores(monkeypatch):
+    for name in threads_.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(threads_, "cores", lambda: 2)
     monkeypatch.setattr(threads_.BlasThreads, "_agrees", lambda self, product: True)
     return monkeypatch
@@ -82,3 +84,14 @@ def test_bits_are_compared_in_earnest(monkeypatch):
     a, b = np.ones((4, 3), np.float32), np.ones((3, 2), np.float32)
     assert threads._agrees(lambda: a @ b)
     assert not threads._agrees(lambda: a @ b * np.float32("nan"))  # nan equals nothing
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "most"),
+    [("OPENBLAS_NUM_THREADS", "1", 1), ("OMP_NUM_THREADS", "1", 1), ("OMP_NUM_THREADS", "64", 2),
+     ("OMP_NUM_THREADS", "2,2", 2), ("MKL_NUM_THREADS", "0", 2), ("OPENBLAS_NUM_THREADS", "", 2)],
+)  # fmt: skip
+def test_the_environment_may_allow_fewer_threads(two_cores, variable, value, most):
+    two_cores.setenv(variable, value)
+    assert threads_.BlasThreads(None, SIZES, 100, 500).count == most
+    assert threads_.BlasThreads(2, SIZES, 100, 500).count == 2
