@@ -259,8 +259,8 @@ def run_study(
         study = cifarmlp.run_study("report-1", repeats=2)
         cifarmlp.write_report([study], study.folder / "report.html")
     """
-    from cifarmlp import parallel
     from cifarmlp.config.files import find_study
+    from cifarmlp.parallel import cores
     from cifarmlp.study import run as studying
     from cifarmlp.study.folder import load_study_folder
     from cifarmlp.study.load import load_study
@@ -268,8 +268,7 @@ def run_study(
 
     loaded = load_study(find_study(str(study)), changes)
     plan = plan_study(loaded, Path(out), only=only, repeats=repeats, trials=trials)
-    jobs = jobs or parallel.cores()
-    folder, lost = studying.run_study(plan, Path(out), _path(data_dir), jobs=jobs, strict=strict)
+    folder, lost = studying.run_study(plan, Path(out), _path(data_dir), jobs=jobs or cores(), strict=strict)
     if lost:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         raise CifarmlpError(f"not trained after two tries: {reasons}")

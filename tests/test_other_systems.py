@@ -111,7 +111,7 @@ def test_a_file_that_another_program_reads_is_replaced_later_or_the_refusal_is_t
         replace(source, target)
 
     monkeypatch.setattr("os.replace", replace_later)
-    monkeypatch.setattr(files, "WAITS", (0, 0, 0))
+    monkeypatch.setattr(files.writing, "WAITS", (0, 0, 0))
     if comes_through:
         files.write_text(tmp_path / "a.txt", "new")
     else:

@@ -7,9 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cifarmlp.files import own_settings
+
 Values = NDArray[np.floating[Any]]
 
 
+@own_settings()
 def draw_range_test(
     eta: Values,
     accuracy: tuple[Values, Values],

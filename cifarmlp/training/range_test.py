@@ -9,7 +9,7 @@ before its update; in the first epoch that is on images that the network has not
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from cifarmlp.training.build import build_training, split_images, steps_per_epoc
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.loop import CHUNK
 from cifarmlp.training.threads import BlasThreads
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EPOCHS = 2  # that a test takes by default
 BEGINS = 0.1  # share of the rise in accuracy from which on the network is said to learn
@@ -131,16 +134,22 @@ def _write(test: RangeTest) -> None:
     ]
     files.write_rows(test.folder / "range-test.csv", rows)
     files.write_json(test.folder / "range-test.json", as_dict(test))
+    picture = test.folder / "range-test.png"
     if rows:
-        figure = draw_range_test(
-            curve.eta,
-            (curve.accuracy, curve.smooth_accuracy),
-            (curve.loss, curve.smooth_loss),
-            (test.suggestion.eta_min, test.suggestion.eta_max) if test.suggestion else None,
-            test.tested.linear,
-            f"{test.config.name}, seed {test.config.seed}: learning-rate range test",
-        )
-        files.write_png(test.folder / "range-test.png", figure)
+        with files.forgive(picture, f"cifarmlp range-test {test.config.name}"):
+            files.write_png(picture, _figure(test))
+
+
+def _figure(test: RangeTest) -> "Figure":
+    curve = test.curve
+    return draw_range_test(
+        curve.eta,
+        (curve.accuracy, curve.smooth_accuracy),
+        (curve.loss, curve.smooth_loss),
+        (test.suggestion.eta_min, test.suggestion.eta_max) if test.suggestion else None,
+        test.tested.linear,
+        f"{test.config.name}, seed {test.config.seed}: learning-rate range test",
+    )
 
 
 def as_dict(test: RangeTest) -> dict[str, Any]:
