@@ -9,7 +9,7 @@ from typing import Any
 
 from cifarmlp import files
 from cifarmlp.config import BatchNormConfig, Config, dotted
-from cifarmlp.errors import ConfigError
+from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.render.curves import MeanCurve, draw_overlay
 from cifarmlp.runs.folder import Run, load_training, unique_names
 from cifarmlp.stats import mean_interval
@@ -166,10 +166,15 @@ def mean_curve(run: Run) -> MeanCurve:
 
 
 def refuse_other_picture(path: Path) -> None:
-    """Raise ConfigError if `path` is no PNG, or exists and is not an earlier comparison."""
+    """Raise ConfigError if `path` is no PNG, or exists and is not an earlier comparison.
+
+    Raises RunFolderError if its folder is missing.
+    """
     name = escape(str(path))
     if path.suffix.lower() != ".png":
         raise ConfigError(f"--figure {name}: the figure is a PNG; give a name that ends in .png")
+    if not path.parent.is_dir():
+        raise RunFolderError(f"--figure {name}: there is no such folder; make it, or give another name")
     if path.exists() and not _is_comparison(path):
         raise ConfigError(f"{name}: exists already and is no comparison; give another name with --figure")
 

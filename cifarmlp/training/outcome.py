@@ -208,7 +208,10 @@ def read_planned(folder: Path) -> int:
 
     Raises RunFolderError if that file is damaged.
     """
-    summary = files.read_json(folder / "summary.json", SummaryFile)
+    try:
+        summary = files.read_json(folder / "summary.json", SummaryFile)
+    except RunFolderError as error:
+        raise RunFolderError(f"{error}; train the config anew") from error
     return 1 if summary is None else summary.planned
 
 

@@ -303,10 +303,10 @@ def test_what_cannot_be_resumed_is_one_line(
     [
         ("config.yaml", "name: [", 4, "not the folder of a training"),
         ("config.yaml", "", 4, "not the folder of a training"),
-        ("summary.json", '{"n": 1', 4, "summary.json: damaged"),
-        ("summary.json", "{}", 4, "summary.json: damaged"),
-        ("summary.json", "[]", 4, "summary.json: damaged"),
-        ("summary.json", '{"planned": 0}', 4, "summary.json: damaged"),
+        ("summary.json", '{"n": 1', 4, "summary.json is damaged"),
+        ("summary.json", "{}", 4, "summary.json is damaged"),
+        ("summary.json", "[]", 4, "summary.json is damaged"),
+        ("summary.json", '{"planned": 0}', 4, "summary.json is damaged"),
         ("search.json", "{}", 2, f"cifarmlp search --resume {RUN}"),
     ],
 )

@@ -151,7 +151,7 @@ def test_an_entry_that_is_there_needs_neither_its_lock_nor_a_place_to_write(
 
     monkeypatch.setattr(cache, "FileLock", refused)
     monkeypatch.setattr(cache.os, "utime", refused)
-    monkeypatch.setattr("cifarmlp.files.tempfile.mkstemp", refused)
+    monkeypatch.setattr("cifarmlp.files.writing.os.open", refused)
     assert cache.load("some", refuse, describe).pixels[-1, 0] == 5
 
 

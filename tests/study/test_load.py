@@ -138,7 +138,7 @@ def test_gradcheck_takes_its_checks_from_the_shipped_studies() -> None:
     assert [len(check.reported or ()) for check in checks] == [4, 0, 6, 0, 8, 12]
     assert checks[5].reported is not None
     assert checks[5].reported["W1"] == 0.45953875826419116
-    assert [check.hidden for check in checks] == [(50,)] * 2 + [(50, 30)] * 2 + [(50, 50, 50)] * 2
+    assert [check.network.hidden for check in checks] == [(50,)] * 2 + [(50, 30)] * 2 + [(50, 50, 50)] * 2
 
 
 # What a study may say
@@ -222,7 +222,7 @@ def test_slugs_are_short_and_safe() -> None:
         ("base: quickstart", "base: quickstrat", "2:7: quickstrat: no such file or shipped config"),
         ("report-1/figure-1", "report-1/figure-99", "7:35: report-1/figure-99: no such file or shipped"),
         ("network.hidden: [60]", "network.hiden: [60]", "7:60: unknown key 'hiden' in network; did you mean"),
-        ("network.hidden: [60]", "network.hidden: 60", "7:76: network.hidden is 60; it must be a list of"),
+        ("network.hidden: [60]", "network.hidden: x", "7:76: network.hidden is 'x'; it must be a list of"),
         ("network.hidden: [60]", "extends: quickstart", "7:60: extends belongs in a file"),
         ("title: A small study", "title: ''", "1:8: title is ''; it must be at least 1 letter long"),
         ("title: A small study", "title: [1]", "1:8: title is [1]; it must be text"),

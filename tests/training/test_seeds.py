@@ -11,7 +11,6 @@ from helpers import tiny
 
 from cifarmlp.config import override_with, to_yaml
 from cifarmlp.errors import CifarmlpWarning, ConfigError, DataError, RunFolderError
-from cifarmlp.files import sha256
 from cifarmlp.training.outcome import read_ended
 from cifarmlp.training.seeds import Repeats, claim_repeats, repeats_to_resume, train_seeds
 
@@ -77,7 +76,7 @@ def test_a_summary_leaves_out_what_was_interrupted(folder: Path) -> None:
 @pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"n": 1', '{"planned": 0}'])
 def test_a_damaged_summary_is_refused(damaged: str, folder: Path) -> None:
     (folder / "summary.json").write_text(damaged)
-    with pytest.raises(RunFolderError, match=r"summary\.json: damaged; train the config anew"):
+    with pytest.raises(RunFolderError, match=r"summary\.json is damaged: .*; train the config anew"):
         repeats_to_resume(folder)
 
 
@@ -119,19 +118,6 @@ def test_a_config_yaml_that_was_changed_is_refused(result: str, tmp_path: Path) 
         repeats_to_resume(folder)
     (folder / "environment.json").write_text("[]")  # by which it is known
     assert repeats_to_resume(folder).config.training.lam == 0.25
-
-
-def test_a_run_of_a_version_with_fewer_keys_is_still_known_by_its_config(tmp_path: Path) -> None:
-    folder = tiny.trained(tmp_path, "n", "training.steps=4")
-    path, told = folder / "config.yaml", json.loads((folder / "environment.json").read_text())
-    fewer = "".join(line for line in path.read_text().splitlines(True) if "evaluate_every" not in line)
-    path.write_text(fewer)
-    digest = sha256(fewer.replace("name: n\n", "name: any\n").encode())
-    (folder / "environment.json").write_text(json.dumps({**told, "config": digest}))
-    assert repeats_to_resume(folder).config.training.steps == 4
-    path.write_text(fewer.replace("lambda: 0.5", "lambda: 0.25"))
-    with pytest.raises(ConfigError, match="has changed since it was begun"):
-        repeats_to_resume(folder)
 
 
 def test_seeds_that_were_trained_on_other_images_are_not_gone_on_with(folder: Path) -> None:
