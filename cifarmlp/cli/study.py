@@ -154,6 +154,8 @@ def _show(
 
     page = _page(folders, out)
     again = shlex.join(["cifarmlp", "report", *map(str, folders), "--output", str(page)])
+    there = None
     with files.forgive(page, again):
         write_page(build_page(folders, page.parent), page, form, figures)
-    print_verdicts([load_study_folder(folder) for folder in folders], page, as_json)
+        there = page
+    print_verdicts([load_study_folder(folder) for folder in folders], there, as_json)

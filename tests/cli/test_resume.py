@@ -126,7 +126,7 @@ def test_the_folder_of_an_interrupted_training_says_so(interrupted: Path) -> Non
 # -------------------------------------------------------------------------------------------- kills, signals
 
 
-@pytest.mark.parametrize("at", ["evaluation 2", AT_WORK, *LAST_EVALUATIONS])
+@pytest.mark.parametrize("at", ["evaluation 1", AT_WORK, *LAST_EVALUATIONS])
 def test_after_a_kill_the_training_goes_on_to_the_same_bits(at: str, tmp_path: Path, through: Path) -> None:
     with held(tmp_path, at, *WHOLE) as process:
         process.kill()
@@ -177,7 +177,7 @@ def test_a_second_signal_ends_it_at_once(second: int, tmp_path: Path, through: P
     assert tiny.results(tmp_path / RUN) == tiny.results(through)
 
 
-@pytest.mark.parametrize(("at", "steps"), [("evaluation 2", 0), *((last, 300) for last in LAST_EVALUATIONS)])
+@pytest.mark.parametrize(("at", "steps"), [("evaluation 1", 0), *((last, 300) for last in LAST_EVALUATIONS)])
 def test_a_signal_within_an_evaluation_stops_that_and_it_is_made_again(
     at: str, steps: int, tmp_path: Path, through: Path
 ) -> None:
@@ -456,10 +456,10 @@ def test_seeds_are_not_mixed_with_those_of_another_config(tmp_path: Path, repeat
 
 def test_a_folder_without_its_number_of_seeds_yet_is_not_taken_for_one_seed(tmp_path: Path) -> None:
     # killed after the first file it writes
-    kill = "import os, sys; from cifarmlp import files; from cifarmlp.cli.main import main\n"
-    kill += "write = files.write\n"
+    kill = "import os, sys; from cifarmlp.files import writing; from cifarmlp.cli.main import main\n"
+    kill += "write = writing.write\n"
     kill += "def once(path, fill): write(path, fill); os.kill(os.getpid(), 9)\n"
-    program = [sys.executable, "-c", f"{kill}files.write = once; main()", *WHOLE, "--repeats", "3"]
+    program = [sys.executable, "-c", f"{kill}writing.write = once; main()", *WHOLE, "--repeats", "3"]
     assert subprocess.run(program, cwd=tmp_path, timeout=60).returncode == -signal.SIGKILL
     assert (tmp_path / RUN).exists()
     assert "not the folder of a training" in error_of(tmp_path, "train", "--resume", RUN, code=4)
@@ -485,7 +485,6 @@ ROOM_FOR = {
     20_000: [],
     200_000: [checkpoint.NOW],
     400_000: [checkpoint.NOW, checkpoint.PREVIOUS],
-    500_000: [checkpoint.NOW, checkpoint.PREVIOUS],  # and the model, but no curves
 }
 
 
@@ -504,7 +503,7 @@ def test_a_full_disk_is_one_line_and_with_room_again_the_training_goes_on(
     (line,) = [line for line in done.err.splitlines() if not line.startswith("quickstart, seed 1: ")]
     assert line.startswith("error: ")
     assert "No space left on device" in line
-    assert (small_disk / RUN / "model.npz").exists() == (room == 500_000)
+    assert not (small_disk / RUN / "result.json").exists()
     ballast.unlink()
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     assert not list(small_disk.glob("runs/*/.*.tmp"))

@@ -795,7 +795,7 @@ BETWEEN_WIDTHS = [
 WRONG = {
     "empty range": (one_field(LAMBDA, "{uniform: [0.5, 0.5]}"), 2, "from a smaller to a larger number"),
     "inverted range": (one_field(LAMBDA, "{log_uniform: [0.1, 0.01]}"), 2, "from a smaller to a larger"),
-    "not numeric": (one_field("network.hidden", "{uniform: [1, 2]}"), 2, "not a numeric field"),
+    "not numeric": (one_field("network.batch_norm", "{uniform: [1, 2]}"), 2, "not a numeric field"),
     "no trials": (["--set", "search.coarse.trials=0"], 2, "search.coarse.trials is 0"),
     "no fine trials": (["--set", "search.fine.trials=0"], 2, "search.fine.trials is 0"),
     "nothing to refine": (["--fine"], 2, "no finished coarse search of tiny"),
