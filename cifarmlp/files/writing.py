@@ -89,10 +89,10 @@ def lock(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     owner = folder / ".owner.json"
-    system_lock = FileLock(folder / ".lock", timeout=TRIAL, poll_interval=TRIAL / 5)
+    system_lock = FileLock(folder / ".lock", timeout=TRIAL)
     with disk_errors(folder):
         try:
-            system_lock.acquire()
+            system_lock.acquire(poll_interval=TRIAL / 5)
         except Timeout as error:
             raise RunFolderError(f"{folder}: {_holder(owner)}; wait for its end, or end it") from error
     try:
