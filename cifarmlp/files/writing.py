@@ -220,7 +220,8 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
     """Write an .npz of plain arrays; equal arrays give equal bytes. Raises RunFolderError."""
     import numpy as np
 
-    write(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+    plain: Mapping[str, Any] = arrays  # Any: only NumPy 2.1 has an allow_pickle
+    write(path, lambda file: np.savez(file, **plain))
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
