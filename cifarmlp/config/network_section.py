@@ -50,20 +50,20 @@ class BatchNormConfig(StrictModel):
 
 
 def _check_rates(value: Any) -> Any:
-    # Before the union is validated, which has one error for each of its halves.
+    # Before the union is validated, which has one error for each of its halves, and takes no list.
     for rate in value if isinstance(value, list | tuple) else [value]:
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
             raise PydanticKnownError("model_type", {"class_name": "rates"})
-    return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 class DropoutConfig(StrictModel):
     """Dropout in training: shares of the pixels, and of the hidden layers' outputs, that are left out."""
 
     input: Share = 0.0
-    hidden: Annotated[
-        float | Annotated[tuple[float, ...], Field(strict=False)], BeforeValidator(_check_rates)
-    ] = Field(0.0, description="a number from 0 to below 1, or a list with one such number a hidden layer")
+    hidden: Annotated[float | tuple[float, ...], BeforeValidator(_check_rates)] = Field(
+        0.0, description="a number from 0 to below 1, or a list with one such number a hidden layer"
+    )
 
     def rates(self, layers: int) -> tuple[float, ...]:
         """Return the rate of the images, then that of each of so many hidden layers."""

@@ -89,10 +89,10 @@ def lock(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     owner = folder / ".owner.json"
-    system_lock = FileLock(folder / ".lock", timeout=TRIAL, poll_interval=TRIAL / 5)
+    system_lock = FileLock(folder / ".lock", timeout=TRIAL)
     with disk_errors(folder):
         try:
-            system_lock.acquire()
+            system_lock.acquire(poll_interval=TRIAL / 5)
         except Timeout as error:
             raise RunFolderError(f"{folder}: {_holder(owner)}; wait for its end, or end it") from error
     try:
@@ -220,7 +220,8 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
     """Write an .npz of plain arrays; equal arrays give equal bytes. Raises RunFolderError."""
     import numpy as np
 
-    write(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+    plain: Mapping[str, Any] = arrays  # Any: only NumPy 2.1 has an allow_pickle
+    write(path, lambda file: np.savez(file, **plain))
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:

@@ -1,5 +1,6 @@
 """The blocks with parameters: Linear and BatchNorm."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from cifarmlp.nn.products import add_product
 from cifarmlp.nn.types import Float
 
 SMALLEST_SCALE = 0.25  # far from where the division by it would lose digits
+TILE = 2**14  # weights that are updated at once
 VANISHED = 1e-30  # of a gradient that moves no weight, and is near numbers that a processor is slow with
 
 
@@ -60,6 +62,12 @@ class Linear(Block):
         if groups == len(values):
             return values[:, None, None]
         return np.repeat(values, n // len(values))[None, None]
+
+    def tiles(self) -> Iterator[slice]:
+        """Slices of W's second axis, for passes over arrays of its shape piece by piece, in the cache."""
+        groups, width, n = self.W.shape
+        rows = max(1, TILE // (groups * n))
+        return (slice(start, start + rows) for start in range(0, width, rows))
 
     def forward(self, x: Float, training: bool = True) -> Float:
         """x (B, G·in) -> s (B, G·n)."""

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cifarmlp.nn.layers import Linear
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.types import Float
 
@@ -61,25 +62,25 @@ class SGD:
             parameter -= gradient
 
     def _step_with_velocity(self, shrink: Float) -> None:
-        for v in self.velocities:
-            v *= v.dtype.type(self.rho)
         of_vectors = self.velocities[len(self.network.linears) :]
         for linear, v in zip(self.network.linears, self.velocities, strict=False):
-            decay = linear.W * linear.spread(shrink)
-            self._look_ahead(linear.W, v)
-            v += decay
+            decay = linear.spread(shrink)
+            for rows in linear.tiles():
+                self._look_ahead(linear.W[:, rows], v[:, rows], linear.W[:, rows] * decay)
             linear.add_gradient(v, 1)
-            self._follow(linear.W, v)
+            for rows in linear.tiles():
+                self._follow(linear.W[:, rows], v[:, rows])
         for (parameter, gradient), v in zip(self.vectors, of_vectors, strict=True):
-            self._look_ahead(parameter, v)
-            v += gradient
+            self._look_ahead(parameter, v, gradient)
             self._follow(parameter, v)
 
     # Nesterov's step is rho v + (v - rho v_old): W + rho v_old - (1 + rho) v, so no array holds the gradient.
 
-    def _look_ahead(self, parameter: Float, v: Float) -> None:
+    def _look_ahead(self, parameter: Float, v: Float, gradient: Float) -> None:
+        v *= v.dtype.type(self.rho)
         if self.nesterov:
             parameter += v
+        v += gradient
 
     def _follow(self, parameter: Float, v: Float) -> None:
         parameter -= (1 + self.rho) * v if self.nesterov else v
@@ -107,6 +108,8 @@ class Adam:
         self.decoupled, self.vectors = decoupled, list(network.vectors())
         self.moments = [np.zeros((2, *p.shape), p.dtype) for p in parameters_of(network)]
         self.updates: Float = np.zeros(())  # t; float64, which counts to 2^53
+        most = max(linear.W.size for linear in network.linears)
+        self.gradient: Float = np.empty(most, network.dtype)  # of a layer's W
 
     def loss_scale(self, eta: Float) -> Float:
         """Return ones: the update is not linear in the gradient."""
@@ -121,14 +124,21 @@ class Adam:
         self.updates += 1
         of_vectors = self.moments[len(self.network.linears) :]
         for linear, moments in zip(self.network.linears, self.moments, strict=False):
-            gradient: Float = linear.W * linear.spread(lam * 0 if self.decoupled else 2 * lam)
-            linear.add_gradient(gradient, 1)
-            if self.decoupled:
-                linear.W *= linear.spread(1 - 2 * eta * lam)
-            linear.W -= linear.spread(eta) * self._direction(gradient, moments)
+            self._update_weights(linear, moments, eta, lam)
         for (parameter, gradient), moments in zip(self.vectors, of_vectors, strict=True):
             of_members = self._direction(gradient, moments).reshape(len(eta), -1)
             parameter -= (eta[:, None] * of_members).ravel()
+
+    def _update_weights(self, linear: Linear, moments: Float, eta: Float, lam: Float) -> None:
+        W, rate = linear.W, linear.spread(eta)
+        gradient = self.gradient[: W.size].reshape(W.shape)
+        np.multiply(W, linear.spread(lam * 0 if self.decoupled else 2 * lam), out=gradient)
+        linear.add_gradient(gradient, 1)
+        shrink = linear.spread(1 - 2 * eta * lam)
+        for rows in linear.tiles():
+            if self.decoupled:
+                W[:, rows] *= shrink
+            W[:, rows] -= rate * self._direction(gradient[:, rows], moments[:, :, rows])
 
     def _direction(self, gradient: Float, moments: Float) -> Float:
         """Move the moments by the gradient, and return m̂ / (sqrt(v̂) + eps)."""

@@ -27,20 +27,31 @@ class MovingAverage:
     factor before the sum: c_1 is 1. The running averages of batch norm are averaged likewise, as they belong
     to the parameters of the same steps.
 
-    network: a copy of the trained one, that holds the average.
+    network: a copy of the trained one, that holds the average. The trained one stays as it is: its scales
+    (see `Linear`) are multiplied in here, and those of the average are 1.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
+        network.fold()
         self.network, self.decay = copy.deepcopy(network), decay
+        self.views = model_views(self.network)
 
     def update(self, network: Network, step: int) -> None:
         """Take in the parameters after `step` updates, the first of which is 1."""
         share = network.dtype((1 - self.decay) / (1 - self.decay**step))
-        averages = model_views(self.network)
-        for name, array in model_views(network).items():
-            averages[name] *= 1 - share
-            averages[name] += share * array
+        for mean, linear in zip(self.network.linears, network.linears, strict=True):
+            factor = share if linear.scale is None else share * linear.scale
+            for rows in linear.tiles():
+                mean.W[:, rows] *= 1 - share
+                mean.W[:, rows] += factor * linear.W[:, rows]
+        for small, array in zip(_all_but_weights(self.network), _all_but_weights(network), strict=True):
+            small *= 1 - share
+            small += share * array
 
     def stored(self) -> dict[str, Float]:
         """Return the arrays that an update changes, by the names of checkpoints."""
-        return {f"average_{name}": array for name, array in model_views(self.network).items()}
+        return {f"average_{name}": array for name, array in self.views.items()}
+
+
+def _all_but_weights(network: Network) -> list[Float]:
+    return [*(parameter for parameter, _ in network.vectors()), *network.running_averages().values()]

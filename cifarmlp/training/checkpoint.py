@@ -78,7 +78,8 @@ def _signed(checkpoint: Checkpoint) -> bytes:
     about = {name: value for name, value in vars(checkpoint).items() if name != "arrays"}
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, about=text, **checkpoint.arrays)
+    arrays: dict[str, Any] = {"about": text, **checkpoint.arrays}  # Any: only NumPy 2.1 has an allow_pickle
+    np.savez(buffer, **arrays)
     data = buffer.getvalue()
     return data + TRAILER + hashlib.sha256(data).digest()
 

@@ -263,10 +263,10 @@ class Training:
             if self.stop():
                 raise Stopped
             loss, _ = self.loss(logits, labels, one)
-            total_loss += np.float64(loss) * len(labels)
+            total_loss += loss.astype(np.float64) * len(labels)
             right += (logits.argmax(axis=2) == labels[:, None]).sum(axis=0)
         loss = total_loss / len(images.labels)
-        cost = loss + self.lam * np.float64(network.squared_weights())
+        cost = loss + self.lam * network.squared_weights().astype(np.float64)
         finite = np.isfinite(cost)
         return Metrics(
             np.where(finite, cost, np.nan),

@@ -42,11 +42,8 @@ OPTIMISER, SCHEDULE = "training.optimiser", "training.schedule"
         (HIDDEN, "{grid: [[20, x]]}", "36: KEY.grid[0][1] is 'x'; it must be a whole number"),
         (HIDDEN, "{values: [[0]]}", "34: KEY.values[0][0] is 0; it must be at least 1"),
         (HIDDEN, "{values: [wide]}", "33: KEY.values[0] is 'wide'; it must be a list of widths, such as"),
-        (
-            NORM,
-            "{log_uniform: [1.5, 9]}",
-            "41: network.batch_norm is not a numeric field; give values: [...]",
-        ),
+        (HIDDEN, "{log_uniform: [1.5, 9]}", "38: KEY.log_uniform[0] is 1.5; it must be a list of widths, su"),
+        (INIT, "{log_uniform: [1.5, 9]}", "35: network.init is not a numeric field; give values: [...]"),
         (NORM, "{values: [1]}", "37: KEY.values[0] is 1; it must be true, false or a mapping such as {eps:"),
         (NORM, "{values: [{epz: 1}]}", "38: unknown key 'epz' in KEY.values[0]; did you mean 'eps'?"),
         (INIT, "{values: [hee]}", "31: KEY.values[0] is 'hee'; it must be "),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from cifarmlp.nn import layers
 from cifarmlp.nn.network import Network
 from cifarmlp.nn.optimisers import SGD, Adam, Optimiser
 from cifarmlp.nn.types import Float
@@ -147,6 +148,22 @@ def test_members_have_their_own_eta_and_lambda_in_every_layer(kind: str) -> None
     for member, (net, _) in enumerate(singles):
         for name, p in net.parameters().items():
             np.testing.assert_allclose(together.parameters()[name][member], p[0], rtol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_piece_by_piece_comes_to_the_same_bits(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nets = []
+    for tile in (1, 7, 10**6):
+        monkeypatch.setattr(layers, "TILE", tile)
+        net = network(3, hidden=(4, 3), batch_norm=(1e-12, 0.9))
+        optimiser = KINDS[kind](net)
+        for g in (0.03, -0.02, 0.01):
+            set_gradients(net, g, g)
+            optimiser.step(np.array([0.1, 0.2, 0.1]), np.array([0.5, 0.5, 0.0]))
+        nets.append(net.parameters())
+    for name, p in nets[0].items():
+        np.testing.assert_array_equal(nets[1][name], p)
+        np.testing.assert_array_equal(nets[2][name], p)
 
 
 @pytest.mark.parametrize(("kind", "arrays"), [("sgd", 0), ("momentum", 1), ("nesterov", 1), ("adam", 2)])
