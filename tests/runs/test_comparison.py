@@ -92,7 +92,7 @@ def test_much_that_differs_is_a_table_of_its_own(out: Path) -> None:
         (
             ["network.batch_norm={eps: 0.1}"],
             ["network.batch_norm=false"],
-            {"network.batch_norm": [{"eps": 0.1, "momentum": 0.9}, False]},
+            {"network.batch_norm": [{"eps": 0.1, "momentum": 0.9, "position": "before"}, False]},
         ),
         (
             ["network.batch_norm={eps: 0.1}"],
