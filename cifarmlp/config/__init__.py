@@ -11,7 +11,7 @@ from cifarmlp.config.data_section import DataConfig
 from cifarmlp.config.draws import Around, Draw, is_number, read_value
 from cifarmlp.config.files import find_config, shipped_configs
 from cifarmlp.config.load import load_config, override_with, parse_config
-from cifarmlp.config.losses import LossConfig
+from cifarmlp.config.losses import CrossEntropyConfig, LossConfig
 from cifarmlp.config.network_section import BatchNormConfig, InitConfig, NetworkConfig
 from cifarmlp.config.optimisers import (
     AdamConfig,
@@ -47,6 +47,7 @@ __all__ = [
     "Config",
     "ConstantConfig",
     "CosineConfig",
+    "CrossEntropyConfig",
     "CyclicConfig",
     "DataConfig",
     "Draw",

@@ -1,6 +1,6 @@
 """A config in words, for people who read a report and not its YAML."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cifarmlp.config.network_section import BatchNormConfig, NetworkConfig
 from cifarmlp.config.schema import Config
@@ -97,6 +97,20 @@ def evaluation(config: Config) -> str:
         "the model of each cycle kept, too" if training.snapshots else "",
     ]
     return "; ".join(word for word in words if word)
+
+
+def loss(config: Config) -> str:
+    """Return the loss with its unit, such as `cross-entropy, nats`; hinge has none."""
+    words = config.training.loss.in_words() or "cross-entropy"
+    return words if config.training.loss.kind == "hinge" else f"{words}, nats"
+
+
+def loss_label(configs: Iterable[Config]) -> str:
+    """Return the label of the losses of these trainings, for an axis: `loss (nats)`."""
+    kinds = {loss(config): config.training.loss.kind for config in configs}
+    if len(kinds) > 1:
+        return "loss (of different kinds)"
+    return "loss (hinge)" if "hinge" in kinds.values() else "loss (nats)"
 
 
 def _files(numbers: tuple[int, ...]) -> str:

@@ -39,8 +39,9 @@ BATCHES: dict[str, Any] = {
     "zorder": 1,
     "label": "mini-batches in training",
 }
-QUANTITIES = {"cost": "cost (loss + L2)", "loss": "loss (nats)", "accuracy": "accuracy (fraction)"}
-COMPARED = {"loss": "loss (nats)", "accuracy": "accuracy (fraction)"}
+LOSS = "loss (nats)"  # the label of cross-entropy's axis; that of others is handed in
+QUANTITIES = {"cost": "cost (loss + L2)", "loss": LOSS, "accuracy": "accuracy (fraction)"}
+COMPARED = {"loss": LOSS, "accuracy": "accuracy (fraction)"}
 ALWAYS = tuple(f"train_{quantity}" for quantity in COMPARED)
 MEAN_COLUMNS = tuple(f"{part}_{quantity}" for part in SETS for quantity in COMPARED)
 # Of runs: other colours than those of the parts of the data; the dashes keep them apart in print.
@@ -61,16 +62,20 @@ def parts_in(trainings: Iterable[Sequence[Row]]) -> list[str]:
 
 @own_settings()
 def draw_training(
-    rows: Sequence[Row], eta: Mapping[int, float], title: str, batches: Sequence[Row] = ()
+    rows: Sequence[Row],
+    eta: Mapping[int, float],
+    title: str,
+    batches: Sequence[Row] = (),
+    loss: str = LOSS,
 ) -> Figure:
     """Draw cost, loss and accuracy of the parts of the data against steps, and eta below.
 
     rows: as in metrics.csv. eta: by step, as densely as it is to be drawn. batches: rows of batch_loss.csv, a
-    light curve behind that of the loss. Values that are not finite leave a gap.
+    light curve behind that of the loss. loss: label of its axis. Values that are not finite leave a gap.
     """
     figure = Figure(figsize=(7.5, 9), layout="constrained")
     axes = figure.subplots(4, 1, sharex=True, height_ratios=[3, 3, 3, 1.4])
-    for panel, (quantity, label) in zip(axes, QUANTITIES.items(), strict=False):
+    for panel, (quantity, label) in zip(axes, {**QUANTITIES, "loss": loss}.items(), strict=False):
         _quantity(panel, rows, quantity, label)
     if batches:
         axes[1].plot(*_steps_and_losses([batches]), **BATCHES)
@@ -164,10 +169,10 @@ def mean_and_std_by_step(trainings: Sequence[Sequence[Row]], column: str) -> tup
 
 
 @own_settings()
-def draw_overlay(curves: Mapping[str, MeanCurve]) -> Figure:
+def draw_overlay(curves: Mapping[str, MeanCurve], loss: str = LOSS) -> Figure:
     """Draw loss and accuracy against steps, a panel for each part of the data, each run in one colour.
 
-    For several seeds the mean, in a band of one standard deviation on each side.
+    For several seeds the mean, in a band of one standard deviation on each side. loss: label of its axis.
     """
     names = [f"{name}, n = {curve.n}" for name, curve in curves.items()]
     parts = _parts_of_curves(curves.values())
@@ -175,7 +180,7 @@ def draw_overlay(curves: Mapping[str, MeanCurve]) -> Figure:
     legend = 0.24 * (math.ceil(len(names) / columns) + 1)
     figure = Figure(figsize=(max(7, 5 * len(parts)), 7 + legend), layout="constrained")
     panels = figure.subplots(2, len(parts), sharex=True, sharey="row", squeeze=False)
-    for row, (quantity, label) in zip(panels, COMPARED.items(), strict=True):
+    for row, (quantity, label) in zip(panels, {**COMPARED, "loss": loss}.items(), strict=True):
         for panel, part in zip(row, parts, strict=True):
             _overlay(panel, list(curves.values()), f"{part}_{quantity}")
         row[0].set_ylabel(label)
@@ -232,15 +237,17 @@ def draw_seeds(
     eta: Mapping[int, float],
     title: str,
     batches: Sequence[Sequence[Row]] = (),
+    loss: str = LOSS,
 ) -> Figure:
     """Draw cost, loss and accuracy of the parts of the data, mean and std over seeds, and eta.
 
     trainings: the rows of each seed's metrics.csv. eta: by step. batches: of each seed's batch_loss.csv,
-    whose mean is a light curve behind that of the loss. Values that are not finite leave a gap.
+    whose mean is a light curve behind that of the loss. loss: label of its axis. Values that are not finite
+    leave a gap.
     """
     figure = Figure(figsize=(9, 6.2), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True).ravel()
-    for panel, (quantity, label) in zip(panels, QUANTITIES.items(), strict=False):
+    for panel, (quantity, label) in zip(panels, {**QUANTITIES, "loss": loss}.items(), strict=False):
         for part in parts_in(trainings):
             _line(panel, trainings, f"{part}_{quantity}", LEGEND[part], COLOURS[part], DASHES[part])
         panel.set_ylabel(label)

@@ -33,7 +33,8 @@ def _results(runs: Runs) -> Table:
     rows = tuple(_result(name, run, parts) for name, run in runs.items())
     header = ("run", "seeds", "state", *(f"{part} accuracy" for part in parts), "test loss")
     looked_at = [name for name, run in runs.items() if run.config.training.evaluate_test]
-    caption = "Accuracy (fraction of the images) and loss (nats) at the end, mean ± std over the seeds."
+    loss = words.loss_label(run.config for run in runs.values())
+    caption = f"Accuracy (fraction of the images) and {loss} at the end, mean ± std over the seeds."
     if looked_at:
         caption += f" Test images {LOOKED_AT}: {', '.join(looked_at)}."
     return Table("comparison", caption, header, rows)
@@ -61,10 +62,11 @@ def _state(run: Run) -> Verdict:
 
 def _curves(runs: Runs) -> Picture:
     caption = "Loss and accuracy against steps, mean over the seeds; bands: ± one standard deviation."
+    loss = words.loss_label(run.config for run in runs.values())
     return Picture(
         "comparison-curves",
         caption,
-        lambda: draw_overlay({name: comparison.mean_curve(run) for name, run in runs.items()}),
+        lambda: draw_overlay({name: comparison.mean_curve(run) for name, run in runs.items()}, loss),
         f"Loss and accuracy of {', '.join(runs)} against steps.",
     )
 
@@ -85,7 +87,8 @@ def _differences(runs: Runs) -> Iterator[Block]:
     first, *others = runs
     changes = {name: comparison.origin_changes(runs[first], runs[name]) for name in others}
     for name, each in changes.items():
-        if note := comparison.origin_note(first, name, each):
+        of_losses = comparison.loss_note(first, name, [runs[first].config, runs[name].config])
+        for note in filter(None, (comparison.origin_note(first, name, each), of_losses)):
             yield Text(f"{note}.", "note")
     alike = [name for name in others if not changes[name].images]
     rows = [row for name in alike for row in _pairs(name, runs[first], runs[name])]

@@ -111,7 +111,7 @@ def _results(run: Run, title: str) -> Table:
         if run.config.training.keep == "best"
         else "at the end"
     )
-    caption = f"{title}: accuracy (fraction of the images) and loss (cross-entropy, nats) {at}."
+    caption = f"{title}: accuracy (fraction of the images) and loss ({words.loss(run.config)}) {at}."
     if run.config.training.evaluate_test:
         caption += f" The test images were {LOOKED_AT}."
     return Table(f"{title}-results", caption, ("seed", "state", *names, "time"), tuple(rows))
@@ -161,8 +161,8 @@ def curves_picture(run: Run, title: str, name: str) -> Picture:
 
 
 def _draw(run: Run, title: str) -> Figure:
-    batches = [seed.batch_losses() for seed in run.seeds]
-    return draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title, batches)
+    batches, loss = [seed.batch_losses() for seed in run.seeds], words.loss_label([run.config])
+    return draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title, batches, loss)
 
 
 @np.errstate(all="ignore")

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from cifarmlp import files
-from cifarmlp.config import BatchNormConfig, Config, dotted
+from cifarmlp.config import BatchNormConfig, Config, dotted, words
 from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.render.curves import MeanCurve, draw_overlay
 from cifarmlp.runs.folder import Run, load_training, unique_names
@@ -145,6 +145,14 @@ def origin_note(first: str, label: str, changes: Changes) -> str:
     return f"{label} and {first}: {changes.tolerable}: {EFFECT}" if changes.tolerable else ""
 
 
+def loss_note(first: str, label: str, configs: Sequence[Config]) -> str:
+    """Return what to tell of a run with another loss than the first, given both configs; or ''."""
+    before, after = map(words.loss, configs)
+    if before == after:
+        return ""
+    return f"{label} and {first}: their losses are not comparable ({after}; {before}), only accuracies are"
+
+
 def _notes(runs: Sequence[ComparedRun]) -> list[str]:
     first, *others = runs
     seeds = [seed for each in runs for seed in each.run.seeds]
@@ -156,6 +164,7 @@ def _notes(runs: Sequence[ComparedRun]) -> list[str]:
     mixed = [each.label for each in runs if origin_changes(each.run).images]
     notes += [f"{label}: its own seeds were trained on different images" for label in mixed]
     told = [origin_note(first.label, each.label, origin_changes(first.run, each.run)) for each in others]
+    told += [loss_note(first.label, o.label, [first.run.config, o.run.config]) for o in others]
     return notes + [note for note in told if note]
 
 
@@ -198,7 +207,8 @@ def draw_comparison(comparison: Comparison, path: Path) -> bool:
         return False
     folders = " ".join(quote(str(each.run.folder)) for each in comparison.runs)
     with files.forgive(path, f"cifarmlp compare {folders} --figure {quote(str(path))}"):
-        files.write_png(path, draw_overlay(curves), {"Software": STAMP})
+        label = words.loss_label(each.run.config for each in comparison.runs)
+        files.write_png(path, draw_overlay(curves, label), {"Software": STAMP})
         return True
     return False
 

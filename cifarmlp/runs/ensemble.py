@@ -3,7 +3,7 @@
     runs -> choose_seeds -> Evaluation of each -> Ensemble: mean probabilities -> loss, accuracy, F1
 
 The members may be seeds, other networks or, as in Huang et al. 2017, 'Snapshot Ensembles', one network at the
-ends of its cycles.
+ends of its cycles. Networks of the hinge loss have scores in place of probabilities.
 """
 
 import warnings
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.config import Config
+from cifarmlp.config import Config, CrossEntropyConfig
 from cifarmlp.data import Dataset
 from cifarmlp.errors import CifarmlpWarning, ConfigError
 from cifarmlp.nn.scores import confusion
@@ -22,6 +22,7 @@ from cifarmlp.nn.types import Float
 from cifarmlp.runs.evaluation import Evaluation, choose_seeds, evaluate_seed, macro_f1
 from cifarmlp.runs.folder import Seed
 from cifarmlp.text import escape
+from cifarmlp.training.build import build_loss
 from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import MODEL
 
@@ -44,14 +45,32 @@ class Ensemble:
         return confusion(self.members[0].images.labels, self.probabilities().argmax(axis=1))
 
     def metrics(self) -> dict[str, float]:
-        """Return loss, the mean of -log of the probability of the label; accuracy; and f1, macro F1."""
+        """Return loss, accuracy and f1, macro F1, of the mean.
+
+        The loss is that of the members; without label smoothing if they differ in that.
+        """
         found, images = self.probabilities(), self.members[0].images
-        of_label = found[np.arange(len(found)), images.labels]
+        losses = [member.seed.config.training.loss for member in self.members]
+        config = losses[0] if all(each == losses[0] for each in losses) else CrossEntropyConfig()
+        loss, _ = build_loss(config)(logits_of(found, config.kind)[:, None], images.labels, np.ones(1))
         return {
-            "loss": float(-np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean()),
+            "loss": float(loss[0]),
             "accuracy": float(np.mean(found.argmax(axis=1) == images.labels)),
             "f1": macro_f1(images, found),
         }
+
+
+def logits_of(probabilities: Float, kind: str) -> Float:
+    """Return logits with these probabilities, see `model.probabilities`, by the kind of the loss.
+
+    >>> logits_of(np.array([[0.5, 0.75]]), "binary_cross_entropy").round(4)
+    array([[0.    , 1.0986]])
+    """
+    from scipy.special import logit
+
+    inside = np.clip(probabilities, np.finfo(np.float64).tiny, 1 - np.finfo(np.float64).epsneg)
+    logits: dict[str, Float] = {"hinge": probabilities, "binary_cross_entropy": logit(inside)}
+    return logits.get(kind, np.log(inside))
 
 
 def evaluate_ensemble(
@@ -61,7 +80,7 @@ def evaluate_ensemble(
 
     A training with snapshots is an ensemble of these; a snapshot's path is that one alone. load: returns the
     images of a config. Diverged members are left out, with a warning. Raises ConfigError if fewer than two
-    are left, a model is given twice or they are not of the same images; else as `evaluate`.
+    are left, a model is given twice or they are not of the same images and kind of loss; else as `evaluate`.
     """
     seeds = [model for path in paths for each in choose_seeds(path, seed)[1] for model in _models_of(each)]
     _check_members(seeds)
@@ -93,6 +112,13 @@ def _check_members(seeds: Sequence[Seed]) -> None:
     twice = next((seed for seed, place in zip(seeds, places, strict=True) if places.count(place) > 1), None)
     if twice:
         raise ConfigError(f"{escape(str(model_path(twice)))}: given twice; once is enough")
+    kind = seeds[0].config.training.loss.kind
+    if unlike := next((seed for seed in seeds if seed.config.training.loss.kind != kind), None):
+        loss, first = unlike.config.training.loss.kind, escape(str(model_path(seeds[0])))
+        raise ConfigError(
+            f"{escape(str(model_path(unlike)))}: its outputs are those of {loss}, and {first} has {kind}; "
+            "an ensemble is of runs with one training.loss"
+        )
     environments = {seed.folder: read_environment(seed.folder) for seed in seeds}
     images = {folder: found.data.sha256 for folder, found in environments.items() if found}
     other = next((folder for folder in images if images[folder] != next(iter(images.values()))), None)

@@ -217,4 +217,6 @@ def _draw_mistakes(evaluation: Evaluation, names: Sequence[str], title: str) -> 
         f"{names[true]} → {names[guess]}\n{share:.3f}"
         for true, guess, share in zip(labels, predicted, shares, strict=True)
     ]
-    return draw_mistakes(evaluation.images.pixels[rows], words, title)
+    is_hinge = evaluation.seed.config.training.loss.kind == "hinge"
+    of_class = f"true → predicted class, and its {'score' if is_hinge else 'probability'}"
+    return draw_mistakes(evaluation.images.pixels[rows], words, f"{title}: {of_class}")

@@ -31,7 +31,7 @@ from shlex import quote
 import numpy as np
 
 from cifarmlp import files
-from cifarmlp.config import Config, digest, to_yaml
+from cifarmlp.config import Config, digest, to_yaml, words
 from cifarmlp.data import Dataset, Images
 from cifarmlp.errors import RunFolderError
 from cifarmlp.nn.scores import confusion, scores
@@ -238,5 +238,6 @@ def _write(session: Session, outcome: Outcome) -> None:
 def _draw(session: Session) -> None:
     training, config = session.training, session.config
     eta = eta_by_step(training.schedule, training.step, 1001)
-    figure = draw_training(session.rows, eta, f"{config.name}, seed {config.seed}", session.batch_loss())
+    title, loss = f"{config.name}, seed {config.seed}", words.loss_label([config])
+    figure = draw_training(session.rows, eta, title, session.batch_loss(), loss)
     files.write_png(session.folder / "curves.png", figure)

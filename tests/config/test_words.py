@@ -136,3 +136,24 @@ def test_only_what_is_not_the_default_is_said_of_the_evaluation() -> None:
         "moving average of the parameters, 0.999"
     )
     assert words.images(tiny.config("data.validation=0")) == "synthetic images, none for validation"
+
+
+@pytest.mark.parametrize(
+    ("losses", "label"),
+    [
+        (["cross_entropy", "cross_entropy"], "loss (nats)"),
+        (["binary_cross_entropy"], "loss (nats)"),
+        (["hinge"], "loss (hinge)"),
+        (["hinge", "cross_entropy"], "loss (of different kinds)"),
+        (["cross_entropy", "{label_smoothing: 0.1}"], "loss (of different kinds)"),
+    ],
+)
+def test_losses_have_a_unit_where_they_are_of_one_kind(losses: list[str], label: str) -> None:
+    assert words.loss_label(tiny.config(f"training.loss={loss}") for loss in losses) == label
+
+
+def test_a_loss_is_named_with_its_unit() -> None:
+    assert words.loss(tiny.config()) == "cross-entropy, nats"
+    smooth = tiny.config("training.loss={label_smoothing: 0.1}")
+    assert words.loss(smooth) == "cross-entropy, label smoothing 0.1, nats"
+    assert words.loss(tiny.config("training.loss=hinge")) == "hinge (multi-class SVM, margin 1)"

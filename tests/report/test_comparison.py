@@ -51,3 +51,14 @@ def test_another_numpy_is_told(place: Path, tmp_path: Path) -> None:
     page = build_page(runs, tmp_path)
     assert "bare-001 and plain-001: other numerics (numpy was 1.0, is " in words(page, "note")
     assert table(page, "comparison-differences").rows
+
+
+def test_runs_of_another_loss_are_told(place: Path, tmp_path: Path) -> None:
+    hinge = trained(tmp_path, "hinge", "training.loss=hinge")
+    page = build_page([place / "plain-001", hinge], tmp_path)
+    assert (
+        "hinge-001 and plain-001: their losses are not comparable (hinge (multi-class SVM, margin 1); "
+        "cross-entropy, nats), only accuracies are."
+    ) in words(page, "note")
+    assert "loss (of different kinds)" in table(page, "comparison").caption
+    assert "loss (hinge (multi-class SVM, margin 1)) at the end" in table(page, "hinge-001-results").caption

@@ -52,6 +52,33 @@ def test_two_copies_of_a_network_are_that_network(trained: Path, tmp_path: Path)
     assert metrics == pytest.approx({name: there[name] for name in metrics}, rel=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["{label_smoothing: 0.3}", "binary_cross_entropy", "hinge"])
+def test_its_loss_is_that_of_the_members(loss: str, tmp_path: Path) -> None:
+    first = tiny.trained(tmp_path, "first", f"training.loss={loss}", "data.label_noise=0.5")
+    copy = Path(shutil.copytree(first, tmp_path / "copy"))
+    metrics, there = ensemble(first, copy).metrics(), result(copy)["test"]
+    assert metrics == pytest.approx({name: there[name] for name in metrics}, rel=1e-5)
+    said = cifarmlp("evaluate", first, copy, "--ensemble").out.splitlines()[-1]
+    assert said.endswith("the mean of the scores" if loss == "hinge" else "the mean of the probabilities")
+
+
+def test_of_different_label_smoothing_the_loss_is_without(trained: Path, tmp_path: Path) -> None:
+    smooth = tiny.trained(tmp_path, "smooth", "training.loss={label_smoothing: 0.3}")
+    found, labels = ensemble(smooth, trained / "eps-001"), tiny.dataset().test.labels
+    of_label = found.probabilities()[np.arange(100), labels]
+    assert found.metrics()["loss"] == pytest.approx(-np.log(of_label).mean())
+
+
+def test_scores_and_probabilities_have_no_mean(trained: Path, tmp_path: Path) -> None:
+    other = tiny.trained(tmp_path, "other", "training.loss=hinge")
+    done = cifarmlp("evaluate", trained / "eps-001", other, "--ensemble")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"error: {other}: its outputs are those of hinge, and {trained / 'eps-001'} has cross_entropy; "
+        "an ensemble is of runs with one training.loss\n"
+    )
+
+
 def test_one_seed_of_each_and_another_part(trained: Path) -> None:
     found = ensemble(trained / "plain-001", trained / "normal-001", part="validation", seed=2)
     assert [member.seed.config.seed for member in found.members] == [2, 2]

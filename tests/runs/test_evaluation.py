@@ -301,3 +301,17 @@ def test_without_validation_images_they_cannot_be_evaluated(measured: Path) -> N
     done = cifarmlp("evaluate", measured / "bare-001", "--part", "validation")
     assert (done.code, len(done.err.splitlines())) == (2, 1)
     assert "has no validation images" in done.err
+
+
+@pytest.mark.parametrize(("loss", "number"), [("hinge", "score"), ("cross_entropy", "probability")])
+def test_the_number_of_a_mistake_is_called_what_it_is(
+    loss: str, number: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = []
+    monkeypatch.setattr(
+        "cifarmlp.runs.evaluation.draw_mistakes",
+        lambda pixels, words, title: titles.append(title) or tiny.Figure(),
+    )
+    folder = tiny.trained(tmp_path, "run", f"training.loss={loss}")
+    assert cifarmlp("evaluate", folder).code == 0
+    assert titles == [f"run, seed 1, test images: true → predicted class, and its {number}"]

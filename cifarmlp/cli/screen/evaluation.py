@@ -95,7 +95,8 @@ def print_ensemble(ensemble: "Ensemble", as_json: bool) -> None:
     rows = [[escape(name), *(f"{each[q]:.4f}" for q in metrics)] for name, each in numbers.items()]
     print_table([ensemble.part, *(NAMES.get(name, name) for name in metrics)], rows)
     images = counted(len(ensemble.members[0].images), "image")
-    click.echo(f"\n{images}; the ensemble has the mean of the probabilities")
+    is_hinge = ensemble.members[0].seed.config.training.loss.kind == "hinge"
+    click.echo(f"\n{images}; the ensemble has the mean of the {'scores' if is_hinge else 'probabilities'}")
 
 
 def _ensemble_as_json(ensemble: "Ensemble", metrics: Mapping[str, float]) -> dict[str, Any]:
