@@ -49,6 +49,14 @@ def test_the_backend_of_a_notebook_is_not_needed(tmp_path: Path) -> None:
     assert (done.stdout.strip(), done.stderr) == (backend, "")
 
 
+def test_a_matplotlib_that_is_half_there_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib" / "__init__.py").write_text("raise ImportError('no ft2font')")
+    command = [sys.executable, "-m", "cifarmlp", "report", "runs/a"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: Matplotlib cannot be imported: no ft2font\n")
+
+
 @pytest.mark.parametrize("error", [RuntimeError("latex was not found\nand more"), OSError(28, "disk full")])
 def test_a_training_counts_without_its_picture(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

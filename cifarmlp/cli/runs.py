@@ -78,7 +78,8 @@ def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool)
 def evaluate(
     runs: tuple[Path, ...], part: str, seed: int | None, ensemble: bool, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Evaluate the saved model of each RUN, a training's folder; of a repeated one, all its seeds.
+    """Evaluate the saved model of each RUN: a training's folder, or its name in runs/; of a repeated one, all
+    its seeds. A snapshot is evaluated by its path, as runs/NAME-001/snapshot-4500.npz.
 
     Accuracy, precision, recall and F1 by class, confusion matrix and commonest mistakes; pictures of them go
     into the folder, and of one network its first layer's weights and its most confident mistakes.

@@ -6,6 +6,7 @@ One ConfigError has all faults, a line each: `file:line:column: what is wrong, w
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
@@ -17,7 +18,8 @@ from cifarmlp.config.merge import assignments, merge, parse_settings
 from cifarmlp.config.schema import Config
 from cifarmlp.config.strict_yaml import Fault, Node, Place, Source, parse, place_value
 from cifarmlp.config.write import to_plain_values
-from cifarmlp.text import quote
+from cifarmlp.errors import ConfigError
+from cifarmlp.text import escape, quote
 
 
 def load_config(
@@ -33,6 +35,10 @@ def load_config(
     layers = [assignments(changes), parse_settings(overrides, faults)]
     if tree is None:
         raise refusal(faults)
+    if "sections" in tree.value:
+        raise ConfigError(
+            f"{escape(str(path))}: a study, no config; cifarmlp study {escape(shlex.quote(str(path)))}"
+        )
     tree = reduce(merge, [layer for layer in layers if layer], tree)
     return _check(_with_name(tree, Path(path)), faults)
 

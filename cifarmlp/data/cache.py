@@ -194,16 +194,22 @@ def _write(folder: Path, decode: Decode, describe: Describe, of: str) -> Stored:
     temporary.mkdir()  # not by tempfile, which lets nobody else read it
     try:
         _fill(temporary, decode())
-        pixels, labels = _arrays(temporary)
-        stored = Stored(pixels, labels, describe(pixels, labels) | {"of": of})
-        _write_synced(temporary / NOTES, json.dumps(stored.notes, indent=1).encode())
-        _write_synced(temporary / CHECK, json.dumps(_sample(stored)).encode())
+        notes = _note(temporary, describe, of)
         files.sync_folder(temporary)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return stored
+    return Stored(*_arrays(folder), notes)
+
+
+def _note(folder: Path, describe: Describe, of: str) -> dict[str, Any]:
+    """Write and return the notes of new files; their map ends here, as Windows renames no mapped file."""
+    pixels, labels = _arrays(folder)
+    stored = Stored(pixels, labels, describe(pixels, labels) | {"of": of})
+    _write_synced(folder / NOTES, json.dumps(stored.notes, indent=1).encode())
+    _write_synced(folder / CHECK, json.dumps(_sample(stored)).encode())
+    return stored.notes
 
 
 def _write_synced(path: Path, content: bytes) -> None:

@@ -20,14 +20,14 @@ def import_matplotlib() -> None:
     """Import Matplotlib, whose import would fail for a $MPLBACKEND that is not there.
 
     A notebook hands its own backend on to every command, which may run in another environment. Raises
-    CifarmlpError if Matplotlib cannot be imported, as with a matplotlibrc that is no text.
+    CifarmlpError if Matplotlib cannot be imported, as with a matplotlibrc that is no text, or half installed.
     """
     if "matplotlib" in sys.modules:
         return
     backend = os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib
-    except ValueError as error:
+    except (ImportError, OSError, ValueError) as error:
         raise CifarmlpError(f"Matplotlib cannot be imported: {escape(str(error))}") from error
     finally:
         if backend is not None:

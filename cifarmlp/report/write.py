@@ -31,7 +31,7 @@ def refuse_other_file(output: Path) -> None:
         return
     with files.disk_errors(output), files.open_regular(output, files.MOST_ARRAYS) as file:
         if STAMP not in file.read(4096):
-            raise ConfigError(f"{output}: exists already and is no report; give another name with --output")
+            raise ConfigError(f"{output}: exists already and is no report; move it, or write elsewhere")
 
 
 def write_tables(page: Page, folder: Path, form: Form) -> list[Path]:

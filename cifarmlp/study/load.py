@@ -7,6 +7,7 @@ comparisons of experiments. All faults are reported at once, with their places, 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +18,10 @@ from cifarmlp.config.files import find_beside, read_tree, shipped_studies
 from cifarmlp.config.strict_yaml import Fault, Node, Place
 from cifarmlp.errors import ConfigError
 from cifarmlp.study.schema import Study
-from cifarmlp.text import quote
+from cifarmlp.text import escape, quote
 from cifarmlp.training.gradcheck import NetworkCheck, check_of
 
+CONFIG_SECTIONS = {"data", "network", "training"}
 LONGEST_SLUG = 59  # so that a study's name of 40 letters and a slug make a config's name
 
 
@@ -51,6 +53,9 @@ def _read(path: Path) -> tuple[Study, Node]:
     tree = read_tree(path, faults)
     if tree is None:
         raise refusal(faults)
+    if "sections" not in tree.value and CONFIG_SECTIONS & tree.value.keys():
+        command = f"cifarmlp train {escape(shlex.quote(str(path)))}"
+        raise ConfigError(f"{escape(str(path))}: a config, no study; train it: {command}")
     study, schema_faults = check(tree, Study)
     if study is None or faults or schema_faults:
         raise refusal(dict.fromkeys([*faults, *schema_faults]))

@@ -27,15 +27,16 @@ def refuse_others(study: StudyPlan, datasets: Mapping[str, Dataset], strict: boo
 
     datasets: by source. Raises ConfigError, DataError and, if strict, RunFolderError.
     """
+    runs, searches = [*_runs(study)], [*_searches(study)]
     try:
-        for folder, config in _runs(study):
+        for folder, config in runs:
             refuse_changes(folder, config)
-        for folder, config in _searches(study):
+        for folder, config in searches:
             with suppress(RunFolderError):  # damaged: to be set aside
                 refuse_other_config(folder, read_search(folder).config, config, "search")
     except ConfigError as error:
         raise ConfigError(f"{error}; {REMEDY}") from error
-    refuse_other_origins([*_runs(study), *_searches(study)], datasets, strict)
+    refuse_other_origins([*runs, *searches], datasets, strict)
 
 
 def refuse_other_origins(

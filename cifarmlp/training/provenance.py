@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from cifarmlp.errors import CifarmlpWarning, DataError, RunFolderError
-from cifarmlp.training.environment import Environment, fingerprint, read_environment
+from cifarmlp.text import escape
+from cifarmlp.training.environment import Environment, fingerprint, load_environment
 
 Fingerprint = Mapping[str, Any]
 
 NUMERICS = ("numpy", "blas", "cpu", "python", "platform", "threads")
+RESULTS = ("result.json", "seeds.csv")  # of a training and of a search
 EFFECT = "results may differ in the third digit, by about a seed's spread"
 
 
@@ -84,18 +86,41 @@ def _refuse(subject: object, changes: Changes, strict: bool) -> None:
 
 
 def refuse_other_folder(folder: Path, here: Fingerprint, strict: bool = False) -> None:
-    """Call `refuse_other_origin` for a folder by its environment.json; one without it passes."""
+    """Call `refuse_other_origin` for a folder by its environment.json."""
     refuse_other_folders([folder], here, strict)
 
 
 def refuse_other_folders(folders: Iterable[Path], here: Fingerprint, strict: bool = False) -> None:
-    """Call `refuse_other_folder` for many; those that differ alike are told of in one warning."""
+    """Call `refuse_other_folder` for many; those that differ alike are told of in one warning.
+
+    One that is not begun passes. One with results whose environment.json is damaged or gone is told of or, if
+    strict, refused, as other images there could not be seen.
+    """
     here, alike = {**here, "threads": None}, dict[Changes, list[Path]]()
     for folder in folders:
-        if there := read_environment(folder):
+        if there := _known_environment(folder, strict):
             alike.setdefault(find_changes(fingerprint(there), here), []).append(folder)
     for changes, (first, *others) in sorted(alike.items(), key=lambda item: not item[0].images):
         _refuse(f"{first} and {len(others)} more" if others else first, changes, strict)
+
+
+def _known_environment(folder: Path, strict: bool) -> Environment | None:
+    fault = f"{escape(str(folder))} has no environment.json"
+    try:
+        environment = load_environment(folder)
+        if environment or not any((folder / name).exists() for name in RESULTS):
+            return environment
+    except RunFolderError as error:
+        fault = str(error)
+    _tell_unknown(fault, strict)
+    return None
+
+
+def _tell_unknown(fault: str, strict: bool) -> None:
+    message = f"{fault}; so its images, code and numerics are not known"
+    if strict:
+        raise RunFolderError(f"{message}; go on without --strict, or begin anew")
+    warnings.warn(f"{message}, and may be others than those here", CifarmlpWarning, stacklevel=5)
 
 
 def _code_keys(there: Fingerprint, here: Fingerprint) -> tuple[str, ...]:

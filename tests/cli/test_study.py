@@ -439,6 +439,11 @@ def test_what_is_no_study(name: str, place: Path) -> None:
     assert not (place / "runs").exists()
 
 
+def test_a_config_given_for_a_study_is_told_with_the_command_for_it(place: Path) -> None:
+    done = study("base.yaml", cwd=place, code=2)
+    assert done.err == "error: base.yaml: a config, no study; train it: cifarmlp train base.yaml\n"
+
+
 # Ends before the end
 
 

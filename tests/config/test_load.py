@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from cifarmlp.config import Config, CyclicConfig, load_config
 from cifarmlp.config import files as config_files
+from cifarmlp.errors import ConfigError
 
 NORM = {"eps": 1e-12, "momentum": 0.9, "position": "before"}
 
@@ -206,3 +207,10 @@ def test_reading_needs_no_numpy() -> None:
     root = Path(config_files.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_study_given_for_a_config_is_told_with_the_command_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "of mine.yaml"
+    path.write_text("title: T\nsections: [{title: one}]\n")
+    with pytest.raises(ConfigError, match=rf"^{path}: a study, no config; cifarmlp study '{path}'$"):
+        load_config(path)

@@ -340,3 +340,17 @@ def test_the_key_changes_with_the_files(tmp_path: Path) -> None:
     keys.add(cache.key_of("some", [file]))
     assert len(keys) == 5
     assert cache.key_of("some", [other]) in keys
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of what is mapped")
+def test_an_entry_gets_its_name_while_none_of_its_files_is_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    rename, named = Path.rename, []
+
+    def rename_unmapped(path: Path, target: Path) -> Path:
+        assert str(path) not in Path("/proc/self/maps").read_text(), "Windows refuses that"
+        named.append(target.name)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_unmapped)
+    assert cache.load("a", batches, describe).pixels[-1, 0] == 5
+    assert named == ["a"]

@@ -93,3 +93,17 @@ def test_a_folder_is_judged_by_its_environment_and_one_without_passes(tmp_path: 
     write_environment(tmp_path, environment.model_copy(update={"data": other}))
     with pytest.raises(DataError, match=str(tmp_path)):
         refuse_other_folder(tmp_path, here)
+
+
+@pytest.mark.parametrize("result", ["result.json", "seeds.csv"])
+@pytest.mark.parametrize("content", [None, "{", '{"data": 1}'])
+def test_results_of_unknown_images_are_told_or_where_strict_refused(
+    tmp_path: Path, result: str, content: str | None
+) -> None:
+    (tmp_path / result).write_text("")
+    if content:
+        (tmp_path / "environment.json").write_text(content)
+    with pytest.warns(CifarmlpWarning, match=r"environment.json.* images, code and numerics are not known"):
+        refuse_other_folder(tmp_path, HERE)
+    with pytest.raises(RunFolderError, match="not known; go on without --strict"):
+        refuse_other_folder(tmp_path, HERE, strict=True)
