@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 CONFIDENCE = 0.95
+HUGE = 1e6
 
 
 def mean_interval(differences: Sequence[float]) -> tuple[float, float, float]:
@@ -38,11 +39,20 @@ def format_mean_std(statistics: Mapping[str, float]) -> str:
     >>> format_mean_std({"mean": 0.5373, "std": 0.0038, "n": 3})
     '0.5373 ± 0.0038'
     """
-    if not math.isfinite(statistics["mean"]):
+    if not math.isfinite(statistics["mean"]) or statistics["n"] == 1:
+        return format_number(statistics["mean"])
+    return f"{format_number(statistics['mean'])} ± {format_number(statistics['std'])}"
+
+
+def format_number(number: float | None) -> str:
+    """Return a number with four decimals, or a power of ten where it is huge; a dash for None or nan.
+
+    >>> format_number(0.53729), format_number(123456789.0), format_number(math.nan)
+    ('0.5373', '1.2346e+08', '-')
+    """
+    if number is None or not math.isfinite(number):
         return "-"
-    if statistics["n"] == 1:
-        return f"{statistics['mean']:.4f}"
-    return f"{statistics['mean']:.4f} ± {statistics['std']:.4f}"
+    return f"{number:.4f}" if abs(number) < HUGE else f"{number:.4e}"
 
 
 def mean_and_std(numbers: Sequence[float]) -> dict[str, float]:

@@ -19,9 +19,10 @@ def configs(context: click.Context) -> None:
 
     if context.invoked_subcommand is None:
         shipped = shipped_configs()
+        width = max(map(len, shipped), default=0) + 2
         for name in sorted(shipped, key=natural_key):
             first = shipped[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-            click.echo(f"{name:<24}{first}")
+            click.echo(f"{name:<{width}}{first}")
 
 
 @configs.command()

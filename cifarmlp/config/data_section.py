@@ -37,7 +37,7 @@ class AugmentConfig(StrictModel):
 
     flip: Probability = 0.0
     shift: Annotated[int, Field(ge=0, lt=SIDE)] = 0
-    noise: NotNegative = 0.0
+    noise: Annotated[float, Field(ge=0, le=1e30)] = 0.0
     cutout: Annotated[int, Field(ge=0, le=SIDE)] = 0
     mixup: NotNegative = 0.0
 

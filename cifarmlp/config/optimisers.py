@@ -61,7 +61,7 @@ class AdamConfig(StrictModel):
     kind: Literal["adam", "adamw"]
     beta1: Share = 0.9
     beta2: Share = 0.999
-    eps: Annotated[float, Field(gt=0)] = 1.0e-8
+    eps: Annotated[float, Field(ge=1e-30)] = 1.0e-8  # far smaller ones are 0 in float32
     bytes_per_parameter: ClassVar[int] = 8  # of both moments, float32
 
     def in_words(self) -> str:

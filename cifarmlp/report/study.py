@@ -8,7 +8,7 @@ from pathlib import Path
 from cifarmlp.render.document import Block, Cell, Link, Page, Section, Table, Text, Verdict
 from cifarmlp.report.origin import origin_blocks, relative_path
 from cifarmlp.report.search import search_section
-from cifarmlp.report.training import curves_picture, failure_blocks, format_number, has_curves
+from cifarmlp.report.training import curves_picture, failure_blocks, has_curves
 from cifarmlp.report.verdicts import (
     conclusion_table,
     conclusions_section,
@@ -23,7 +23,7 @@ from cifarmlp.runs.comparison import origin_changes
 from cifarmlp.runs.folder import Run
 from cifarmlp.search.folder import Search
 from cifarmlp.search.summary import summarise_search
-from cifarmlp.stats import format_mean_std
+from cifarmlp.stats import format_mean_std, format_number
 from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.judge import format_values, judge_conclusions, judge_outcome, judge_trials
 from cifarmlp.study.schema import Experiment, StudySection

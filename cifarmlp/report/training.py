@@ -14,7 +14,7 @@ from cifarmlp.render.curves import draw_seeds
 from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text, Verdict
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.runs.folder import Run, Seed
-from cifarmlp.stats import format_mean_std
+from cifarmlp.stats import format_mean_std, format_number
 from cifarmlp.study.folder import PullRow
 from cifarmlp.text import duration, escape
 from cifarmlp.training import build
@@ -134,15 +134,6 @@ def state_of(outcome: Outcome) -> Verdict:
     steps = f", kept step {outcome.kept_step}" if outcome.kept_step is not None else ""
     early = f" early at step {outcome.steps}" if outcome.stopped else ""
     return Verdict(f"finished{early}{steps}", "good")
-
-
-def format_number(value: float | None) -> str:
-    """Return a number with four decimals; a dash for None or nan.
-
-    >>> format_number(0.53729), format_number(math.nan)
-    ('0.5373', '-')
-    """
-    return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
 def curves_picture(run: Run, title: str, name: str) -> Picture:

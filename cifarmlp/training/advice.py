@@ -114,7 +114,8 @@ def _lost_signal(signs: Signs) -> str | None:
         sign = f"the images vanish in layer {n + 1} from the start, spread {spreads[n]:.1g}"
     elif True in exploded:
         n = exploded.index(True)
-        sign = f"layer {n + 1} explodes from the start, spread {spreads[n]:.1g}"
+        size = f"spread {spreads[n]:.1g}" if math.isfinite(spreads[n]) else "its outputs are not finite"
+        sign = f"layer {n + 1} explodes from the start, {size}"
     elif True in closed:
         sign = f"layer {closed.index(True) + 1} is saturated from the start"
     else:

@@ -38,8 +38,8 @@ class NetworkCheck:
     @property
     def title(self) -> str:
         """Words such as `3 layers (50-30), batch norm, lambda 0.005`."""
-        network = self.network
-        layers = f"{len(network.hidden) + 1} layers ({'-'.join(map(str, network.hidden)) or 'linear'})"
+        network, widths = self.network, "-".join(map(str, self.network.hidden))
+        layers = f"{len(network.hidden) + 1} layers ({widths})" if widths else "linear classifier"
         norm = norm_in_words(network).removeprefix(", ") or "no batch norm"
         others = (network.activation.in_short(), network.dropout.in_short(), self.loss.in_words())
         return ", ".join([layers, norm, *(words for words in others if words), f"lambda {self.lam:g}"])

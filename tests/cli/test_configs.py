@@ -6,6 +6,8 @@ from pathlib import Path
 
 from helpers import command, tiny
 
+from cifarmlp.config import shipped_configs
+
 cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
 
 
@@ -16,6 +18,11 @@ def test_configs_can_be_listed_copied_and_trained(tmp_path: Path) -> None:
     settings = [f"--set={setting}" for setting in ["data.source=synthetic", *tiny.SETTINGS]]
     done = cifarmlp("train", "mine/report-2/figure-1.yaml", *settings, cwd=tmp_path)
     assert done.code == 0, done.err
+
+
+def test_every_config_is_listed_in_two_columns() -> None:
+    rows = cifarmlp("configs").out.splitlines()
+    assert {row.split("  ")[0] for row in rows} == shipped_configs().keys()
 
 
 def test_the_schema_is_json_and_knows_the_fields() -> None:

@@ -171,6 +171,8 @@ def test_a_diverged_run_is_a_result(tmp_path: Path) -> None:
     assert written["status"] == "diverged"
     assert written["test"]["loss"] is None
     assert f"diverged at step {written['diverged_at']}" in done.out
+    assert "training loss -, validation accuracy -" in done.err
+    assert "nan" not in done.out + done.err
     assert "layer" in done.out
     assert "eta" in done.out
     assert sorted(path.name for path in (tmp_path / RUN).iterdir()) == FILES

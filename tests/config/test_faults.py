@@ -89,7 +89,15 @@ training:
             "1:36: training.optimiser.rho does not go with kind: adam",
         ),
         ("training: {optimiser: {kind: adamw, beta1: 1}}", "1:44: training.optimiser.beta1 is 1; it must be"),
-        ("training: {optimiser: {kind: adam, eps: 0}}", "1:41: training.optimiser.eps is 0; it must be gr"),
+        ("training: {optimiser: {kind: adam, eps: 0}}", "1:41: training.optimiser.eps is 0; it must be at"),
+        (
+            "training: {optimiser: {kind: adam, eps: 1.0e-300}}",
+            "1:41: training.optimiser.eps is 1.0e-300; it must be at least 1e-30",
+        ),
+        (
+            "data: {augment: {noise: 1.0e+300}}",
+            "1:25: data.augment.noise is 1.0e+300; it must be at most 1e+30",
+        ),
         (
             "training: {schedule: {n_s: 4, cycles: 0.3}}",
             "1:39: training.schedule.cycles is 0.3; with n_s 4 that is 2.4 steps, no whole number: "

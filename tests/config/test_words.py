@@ -95,7 +95,9 @@ def test_what_is_done_to_images_is_told_where_it_is_not_the_default() -> None:
         "0.2 of the training labels redrawn",
     ]
     assert described["mini-batches"] == "20 images, the last of an epoch smaller, plain SGD"
-    assert "flip 0.5, mixup 0.2, label noise 0.2" in words.in_short(changed)
+    assert "scaling unit, flip 0.5, mixup 0.2, label noise 0.2" in words.in_short(changed)
+    kept = words.in_short(tiny.config("training.average=0.9", "training.keep=best"))
+    assert "average 0.9, best kept" in kept
 
 
 def test_settings_that_are_not_the_defaults_are_named() -> None:

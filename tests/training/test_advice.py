@@ -72,6 +72,12 @@ def test_the_patterns_can_be_learnt(settings: tuple[str, ...]) -> None:
         pytest.param((*TANH, "network.init={sigma: 1}"), "network.init", "saturated", marks=activations),
         (("network.init={sigma: 5}", PLAIN), "network.init", "layer 1 explodes"),
         (("network.init={sigma: 1.0e+30}", PLAIN), "network.init", "layer 1 explodes"),
+        pytest.param(
+            ("network.init={sigma: 1.0e+300}", PLAIN),
+            "network.init",
+            "start, its outputs are not finite",
+            marks=pytest.mark.filterwarnings("ignore:overflow"),
+        ),
     ],
 )
 def test_the_cause_is_told_and_the_advice_helps(settings: tuple[str, ...], key: str, sign: str) -> None:

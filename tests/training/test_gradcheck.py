@@ -88,6 +88,8 @@ def test_a_title_names_what_is_not_the_default() -> None:
     words = "3 layers (8-6), batch norm, tanh, dropout 0.5, hinge (multi-class SVM, margin 1), lambda 0.5"
     assert gradcheck.check_of(config).title == words
     assert gradcheck.check_of(tiny.config()).title == "3 layers (8-6), batch norm, lambda 0.5"
+    linear = gradcheck.check_of(tiny.config("network.hidden=[]", "network.batch_norm=false"))
+    assert linear.title == "linear classifier, no batch norm, lambda 0.5"
 
 
 def test_initial_weights_that_are_not_used_are_told() -> None:

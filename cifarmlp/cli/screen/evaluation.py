@@ -9,7 +9,7 @@ import click
 
 from cifarmlp.cli.screen.runs import print_table
 from cifarmlp.files import nan_to_null
-from cifarmlp.stats import format_mean_std
+from cifarmlp.stats import format_mean_std, format_number
 from cifarmlp.text import counted, escape
 
 if TYPE_CHECKING:  # they import matplotlib and scipy
@@ -92,7 +92,7 @@ def print_ensemble(ensemble: "Ensemble", as_json: bool) -> None:
         return
     numbers = {str(model_path(member.seed)): member.metrics for member in ensemble.members}
     numbers[f"ensemble of {len(ensemble.members)}"] = metrics
-    rows = [[escape(name), *(f"{each[q]:.4f}" for q in metrics)] for name, each in numbers.items()]
+    rows = [[escape(name), *(format_number(each[q]) for q in metrics)] for name, each in numbers.items()]
     print_table([ensemble.part, *(NAMES.get(name, name) for name in metrics)], rows)
     images = counted(len(ensemble.members[0].images), "image")
     is_hinge = ensemble.members[0].seed.config.training.loss.kind == "hinge"

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from cifarmlp.config import Config
 from cifarmlp.files import nan_to_null
-from cifarmlp.stats import format_mean_std
+from cifarmlp.stats import format_mean_std, format_number
 from cifarmlp.text import escape
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, summarise
@@ -36,8 +36,8 @@ class TrainingProgress:
         part = "validation" if record.validation else "training"
         measured = record.validation or record.train
         words = {
-            "training loss": f"{record.train.loss[0]:.4f}",
-            f"{part} accuracy": f"{measured.accuracy[0]:.4f}",
+            "training loss": format_number(record.train.loss[0]),
+            f"{part} accuracy": format_number(measured.accuracy[0]),
             "eta": f"{record.eta[0]:.2g}",
         }
         name = f"{self.name}, seed {training.order_seed}"
