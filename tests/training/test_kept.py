@@ -181,7 +181,7 @@ def test_the_numbers_of_the_best_step_are_of_all_training_images(tmp_path: Path)
 @pytest.mark.parametrize("steps", [1, 7])  # with 1, the step of the divergence has a record of before, too
 def test_a_training_that_diverges_keeps_its_best_parameters(steps: int, tmp_path: Path) -> None:
     # eta grows until the loss is not finite
-    rates = "training.schedule={kind: cyclic, eta_min: 0.01, eta_max: 1.0e+6, n_s: 400, cycles: 1}"
+    rates = "training.schedule={kind: cyclic, eta_min: 0.01, eta_max: 1.0e+6, n_s: 40, cycles: 1}"
     every = f"training.evaluate_every={{steps: {steps}}}"
     outcome = train(tmp_path, (BEST[0], every, "network.batch_norm=false", "training.lambda=0.0", rates))
     assert outcome.status == "diverged"
