@@ -5,6 +5,7 @@ cifarmlp/config is this package; cifarmlp/configs, in a wheel only, is the folde
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -58,7 +59,7 @@ def find_config(name: str) -> Path:
 
     Raises ConfigError.
     """
-    path = Path(name)
+    path = Path(os.path.expanduser(name))
     if _is(path, "is_file"):
         return path
     shipped = shipped_configs()

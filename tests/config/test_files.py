@@ -18,6 +18,12 @@ def test_a_missing_file_has_a_suggestion() -> None:
         load_config(Path("secrte.yaml"))
 
 
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("seed: 1")
+    assert find_config("~/mine.yaml") == tmp_path / "mine.yaml"
+
+
 def test_a_folder_and_a_pipe_are_no_configs() -> None:
     Path("folder").mkdir()
     os.mkfifo("pipe")
