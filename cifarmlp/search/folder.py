@@ -1,7 +1,6 @@
 """The folder of a search as an object: its config, its plan, and the result of each training so far."""
 
 import math
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from cifarmlp.search.ranking import Result, Trial
 from cifarmlp.search.sampling import Values
 from cifarmlp.text import yaml_line
 from cifarmlp.training import environment
+from cifarmlp.training.metrics import LARGEST
 
 Stage = Literal["coarse", "fine"]
 Status = Literal["running", "finished", "interrupted"]
@@ -214,7 +214,7 @@ def _result(row: dict[str, str]) -> Result:
     )
 
 
-def _number(row: dict[str, str], name: str, most: float = sys.float_info.max) -> float:
+def _number(row: dict[str, str], name: str, most: float = LARGEST) -> float:
     number = float(row[name])
     if not (math.isnan(number) or 0 <= number <= most):
         raise ValueError(f"{name} is {number}")

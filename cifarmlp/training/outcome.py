@@ -14,6 +14,7 @@ from cifarmlp.config import Config
 from cifarmlp.errors import RunFolderError
 from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape
+from cifarmlp.training.metrics import LARGEST
 
 PARTS = ("train", "validation", "test")
 QUANTITIES = ("cost", "loss", "accuracy")
@@ -26,10 +27,10 @@ Status = Literal["finished", "diverged", "interrupted"]
 
 STRICT = ConfigDict(strict=True, defer_build=True, allow_inf_nan=False)
 NULL_IS_NAN = WrapValidator(lambda value, check: math.nan if value is None else check(value))
-Number = Annotated[float, NULL_IS_NAN]
+Number = Annotated[float, Field(gt=-LARGEST, lt=LARGEST), NULL_IS_NAN]
 Share = Annotated[float, Field(ge=0, le=1), NULL_IS_NAN]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-Positive = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(ge=0, lt=LARGEST)]
 
 
 @dataclass
