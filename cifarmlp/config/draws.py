@@ -149,7 +149,7 @@ class Draw(StrictModel):
 
     @property
     def is_numeric(self) -> bool:
-        """Whether all that may be drawn are numbers."""
+        """True if only numbers may be drawn."""
         return all(map(is_number, self.given))
 
     @property

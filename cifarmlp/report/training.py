@@ -140,20 +140,20 @@ def curves_picture(run: Run, title: str, name: str) -> Picture:
     """Return a picture of cost, loss, accuracy and eta against steps; name: of its file."""
     n = sum(map(has_curves, run.seeds))
     spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
-    has_batches = any(seed.batch_losses() for seed in run.seeds)
-    light = " The light curve: the loss of the mini-batches, in training." if has_batches else ""
+    batches = [seed.batch_losses() for seed in run.seeds]
+    light = " The light curve: the loss of the mini-batches, in training." if any(batches) else ""
     caption = f"{title}: cost, loss and accuracy, and eta, against steps.{light}{spread}"
     return Picture(
         f"{name}-curves",
         caption,
-        lambda: _draw(run, title),
+        lambda: _draw(run, title, batches),
         f"Curves of a training. {training_sentence(run)}",
     )
 
 
-def _draw(run: Run, title: str) -> Figure:
-    batches, loss = [seed.batch_losses() for seed in run.seeds], words.loss_label([run.config])
-    return draw_seeds([rows_of(seed) for seed in run.seeds], eta_by_step(run), title, batches, loss)
+def _draw(run: Run, title: str, batches: Sequence[list[dict[str, float]]]) -> Figure:
+    rows, loss = [rows_of(seed) for seed in run.seeds], words.loss_label([run.config])
+    return draw_seeds(rows, eta_by_step(run), title, batches, loss)
 
 
 @np.errstate(all="ignore")
