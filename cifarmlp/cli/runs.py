@@ -73,10 +73,19 @@ def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool)
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Only this seed of a repeated training.")
 @click.option("--ensemble", is_flag=True, help="Average the probabilities of all models of all RUNs.")
+@click.option(
+    "--mirror", is_flag=True, help="Average also those of the mirror images: each model is two members."
+)
 @DATA_DIR
 @JSON
 def evaluate(
-    runs: tuple[Path, ...], part: str, seed: int | None, ensemble: bool, data_dir: Path | None, as_json: bool
+    runs: tuple[Path, ...],
+    part: str,
+    seed: int | None,
+    ensemble: bool,
+    mirror: bool,
+    data_dir: Path | None,
+    as_json: bool,
 ) -> None:
     """Evaluate the saved model of each RUN: a training's folder, or its name in runs/; of a repeated one, all
     its seeds. A snapshot is evaluated by its path, as runs/NAME-001/snapshot-4500.npz.
@@ -95,8 +104,8 @@ def evaluate(
         return data.load(config.data.source, data_dir, download=True)
 
     places = [find_run(run) for run in runs]
-    if ensemble:
-        print_ensemble(evaluate_ensemble(places, load, part, seed), as_json)
+    if ensemble or mirror:
+        print_ensemble(evaluate_ensemble(places, load, part, seed, mirror), as_json)
         return
     reports = []
     for place in places:

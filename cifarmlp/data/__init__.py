@@ -6,7 +6,7 @@ Images are decoded once into a memory-mapped cache that all processes share. Ran
 (errors, text, stats, files); the packages from training upwards use it. Begin reading with dataset.py.
 """
 
-from cifarmlp.data.augment import Augmentation, augmenter
+from cifarmlp.data.augment import Augmentation, augmenter, mirror
 from cifarmlp.data.batches import Fill, pixel_statistics, scaling_statistics, standardiser
 from cifarmlp.data.dataset import (
     Dataset,
@@ -34,6 +34,7 @@ __all__ = [
     "find_or_fetch",
     "info",
     "load",
+    "mirror",
     "pixel_statistics",
     "redraw_labels",
     "scaling_statistics",

@@ -94,6 +94,13 @@ def flip(pixels: Pixels, which: NDArray[np.bool_]) -> None:
     words[which] = words[which][:, :, ::-1].byteswap()
 
 
+def mirror(pixels: Pixels) -> Pixels:
+    """Return copies of images (n, 3072), uint8, with left and right exchanged."""
+    copies = np.array(pixels)
+    flip(copies, np.ones(len(copies), np.bool_))
+    return copies
+
+
 def _outside(most: int) -> NDArray[np.bool_]:
     """Return by a shift from -most to most (as an index) which of 32 rows lie outside of the image."""
     shifts = np.arange(2 * most + 1)

@@ -74,19 +74,28 @@ def logits_of(probabilities: Float, kind: str) -> Float:
 
 
 def evaluate_ensemble(
-    paths: Sequence[Path], load: Callable[[Config], Dataset], part: str, seed: int | None = None
+    paths: Sequence[Path],
+    load: Callable[[Config], Dataset],
+    part: str,
+    seed: int | None = None,
+    mirror: bool = False,
 ) -> Ensemble:
     """Evaluate the models of runs, of all their seeds or one, on a part of the data, and as an ensemble.
 
     A training with snapshots is an ensemble of these; a snapshot's path is that one alone. load: returns the
-    images of a config. Diverged members are left out, with a warning. Raises ConfigError if fewer than two
-    are left, a model is given twice or they are not of the same images and kind of loss; else as `evaluate`.
+    images of a config. mirror: each model is a second member on the mirror images. Diverged members are left
+    out, with a warning. Raises ConfigError if fewer than two are left, a model is given twice or they are
+    not of the same images and kind of loss; else as `evaluate`.
     """
     seeds = [model for path in paths for each in choose_seeds(path, seed)[1] for model in _models_of(each)]
     _check_members(seeds)
     datasets = {each.config.data.source: each.config for each in seeds}
     loaded = {source: load(config) for source, config in datasets.items()}
-    members = [evaluate_seed(each, loaded[each.config.data.source], part) for each in seeds]
+    members = [
+        evaluate_seed(each, loaded[each.config.data.source], part, mirrored)
+        for each in seeds
+        for mirrored in ((False, True) if mirror else (False,))
+    ]
     for member in members:
         _check_same_images(members[0], member, part)
         if not member.is_finite:
@@ -94,7 +103,7 @@ def evaluate_ensemble(
             warnings.warn(message, CifarmlpWarning, stacklevel=2)
     finite = tuple(member for member in members if member.is_finite)
     if len(finite) < 2:
-        raise ConfigError(f"an ensemble of {len(finite)}: give --ensemble two models or more")
+        raise ConfigError(f"an ensemble of {len(finite)}: give --ensemble two models or more, or --mirror")
     return Ensemble(part, loaded[finite[0].seed.config.data.source].names, finite)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp import files
-from cifarmlp.data import Dataset, Images
+from cifarmlp.data import Dataset, Images, mirror
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.nn.types import Float
@@ -40,7 +40,8 @@ class Evaluation:
     """One network on one part of the data.
 
     metrics: cost, loss, accuracy, f1 (macro F1). probabilities: (n, 10), see `model.probabilities`; nan if
-    the outputs are not finite. W1: the weights of the first layer, (3072, width).
+    the outputs are not finite. W1: the weights of the first layer, (3072, width). mirrored: the network saw
+    the images with left and right exchanged.
     """
 
     seed: Seed
@@ -48,6 +49,7 @@ class Evaluation:
     images: Images
     probabilities: Float
     W1: Float
+    mirrored: bool = False
 
     @property
     def is_finite(self) -> bool:
@@ -144,8 +146,8 @@ def evaluate(folder: Path, seeds: Sequence[Seed], dataset: Dataset, part: str) -
     return Report(folder, part, dataset.names, evaluations)
 
 
-def evaluate_seed(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
-    """Evaluate one saved model on one part of the data; see `evaluate`."""
+def evaluate_seed(seed: Seed, dataset: Dataset, part: str, mirrored: bool = False) -> Evaluation:
+    """Evaluate one saved model on one part of the data, or on its mirror images; see `evaluate`."""
     check_memory(seed.config)
     _warn_of_other_images(seed.folder, dataset)
     split = split_images(seed.config, dataset)
@@ -153,11 +155,12 @@ def evaluate_seed(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
     images: Images = getattr(split, part)
     if not len(images):
         raise ConfigError(f"{escape(str(seed.folder))}: has no {part} images; evaluate --part train or test")
-    measured = training.evaluate(images)
+    seen = Images(mirror(images.pixels), images.labels) if mirrored else images
+    measured = training.evaluate(seen)
     metrics = {quantity: float(getattr(measured, quantity)[0]) for quantity in QUANTITIES}
-    found = probabilities(training, images)
+    found = probabilities(training, seen)
     metrics[F1] = macro_f1(images, found)
-    return Evaluation(seed, metrics, images, found, training.network.parameters()["W1"][0])
+    return Evaluation(seed, metrics, images, found, training.network.parameters()["W1"][0], mirrored)
 
 
 def macro_f1(images: Images, found: Float) -> float:

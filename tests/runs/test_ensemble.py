@@ -15,8 +15,8 @@ from cifarmlp.runs.ensemble import Ensemble, evaluate_ensemble
 from cifarmlp.runs.folder import load_run
 
 
-def ensemble(*paths: Path, part: str = "test", seed: int | None = None) -> Ensemble:
-    return evaluate_ensemble(paths, lambda config: tiny.dataset(), part, seed)
+def ensemble(*paths: Path, part: str = "test", seed: int | None = None, mirror: bool = False) -> Ensemble:
+    return evaluate_ensemble(paths, lambda config: tiny.dataset(), part, seed, mirror)
 
 
 def test_it_averages_the_probabilities_of_all_models(trained: Path) -> None:
@@ -86,6 +86,26 @@ def test_one_seed_of_each_and_another_part(trained: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_with_mirror_each_model_is_a_second_member_on_the_mirror_images(trained: Path) -> None:
+    test = tiny.dataset().test
+    mirrored = test.pixels.reshape(-1, 3, 32, 32)[..., ::-1].reshape(-1, 3072)
+    run = load_run(trained / "eps-001")
+    views = [run.predict(test.pixels), run.predict(mirrored)]
+    found = ensemble(trained / "eps-001", mirror=True)
+    np.testing.assert_allclose(found.probabilities(), np.mean(views, axis=0), rtol=1e-5)
+    accuracies = [np.mean(view.argmax(axis=1) == test.labels) for view in views]
+    assert [member.metrics["accuracy"] for member in found.members] == pytest.approx(accuracies)
+    assert [member.mirrored for member in found.members] == [False, True]
+
+
+def test_mirror_alone_prints_both_views_of_a_run(trained: Path) -> None:
+    done = cifarmlp("evaluate", trained / "eps-001", "--mirror")
+    assert f"{trained / 'eps-001'}, mirrored" in done.out
+    assert "ensemble of 2" in done.out
+    found = cifarmlp("evaluate", trained / "eps-001", "--mirror", "--json").json
+    assert [member["mirrored"] for member in found["members"]] == [False, True]
+
+
 def test_a_training_with_snapshots_is_an_ensemble_of_them(tmp_path: Path) -> None:
     folder = tiny.trained(tmp_path, "snap", "training.snapshots=true")
     first, last = sorted(folder.glob("snapshot-*.npz"), key=lambda path: int(path.stem.split("-")[1]))
@@ -132,8 +152,8 @@ def test_runs_of_different_images_are_refused(
 @pytest.mark.parametrize(
     ("names", "fault"),
     [
-        (["eps-001"], "an ensemble of 1: give --ensemble two models or more"),
-        (["eps-001", "lost-001"], "an ensemble of 1: give --ensemble two models or more"),
+        (["eps-001"], "an ensemble of 1: give --ensemble two models or more, or --mirror"),
+        (["eps-001", "lost-001"], "an ensemble of 1: give --ensemble two models or more, or --mirror"),
         (["eps-001", "eps-001"], "given twice; once is enough"),
         (["plain-001", "plain-001/seed-2"], "given twice; once is enough"),
     ],

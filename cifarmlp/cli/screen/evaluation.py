@@ -90,7 +90,10 @@ def print_ensemble(ensemble: "Ensemble", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(nan_to_null(_ensemble_as_json(ensemble, metrics)), indent=2))
         return
-    numbers = {str(model_path(member.seed)): member.metrics for member in ensemble.members}
+    numbers = {
+        f"{model_path(member.seed)}{', mirrored' * member.mirrored}": member.metrics
+        for member in ensemble.members
+    }
     numbers[f"ensemble of {len(ensemble.members)}"] = metrics
     rows = [[escape(name), *(format_number(each[q]) for q in metrics)] for name, each in numbers.items()]
     print_table([ensemble.part, *(NAMES.get(name, name) for name in metrics)], rows)
@@ -106,7 +109,8 @@ def _ensemble_as_json(ensemble: "Ensemble", metrics: Mapping[str, float]) -> dic
         "part": ensemble.part,
         "images": len(ensemble.members[0].images),
         "members": [
-            {"run": str(model_path(each.seed)), "seed": each.seed.config.seed, **each.metrics}
+            {"run": str(model_path(each.seed)), "seed": each.seed.config.seed, "mirrored": each.mirrored}
+            | dict(each.metrics)
             for each in ensemble.members
         ],
         "ensemble": {**metrics, "confusion": ensemble.confusion().tolist()},
