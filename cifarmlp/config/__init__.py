@@ -27,7 +27,7 @@ from cifarmlp.config.schedules import (
     ScheduleConfig,
 )
 from cifarmlp.config.schema import Config
-from cifarmlp.config.search_section import Coarse, Fine, SearchConfig
+from cifarmlp.config.search_section import Coarse, Fine, HalvingConfig, SearchConfig
 from cifarmlp.config.training_section import TrainingConfig
 from cifarmlp.config.write import (
     differences,
@@ -52,6 +52,7 @@ __all__ = [
     "DataConfig",
     "Draw",
     "Fine",
+    "HalvingConfig",
     "InitConfig",
     "LossConfig",
     "MomentumConfig",

@@ -89,6 +89,22 @@ class Config(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _halving_ends_before_the_training(self) -> Config:
+        halving = self.search and self.search.coarse.halving
+        if not halving:
+            return self
+        field, training = "search.coarse.halving", self.training
+        if training.cycle is None:
+            words = f"{field} is at the ends of cycles, and schedule {training.schedule.kind} has none"
+            raise conflict(f"{words}: take kind: cyclic, or remove it", field, "training.schedule.kind")
+        steps = training.schedule.steps(0) if training.steps is None else training.steps
+        if halving.at[-1] * training.cycle >= steps:
+            last = f"cycle {halving.at[-1]} ends at step {halving.at[-1] * training.cycle}"
+            words = f"{field}.at: {last}, the training at {steps}: take earlier cycles, or train for more"
+            raise conflict(words, f"{field}.at", "training.schedule.cycles")
+        return self
+
+    @model_validator(mode="after")
     def _a_search_has_one_judge(self) -> Config:
         is_drawn = self.data.validation_from in ("random", "stratified")  # from the seed
         if self.search and is_drawn and "seed" in self.search.coarse.space:

@@ -14,10 +14,30 @@ from cifarmlp.config.types import Count, StrictModel, conflict
 MOST_TRIALS = 10**9
 
 
+class HalvingConfig(StrictModel):
+    """At the ends of the cycles `at`, all but the best of a population leave it.
+
+    keep: the share that stays; it is rounded down, and at least one training stays.
+    """
+
+    keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    at: Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=100)]
+
+    @model_validator(mode="after")
+    def _ends_rise(self) -> HalvingConfig:
+        if list(self.at) != sorted({*self.at}):
+            words = (
+                f"search.coarse.halving.at is {[*self.at]}; its numbers of cycles must rise, such as [1, 2]"
+            )
+            raise conflict(words, "search.coarse.halving.at")
+        return self
+
+
 class Coarse(StrictModel):
     """First stage, wide. Over grids alone, `trials` is by default the number of combinations."""
 
     trials: Count = 50
+    halving: HalvingConfig | None = None
     space: Annotated[dict[SearchableField, Draw], Field(min_length=1), AfterValidator(check_draws)]
 
     @model_validator(mode="after")

@@ -21,8 +21,9 @@ def draw_trials(stages: Mapping[str, Sequence[Row]], logarithmic: Mapping[str, b
     """Draw validation accuracy against each searched field, all stages together, the best trial marked.
 
     stages: rows of trials.csv by stage. logarithmic: for each searched field, whether its axis is
-    logarithmic; a field with values that are no numbers has these as ticks, evenly spaced. A trial without an
-    accuracy (it diverged or failed) is a cross on the lower edge.
+    logarithmic; a field with values that are no numbers has these as ticks, evenly spaced. A trial that was
+    stopped on the way is an empty mark; one without an accuracy (it diverged or failed) is a cross on the
+    lower edge.
     """
     columns = min(2, len(logarithmic))
     rows = math.ceil(len(logarithmic) / columns)
@@ -67,7 +68,14 @@ def _field(panel: Axes, stages: Mapping[str, Sequence[Row]], key: str, ticks: Ma
                 [place(row) for row in rows], [row["validation_accuracy"] for row in rows],
                 s=22, marker=marker, color=colour, alpha=0.75, linewidths=0, label=stage,
             )  # fmt: skip
-    lost = [place(row) for rows in stages.values() for row in rows if row["status"] != "finished"]
+    stopped = [row for rows in stages.values() for row in rows if row["status"] == "stopped"]
+    if stopped:
+        panel.scatter(
+            [place(row) for row in stopped], [row["validation_accuracy"] for row in stopped],
+            s=20, marker="o", facecolors="none", edgecolors="#8a8a8a", linewidths=1,
+            label="stopped on the way",
+        )  # fmt: skip
+    lost = [place(row) for rows in stages.values() for row in rows if row["status"] in ("diverged", "failed")]
     if lost:
         panel.plot(lost, [0.02] * len(lost), "x", color="#b02020", markersize=6, label="diverged or failed",
                    transform=panel.get_xaxis_transform())  # fmt: skip

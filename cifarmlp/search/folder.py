@@ -111,7 +111,8 @@ class Search:
 
     def row(self, trial: Trial) -> dict[str, Any]:
         """Return a row of trials.csv, its values as they are."""
-        measured = {name: getattr(trial, name) for name in MEASURED}
+        names = (*MEASURED, "steps") if self.section.coarse.halving else MEASURED
+        measured = {name: getattr(trial, name) for name in names}
         return {"trial": trial.trial, "status": trial.status, **self.values(trial.trial), **measured}
 
 
@@ -211,7 +212,15 @@ def _result(row: dict[str, str]) -> Result:
         validation_loss=_number(row, "validation_loss"),
         seconds=_number(row, "seconds"),
         reason=row["reason"],
+        steps=_steps(row),
     )
+
+
+def _steps(row: dict[str, str]) -> int:
+    steps = int(row.get("steps", 0))
+    if steps < 0:
+        raise ValueError(f"steps is {steps}")
+    return steps
 
 
 def _number(row: dict[str, str], name: str, most: float = LARGEST) -> float:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STATUS = ("finished", "diverged", "failed")  # the worst last
+STOPPED = "stopped"  # behind others at the end of a cycle, see HalvingConfig
+STATUS = ("finished", STOPPED, "diverged", "failed")  # the worst last
 
 # The standard deviation over 20 seeds of report-2/best-model was 0.0109 on 1,000 validation images and 0.0030
 # on 10,000 test images: 0.34 / sqrt(n) and 0.30 / sqrt(n).
@@ -16,7 +17,10 @@ FEW_IMAGES = 100  # below which a ranking is mostly luck
 
 @dataclass(frozen=True)
 class Result:
-    """Result of one training of a trial; nan where there is no number. status: of STATUS."""
+    """Result of one training of a trial; nan where there is no number.
+
+    status: of STATUS. steps: at which it ended; 0 if that is unknown, as in searches of version 0.1.
+    """
 
     trial: int
     seed: int
@@ -26,6 +30,7 @@ class Result:
     validation_loss: float = math.nan
     seconds: float = math.nan
     reason: str = ""  # of a failure
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ def trial_of(results: Sequence[Result]) -> Trial:
         seeds=len(results),
         reason=next((result.reason for result in results if result.reason), ""),
         validation_std=float(np.std(accuracies, ddof=1)) if len(results) > 1 else math.nan,
+        steps=min(result.steps for result in results),
     )
 
 

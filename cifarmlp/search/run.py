@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cifarmlp import files
+from cifarmlp.config import HalvingConfig
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import CifarmlpWarning, DataError
 from cifarmlp.parallel import Lost, map_unordered
@@ -28,7 +29,7 @@ from cifarmlp.search.folder import (
 )
 from cifarmlp.search.plan import Key, choose_centres, populations_to_train, repeats
 from cifarmlp.search.populations import Member, configs_of
-from cifarmlp.search.ranking import Result, Trial, doubt_of_few
+from cifarmlp.search.ranking import STOPPED, Result, Trial, doubt_of_few
 from cifarmlp.search.summary import write_summary
 from cifarmlp.training import environment
 from cifarmlp.training.cost import estimate
@@ -107,6 +108,7 @@ def run_search(
         claim_search(search, out, dataset)
     place = data_dir and data_dir.absolute()  # a worker of a cluster is elsewhere
     train = partial(train_population, data_dir=place, images=dataset.checksum)
+    halving = {"coarse": search.section.coarse.halving, "fine": None}
     with files.lock(search.folder):
         if not is_begun(search.folder):
             begin_search(search, dataset)
@@ -116,7 +118,7 @@ def run_search(
             write_plan(search, "running")  # with the centres, whatever becomes of what is around them
             again = _begin_stage(search, stage)
             progress = StageProgress(search, stage, populations_to_train(search, stage), jobs)
-            _train(progress, train, again, cluster, stop, watch)
+            _train(progress, partial(train, halving=halving[stage]), again, cluster, stop, watch)
         write_plan(search, "interrupted" if stop() else "finished")
         return write_summary(search, top)
 
@@ -151,10 +153,12 @@ def _refuse_other_origin(search: Search, dataset: Dataset, strict: bool) -> None
             refuse_other_folder(folder, here, strict)
 
 
-def train_population(population: Sequence[Member], data_dir: Path | None, images: str) -> list[Outcome]:
+def train_population(
+    population: Sequence[Member], data_dir: Path | None, images: str, halving: HalvingConfig | None
+) -> list[Outcome]:
     """Train a population in a worker; return an outcome for each member, or none if it was interrupted.
 
-    Raises DataError if the images here have another checksum than `images`.
+    halving: of the stage. Raises DataError if the images here have another checksum than `images`.
     """
     configs = [member.config for member in population]
     dataset = load(configs[0].data.source, data_dir, download=True)
@@ -164,7 +168,7 @@ def train_population(population: Sequence[Member], data_dir: Path | None, images
             "the same ones there and resume it"
         )
     stop = watch_signals()
-    return train_together(configs, dataset, lambda: bool(stop()))
+    return train_together(configs, dataset, lambda: bool(stop()), halving)
 
 
 def _train(
@@ -213,11 +217,12 @@ def _results(population: Sequence[Member], outcomes: Sequence[Outcome] | Lost) -
         Result(
             member.trial,
             outcome.seed,
-            outcome.status,
+            STOPPED if outcome.stopped else outcome.status,
             outcome.metric("train", "accuracy"),
             outcome.metric("validation", "accuracy"),
             outcome.metric("validation", "loss"),
             outcome.seconds,
+            steps=outcome.steps,
         )
         for member, outcome in zip(population, outcomes, strict=False)
     ]

@@ -474,6 +474,32 @@ def test_more_trials_than_combinations_would_be_the_same_again() -> None:
     assert load(text, "search.coarse.space.seed={uniform: [1, 2]}").search
 
 
+@pytest.mark.parametrize(
+    ("halving", "schedule", "fault"),
+    [
+        (
+            "{at: [2, 1]}",
+            "cycles: 3",
+            "64: search.coarse.halving.at is [2, 1]; its numbers of cycles must rise",
+        ),
+        ("{at: []}", "cycles: 3", "64: search.coarse.halving.at is []; it must be at least 1 item long"),
+        ("{at: [0]}", "cycles: 3", "65: search.coarse.halving.at[0] is 0; it must be at least 1"),
+        ("{keep: 1, at: [1]}", "cycles: 3", "66: search.coarse.halving.keep is 1; it must be less than 1"),
+        ("{keep: 0.5}", "cycles: 3", "50: search.coarse.halving.at is missing"),
+        (
+            "{at: [1, 3]}",
+            "cycles: 3",
+            "64: search.coarse.halving.at: cycle 3 ends at step 13500, the training",
+        ),
+        ("{at: [1]}", "kind: constant", "59: search.coarse.halving is at the ends of cycles, and schedule"),
+    ],
+)
+def test_halving_is_at_ends_of_cycles_before_the_last(halving: str, schedule: str, fault: str) -> None:
+    stage = f"{{space: {{seed: {{grid: [1, 2]}}}}, halving: {halving}}}"
+    (line,) = faults(f"search: {{coarse: {stage}}}\ntraining: {{schedule: {{{schedule}}}}}")
+    assert line.startswith(f"1:{fault}")
+
+
 def test_between_the_best_is_between_at_least_two() -> None:
     text = """\
 search:

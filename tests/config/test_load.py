@@ -71,7 +71,7 @@ def test_the_example_is_read_in_full() -> None:
             "snapshots": False,
         },
         "search": {
-            "coarse": {"trials": 50, "space": {"training.lambda": draw}},
+            "coarse": {"trials": 50, "halving": None, "space": {"training.lambda": draw}},
             "fine": {"trials": 50, "centres": 3, "space": {"training.lambda": around}},
         },
     }

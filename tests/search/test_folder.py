@@ -80,11 +80,11 @@ def test_a_row_has_the_trial_its_values_and_what_was_measured(search: Search) ->
 @pytest.mark.parametrize(
     "row",
     [
-        "2,1,lost,0.5,0.5,1.0,1.0,",  # no such status
-        "2,1,finished,0.5,0.5,1.0,1.0",  # cut off
-        "2,one,finished,0.5,0.5,1.0,1.0,",
-        "0,1,finished,0.5,0.5,1.0,1.0,",  # no such trials
-        "8,1,finished,0.5,0.5,1.0,1.0,",
+        "2,1,lost,0.5,0.5,1.0,1.0,,40",  # no such status
+        "2,1,finished,0.5,0.5,1.0,1.0,",  # cut off
+        "2,one,finished,0.5,0.5,1.0,1.0,,40",
+        "0,1,finished,0.5,0.5,1.0,1.0,,40",  # no such trials
+        "8,1,finished,0.5,0.5,1.0,1.0,,40",
     ],
 )
 def test_a_row_that_is_none_is_passed_over_and_no_other_is(row: str, search: Search) -> None:
@@ -148,10 +148,11 @@ def test_more_trials_than_can_be_read_are_damage(count: str, search: Search) -> 
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ("1,1,finished,0.5,0.5,1.0,inf,", "seconds is inf"),
-        ("1,1,finished,0.5,1.5,1.0,1.0,", "validation_accuracy is 1.5"),
-        ("1,2,finished,0.5,0.5,1.0,1.0,", "there is no trial 1 with seed 2"),
-        ("99,1,finished,0.5,0.5,1.0,1.0,", "there is no trial 99 with seed 1"),
+        ("1,1,finished,0.5,0.5,1.0,inf,,40", "seconds is inf"),
+        ("1,1,finished,0.5,1.5,1.0,1.0,,40", "validation_accuracy is 1.5"),
+        ("1,1,finished,0.5,0.5,1.0,1.0,,-40", "steps is -40"),
+        ("1,2,finished,0.5,0.5,1.0,1.0,,40", "there is no trial 1 with seed 2"),
+        ("99,1,finished,0.5,0.5,1.0,1.0,,40", "there is no trial 99 with seed 1"),
     ],
 )
 def test_a_row_that_is_none_is_told(row: str, fault: str, search: Search) -> None:

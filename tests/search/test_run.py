@@ -172,13 +172,13 @@ def test_a_search_is_not_refined_with_other_images(tmp_path: Path) -> None:
 def test_a_worker_with_other_images_is_found_out(tmp_path: Path) -> None:
     (member, *_), *_ = populations_to_train(prepared(tmp_path), "coarse")
     with pytest.raises(DataError, match="other images than those that the search was begun with"):
-        run.train_population([member], None, images="0" * 64)
+        run.train_population([member], None, images="0" * 64, halving=None)
 
 
 def test_a_damaged_row_is_told_and_its_training_done_again(tmp_path: Path) -> None:
     folder = interrupted(tmp_path)
     path = folder / "seeds.csv"
-    path.write_text(re.sub(r"[^,]+,$", "inf,", path.read_text(), count=1, flags=re.MULTILINE))
+    path.write_text(re.sub(r"[^,]+,,40$", "inf,,40", path.read_text(), count=1, flags=re.MULTILINE))
     search = resume_search(folder)
     assert search.faults == [f"{folder}: seeds.csv is damaged: line 2: seconds is inf"]
     with pytest.warns(CifarmlpWarning, match="seconds is inf; that training is done again"):
@@ -219,3 +219,44 @@ def test_a_search_killed_at_any_write_before_its_first_result_is_resumed_or_take
 def placed(search: Search, folder: Path) -> Search:
     search.folder = folder
     return search
+
+
+# Successive halving
+
+HALVING = """\
+name: halving
+data: {source: synthetic, validation: 400}
+network: {hidden: [8]}
+training: {schedule: {n_s: 10, cycles: 3}}
+search:
+  coarse:
+    trials: 8
+    halving: {at: [1, 2]}
+    space: {training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}
+"""
+
+
+def test_trials_that_fall_behind_end_at_their_cycle_and_are_not_ranked(tmp_path: Path) -> None:
+    config = load_config(place_with(HALVING, tmp_path) / "c.yaml")
+    search = prepare_search(config, ["coarse"], cores=1)
+    summary = run_search(search, tmp_path, None, jobs=1, top=8)
+    table = rows(search.folder / "trials.csv")
+    ends = [(row["status"], int(row["steps"])) for row in table]
+    assert sorted(ends) == [*2 * [("finished", 60)], *4 * [("stopped", 20)], *2 * [("stopped", 40)]]
+    assert {row["train_accuracy"] for row in table if row["status"] == "stopped"} == {"nan"}
+    assert all(0 < float(row["validation_accuracy"]) < 1 for row in table)
+    finished = [int(row["trial"]) for row in table if row["status"] == "finished"]
+    ranked = [entry["trial"] for entry in summary["tables"][0]["top"]]
+    assert sorted(ranked) == finished
+    again = resume_search(search.folder)
+    assert repr(again.results) == repr(search.results)  # with nan
+    assert not populations_to_train(again, "coarse")
+
+
+def test_without_halving_the_table_has_no_steps(tmp_path: Path) -> None:
+    text = HALVING.replace("    halving: {at: [1, 2]}\n", "")
+    config = load_config(place_with(text, tmp_path) / "c.yaml")
+    search = prepare_search(config, ["coarse"], cores=1)
+    run_search(search, tmp_path, None, jobs=1)
+    assert "steps" not in rows(search.folder / "trials.csv")[0]
+    assert {row["steps"] for row in rows(search.folder / "seeds.csv")} == {"60"}

@@ -15,7 +15,7 @@ from cifarmlp.files import nan_to_null
 from cifarmlp.search.folder import Search
 from cifarmlp.search.plan import expected_populations
 from cifarmlp.search.populations import Member, configs_of
-from cifarmlp.search.ranking import Trial, rank
+from cifarmlp.search.ranking import STOPPED, Trial, rank
 from cifarmlp.search.run import StageProgress
 from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import validation_accuracy
@@ -58,7 +58,9 @@ class SearchProgress:
 
 def _describe(search: Search, trial: Trial) -> str:
     result = f"validation accuracy {trial.validation_accuracy:.4f}"
-    if trial.status != "finished":
+    if trial.status == STOPPED:
+        result += f", stopped at step {trial.steps}"
+    elif trial.status != "finished":
         result = ": ".join(part for part in (trial.status, trial.reason) if part)
     return f"trial {trial.trial}: {describe_values(search.values(trial.trial))}: {result}"
 
@@ -153,9 +155,9 @@ def _verdict(search: Search, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _unfinished(search: Search) -> list[str]:
-    """Return a line for the trials that diverged, and one for those that failed."""
+    """Return a line each for the trials that were stopped on the way, that diverged and that failed."""
     lines = []
-    for status in ("diverged", "failed"):
+    for status in (STOPPED, "diverged", "failed"):
         trials = [trial for trial in search.trials() if trial.status == status]
         if trials:
             reasons = {f": {trial.reason}" for trial in trials if trial.reason}
