@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 from typing import Annotated
 
@@ -22,6 +23,12 @@ class HalvingConfig(StrictModel):
 
     keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
     at: Annotated[tuple[Count, ...], Field(strict=False, min_length=1, max_length=100)]
+
+    def share_of_steps(self, cycle: int, steps: int) -> float:
+        """Return the share of all trainings' steps that are made: 1 up to the first end, then `keep`, ..."""
+        ends = (0, *(number * cycle for number in self.at), steps)
+        made = (self.keep**rung * (end - start) for rung, (start, end) in enumerate(pairwise(ends)))
+        return sum(made) / steps
 
     @model_validator(mode="after")
     def _ends_rise(self) -> HalvingConfig:

@@ -1,6 +1,7 @@
 """The plan of a search: a new one, one to resume or to refine, and the populations left to train."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cifarmlp import files, parallel
@@ -16,10 +17,10 @@ from cifarmlp.search.folder import (
     read_search,
     section_of,
 )
-from cifarmlp.search.populations import Member, group_into_populations
+from cifarmlp.search.populations import Member, configs_of, group_into_populations
 from cifarmlp.search.ranking import Trial
 from cifarmlp.search.sampling import Values, describe_values
-from cifarmlp.training.cost import free_memory
+from cifarmlp.training.cost import Estimate, estimate, free_memory, steps_of
 
 STAGES: tuple[Stage, ...] = ("coarse", "fine")
 Key = tuple[int, int]  # trial, seed
@@ -225,6 +226,18 @@ def expected_populations(search: Search, stage: Stage) -> list[list[Member]]:
         return populations_to_train(search, stage)
     coarse, count = members_of(search, "coarse"), len(search.numbers(stage)) * search.plan.seeds
     return _populations(search, [coarse[i % len(coarse)] for i in range(count)])
+
+
+def estimate_stage(
+    search: Search, stage: Stage, populations: Sequence[Sequence[Member]], jobs: int
+) -> Estimate:
+    """Estimate the cost of training populations of a stage; see `estimate`."""
+    whole, halving = estimate(configs_of(populations), jobs), search.section.coarse.halving
+    if stage == "fine" or not halving or not populations:
+        return whole
+    config = populations[0][0].config
+    share = halving.share_of_steps(config.training.cycle or 0, steps_of(config))
+    return replace(whole, seconds=whole.seconds * share)
 
 
 def _populations(search: Search, members: Sequence[Member]) -> list[list[Member]]:

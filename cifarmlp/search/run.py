@@ -27,12 +27,11 @@ from cifarmlp.search.folder import (
     write_plan,
     write_results,
 )
-from cifarmlp.search.plan import Key, choose_centres, populations_to_train, repeats
-from cifarmlp.search.populations import Member, configs_of
+from cifarmlp.search.plan import Key, choose_centres, estimate_stage, populations_to_train, repeats
+from cifarmlp.search.populations import Member
 from cifarmlp.search.ranking import STOPPED, Result, Trial, doubt_of_few
 from cifarmlp.search.summary import write_summary
 from cifarmlp.training import environment
-from cifarmlp.training.cost import estimate
 from cifarmlp.training.environment import fingerprint
 from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.provenance import refuse_other_folder
@@ -75,7 +74,7 @@ class StageProgress:
 
     @cached_property
     def _estimate(self) -> float:
-        return estimate(configs_of(self.populations), self.jobs).seconds
+        return estimate_stage(self.search, self.stage, self.populations, self.jobs).seconds
 
 
 Watch = Callable[[StageProgress, list[Trial]], None]

@@ -11,8 +11,7 @@ from cifarmlp.config import Config, override_with
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.search.folder import Search, read_search
-from cifarmlp.search.plan import expected_populations, prepare_search, resume_search
-from cifarmlp.search.populations import configs_of
+from cifarmlp.search.plan import estimate_stage, expected_populations, prepare_search, resume_search
 from cifarmlp.study.folder import StudyRecord, StudyRequest, find_study_folder, place_of, read_record
 from cifarmlp.study.load import LoadedStudy, slug
 from cifarmlp.study.reuse import finished_runs, source_for
@@ -205,5 +204,8 @@ def training_seconds(tasks: Sequence[SeedTask], jobs: int) -> float:
 def search_seconds(study: StudyPlan, searches: Sequence[Config], cores: int) -> float:
     """Estimate the time that searches will still take, from a few steps of each stage."""
     states = [search_of(study, config, cores) for config in searches]
-    plans = [expected_populations(state, stage) for state in states for stage in state.plan.stages]
-    return sum(estimate(configs_of(todo), cores).seconds for todo in plans)
+    stages = [(state, stage) for state in states for stage in state.plan.stages]
+    return sum(
+        estimate_stage(state, stage, expected_populations(state, stage), cores).seconds
+        for state, stage in stages
+    )

@@ -9,6 +9,7 @@ from cifarmlp.errors import ConfigError
 from cifarmlp.search.folder import Search
 from cifarmlp.search.plan import (
     choose_centres,
+    estimate_stage,
     expected_populations,
     members_of,
     populations_to_train,
@@ -17,6 +18,7 @@ from cifarmlp.search.plan import (
     with_trials,
 )
 from cifarmlp.search.ranking import Result
+from cifarmlp.training.cost import Estimate
 
 LAMBDA = "training.lambda"
 COARSE = f"search.coarse={{trials: 4, space: {{{LAMBDA}: {{uniform: [0, 1]}}, seed: {{grid: [1, 2]}}}}}}"
@@ -152,3 +154,23 @@ def test_what_goes_by_evaluations_on_the_way_is_refused(setting: str) -> None:
     key = setting.partition("=")[0]
     with pytest.raises(ConfigError, match=f"{key} goes by evaluations on the way, .*--set {key}="):
         search_of(COARSE, setting)
+
+
+@pytest.mark.parametrize(
+    ("halving", "share"),
+    [("{at: [1]}", 0.75), ("{at: [1, 3]}", (4 + 4 + 1) / 16), ("{keep: 0.25, at: [2]}", (2 + 0.5) / 4)],
+)
+def test_an_estimate_counts_the_steps_that_halving_leaves(
+    halving: str, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cifarmlp.search.plan.estimate", lambda *_: Estimate(80.0, 5.0))
+    cycles = 2 if halving == "{at: [1]}" else 4
+    space = "{training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}}"
+    config = tiny.config(
+        "training.steps=null",
+        f"training.schedule={{n_s: 5, cycles: {cycles}}}",
+        f"search={{coarse: {{halving: {halving}, space: {space}}}, fine: null}}",
+    )
+    search = prepare_search(config, cores=2)
+    found = estimate_stage(search, "coarse", populations_to_train(search, "coarse"), 2)
+    assert (found.seconds, found.bytes) == (pytest.approx(80 * share), 5.0)

@@ -83,7 +83,7 @@ def test_the_populations_that_run_are_the_next_ones(progress: StageProgress) -> 
 def test_the_time_left_is_an_estimate_and_then_that_of_those_that_ended(
     progress: StageProgress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "estimate", lambda _, jobs: Estimate(60.0 * jobs, 0.0))
+    monkeypatch.setattr("cifarmlp.search.plan.estimate", lambda _, jobs: Estimate(60.0 * jobs, 0.0))
     progress.started = time.monotonic() - 10
     assert progress.left == pytest.approx(110, abs=5)
     progress.count(results(2, 40.0))

@@ -13,14 +13,13 @@ from tqdm import tqdm
 
 from cifarmlp.files import nan_to_null
 from cifarmlp.search.folder import Search
-from cifarmlp.search.plan import expected_populations
-from cifarmlp.search.populations import Member, configs_of
+from cifarmlp.search.plan import estimate_stage, expected_populations
+from cifarmlp.search.populations import Member
 from cifarmlp.search.ranking import STOPPED, Trial, rank
 from cifarmlp.search.run import StageProgress
 from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import validation_accuracy
 from cifarmlp.text import escape, rough_duration, short_value
-from cifarmlp.training.cost import estimate
 
 
 class SearchProgress:
@@ -91,7 +90,7 @@ def print_plan(search: Search, jobs: int) -> None:
         if not populations:
             click.echo("  nothing left to train")
             continue
-        cost = estimate(configs_of(populations), jobs)
+        cost = estimate_stage(search, stage, populations, jobs)
         click.echo(f"  {_count(populations)}, {jobs} at a time")
         click.echo(f"  about {rough_duration(cost.seconds)}, {cost.bytes / 1e6:.0f} MB in each process")
 
