@@ -79,15 +79,15 @@ def overlay_pictures(runs: Runs, name: str) -> Iterator[Picture]:
 
 
 def _settings(runs: Runs) -> Iterator[Block]:
-    """Yield a table of the settings in which the runs differ, if any."""
+    """Yield a table of the settings in which the runs differ, if any: of the two, the fewer as columns."""
     described = {name: words.describe(run.config) for name, run in runs.items()}
     every = dict.fromkeys(key for settings in described.values() for key in settings)
     keys = [key for key in every if len({settings.get(key) for settings in described.values()}) > 1]
+    cells = [("run", *keys), *((name, *(each.get(k, "-") for k in keys)) for name, each in described.items())]
+    if len(keys) > len(runs):
+        cells = [("setting", *runs), *list(zip(*cells, strict=True))[1:]]
     if keys:
-        rows = tuple(
-            (name, *(settings.get(key, "-") for key in keys)) for name, settings in described.items()
-        )
-        yield Table("comparison-settings", "The settings in which they differ.", ("run", *keys), rows)
+        yield Table("comparison-settings", "The settings in which they differ.", cells[0], tuple(cells[1:]))
 
 
 def _differences(runs: Runs) -> Iterator[Block]:
