@@ -48,8 +48,7 @@ def load_config(config: AnyConfig, changes: Mapping[str, Any] | Sequence[str] = 
     >>> load_config(config, ["seed=2"]).seed
     2
     """
-    if not isinstance(config, Config):
-        config = configs.load_config(configs.find_config(str(config)))
+    config = config if isinstance(config, Config) else configs.load_config(configs.find_config(str(config)))
     return configs.override_with(config, [changes] if isinstance(changes, str) else changes)
 
 
@@ -114,9 +113,8 @@ def resume(
 
 def _folders(runs: Sequence[AnyRun] | AnyRun) -> list[Path]:
     """Return the folder of each run; a single run need not be in a list."""
-    if isinstance(runs, str) or not isinstance(runs, Sequence):
-        return [_folder(runs)]
-    return [_folder(run) for run in runs]
+    several = runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
+    return [_folder(run) for run in several]
 
 
 def _load_images(config: Config, place: str | Path | None) -> Dataset:
@@ -230,8 +228,8 @@ def run_search(
     else:
         given, coarse = load_config(config or "report-2/search"), Path(coarse_from) if coarse_from else None
         search = plan.prepare_search(given, stages, seeds or 1, cores, Path(out), coarse)
-    jobs, place = cores if cluster else jobs or cores, Path(data_dir) if data_dir else None
-    searching.run_search(search, Path(out), place, jobs=jobs, cluster=cluster, watch=watch)
+    jobs = cores if cluster else jobs or cores
+    searching.run_search(search, Path(out), _path(data_dir), jobs=jobs, cluster=cluster, watch=watch)
     return search
 
 
@@ -279,12 +277,14 @@ def write_report(
     runs: Sequence[AnyRun],
     output: str | Path,
     *,
+    title: str = "",
+    text: str = "",
     tables: Literal["md", "tex"] | None = None,
     figures: bool = False,
 ) -> list[Path]:
     """Write trainings and searches, or studies, as one HTML page; return the files that were written.
 
-    The page needs no other file and no network. Several trainings are compared with the first. tables: also
+    It needs no other file and no network. title, text: of its head; blank lines part paragraphs. tables: also
     each table as Markdown or LaTeX, in ``tables/`` beside it; figures: also as SVG and PDF, in ``figures/``.
     Raises ConfigError if `output` exists and is no report, or studies are mixed with others; RunFolderError.
 
@@ -296,5 +296,5 @@ def write_report(
     from cifarmlp.report.write import write_page
 
     _check_choice("tables", tables, ("md", "tex", None))
-    output = Path(output)
-    return write_page(build_page(_folders(runs), output.parent), output, tables, figures)
+    page = build_page(_folders(runs), Path(output).parent, title, text)
+    return write_page(page, Path(output), tables, figures)

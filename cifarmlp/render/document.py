@@ -1,6 +1,6 @@
 """The contents of a report, whatever it is printed as: a Page of Sections of Blocks.
 
-All text is plain; page.py and tables.py escape it for their format.
+All text is plain; page.py, markdown.py and latex.py escape it for their format.
 """
 
 import re
@@ -89,7 +89,10 @@ class Page:
     sections: tuple[Section, ...]
 
 
-NUMBER = re.compile(r"([-+−–±×~≈<%\d.,\s]|e[-+]?\d|\b(to|of|min|ms|s)\b|nan)*")
+SIGNS = r"[~<≈]?[-+−–]?"
+NUMBER = re.compile(
+    rf"{SIGNS}(\d[\d,]*\.?\d*|\.\d+)(e[-+−]?\d+)?%?|[-–±×~≈<%]|to|of|min|ms|s|h|nan", re.IGNORECASE
+)
 
 
 def words(cell: Cell) -> str:
@@ -104,11 +107,16 @@ def numeric(table: Table) -> list[bool]:
     [False, True]
     """
     columns = list(zip(*table.rows, strict=True)) or [()] * len(table.header)
-    return [bool(column) and all(map(_is_number, column)) for column in columns]
+    return [any(map(_has_digit, column)) and all(map(_is_number, column)) for column in columns]
+
+
+def _has_digit(cell: Cell) -> bool:
+    return any(letter.isdecimal() for letter in words(cell))
 
 
 def _is_number(cell: Cell) -> bool:
-    return isinstance(cell, str) and NUMBER.fullmatch(cell) is not None
+    """Return whether a cell is numbers with their signs and units, such as `0.53 ± 0.01` or `2 min 5 s`."""
+    return isinstance(cell, str) and all(map(NUMBER.fullmatch, cell.replace(", ", " ").split()))
 
 
 def blocks(page: Page) -> list[Block]:

@@ -1,6 +1,8 @@
 """Build the page of some run folders: each training and search, and trainings compared with the first."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cifarmlp.errors import ConfigError
@@ -18,11 +20,19 @@ from cifarmlp.text import escape
 Entry = Run | Search
 
 
-def build_page(folders: Sequence[Path], beside: Path) -> Page:
+def build_page(folders: Sequence[Path], beside: Path, title: str = "", text: str = "") -> Page:
     """Build the page of the runs in these folders; beside: the folder that the page will stand in.
 
+    title, text: instead of the page's own title, and before all that it says; blank lines part paragraphs.
     Raises RunFolderError if a folder has no run or a damaged one, ConfigError for studies among other runs.
     """
+    page = _build(folders, beside)
+    paragraphs = (escape(" ".join(each.split())) for each in re.split(r"\n\s*\n", text))
+    words = tuple(Text(each) for each in paragraphs if each)
+    return replace(page, title=escape(" ".join(title.split())) or page.title, summary=(*words, *page.summary))
+
+
+def _build(folders: Sequence[Path], beside: Path) -> Page:
     if any(folder_kind(folder) == "study" for folder in folders):
         return study_page([_load_study(folder) for folder in folders], beside)
     entries = dict(zip(map(escape, unique_names(folders)), map(_load_entry, folders), strict=True))

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from cifarmlp.config import words
-from cifarmlp.render.curves import draw_overlay
 from cifarmlp.render.document import Block, Cell, Picture, Section, Table, Text, Verdict
-from cifarmlp.report.training import has_curves, state_of
+from cifarmlp.render.overlay import draw_overlay
+from cifarmlp.report.training import state_of
 from cifarmlp.runs import comparison
 from cifarmlp.runs.folder import Run
 from cifarmlp.stats import format_mean_std
@@ -23,8 +25,7 @@ def comparison_section(runs: Runs) -> Section:
 def _blocks(runs: Runs) -> Iterator[Block]:
     yield from _settings(runs)
     yield _results(runs)
-    if any(has_curves(seed) for run in runs.values() for seed in run.seeds):
-        yield _curves(runs)
+    yield from overlay_pictures(runs, "comparison")
     yield from _differences(runs)
 
 
@@ -60,27 +61,33 @@ def _state(run: Run) -> Verdict:
     return Verdict("finished", "good") if run.status() == "finished" else Verdict("not ended", "open")
 
 
-def _curves(runs: Runs) -> Picture:
+def overlay_pictures(runs: Runs, name: str) -> Iterator[Picture]:
+    """Yield the picture of the runs' curves, by their names, if there is a line to draw.
+
+    name: of its file, before `-curves`.
+    """
+    curves = {title: comparison.mean_curve(run) for title, run in runs.items()}
+    every = [each for curve in curves.values() for each in (curve, *curve.lost)]
+    if not any(np.isfinite(each.mean["train_loss"]).sum() > 1 for each in every if each.mean):
+        return
     caption = "Loss and accuracy against steps, mean over the seeds; bands: ± one standard deviation."
+    if any(curve.lost for curve in curves.values()):
+        caption += " What diverged leaves at the top, at the cross; the axes follow the others."
     loss = words.loss_label(run.config for run in runs.values())
-    return Picture(
-        "comparison-curves",
-        caption,
-        lambda: draw_overlay({name: comparison.mean_curve(run) for name, run in runs.items()}, loss),
-        f"Loss and accuracy of {', '.join(runs)} against steps.",
-    )
+    alt = f"Loss and accuracy of {', '.join(runs)} against steps."
+    yield Picture(f"{name}-curves", caption, lambda: draw_overlay(curves, loss), alt)
 
 
 def _settings(runs: Runs) -> Iterator[Block]:
-    """Yield a table of the settings in which the runs differ, if any."""
+    """Yield a table of the settings in which the runs differ, if any: of the two, the fewer as columns."""
     described = {name: words.describe(run.config) for name, run in runs.items()}
     every = dict.fromkeys(key for settings in described.values() for key in settings)
     keys = [key for key in every if len({settings.get(key) for settings in described.values()}) > 1]
+    cells = [("run", *keys), *((name, *(each.get(k, "-") for k in keys)) for name, each in described.items())]
+    if len(keys) > len(runs):
+        cells = [("setting", *runs), *list(zip(*cells, strict=True))[1:]]
     if keys:
-        rows = tuple(
-            (name, *(settings.get(key, "-") for key in keys)) for name, settings in described.items()
-        )
-        yield Table("comparison-settings", "The settings in which they differ.", ("run", *keys), rows)
+        yield Table("comparison-settings", "The settings in which they differ.", cells[0], tuple(cells[1:]))
 
 
 def _differences(runs: Runs) -> Iterator[Block]:

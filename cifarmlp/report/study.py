@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cifarmlp.render.document import Block, Cell, Link, Page, Section, Table, Text, Verdict
+from cifarmlp.report.comparison import overlay_pictures
 from cifarmlp.report.origin import origin_blocks, relative_path
 from cifarmlp.report.search import search_section
-from cifarmlp.report.training import curves_picture, failure_blocks, has_curves
+from cifarmlp.report.training import curves_pictures, failure_blocks
 from cifarmlp.report.verdicts import (
     conclusion_table,
     conclusions_section,
@@ -29,10 +30,8 @@ from cifarmlp.study.judge import format_values, judge_conclusions, judge_outcome
 from cifarmlp.study.schema import Experiment, StudySection
 from cifarmlp.text import duration
 from cifarmlp.training.environment import read_environment
-from cifarmlp.training.outcome import summarise
+from cifarmlp.training.outcome import PARTS, Outcome, summarise
 from cifarmlp.training.provenance import EFFECT
-
-SHOWN = (("train", "loss"), ("validation", "loss"), ("test", "accuracy"))
 
 
 def study_page(studies: Sequence[StudyFolder], beside: Path) -> Page:
@@ -142,17 +141,33 @@ def _experiment_blocks(state: StudyFolder, section: StudySection, name: str, bes
         caption = f"{section.title}: reported numbers and ours; accuracies are fractions of the images."
         yield number_table(f"{name}-numbers", caption, numbers)
     yield _results(state, section, name, beside)
+    yield _losses(state, section, name)
+    if section.curves and len(begun) > 1:
+        yield from overlay_pictures({e.name: state.experiments[e.name] for e in begun}, f"{name}-all")
     for experiment in section.experiments:
         yield from _details(state, section, experiment, f"{name}-{experiment.name}")
 
 
 def _results(state: StudyFolder, section: StudySection, name: str, beside: Path) -> Table:
-    """Return the results of each experiment, reported or not, with links to its runs and config."""
+    """Return the accuracies of each experiment, reported or not, with links to its runs and config."""
     runs = [(each.name, state.experiments.get(each.name)) for each in section.experiments]
     rows = tuple((title, *_result(run), *_links(run, beside)) for title, run in runs)
-    columns = [f"{part} {quantity}" for part, quantity in SHOWN]
-    header = ("experiment", "seeds", *columns, "state", "time", "runs", "config")
-    return Table(f"{name}-runs", f"{section.title}: all runs, mean ± std over the seeds.", header, rows)
+    columns = [f"{part} accuracy" for part in PARTS]
+    header = ("experiment", "n", "state", *columns, "time", "runs", "config")
+    caption = f"{section.title}: accuracies of all runs, mean ± std over n seeds."
+    return Table(f"{name}-runs", caption, header, rows)
+
+
+def _losses(state: StudyFolder, section: StudySection, name: str) -> Table:
+    runs = [(each.name, state.experiments.get(each.name)) for each in section.experiments]
+    rows = tuple((title, *_seeds_and_means(run.outcomes() if run else [], "loss")) for title, run in runs)
+    header = ("experiment", "n", *(f"{part} loss" for part in PARTS))
+    return Table(f"{name}-losses", f"{section.title}: losses, mean ± std over n seeds.", header, rows)
+
+
+def _seeds_and_means(outcomes: Sequence[Outcome], quantity: str) -> tuple[str, ...]:
+    summary = summarise(outcomes)
+    return str(len(outcomes)), *(format_mean_std(summary[part][quantity]) for part in PARTS)
 
 
 def _links(run: Run | None, beside: Path) -> tuple[Cell, Cell]:
@@ -163,18 +178,13 @@ def _links(run: Run | None, beside: Path) -> tuple[Cell, Cell]:
 
 
 def _result(run: Run | None) -> tuple[Cell, ...]:
-    if run is None:
-        return ("0", "-", "-", "-", Verdict("not trained yet", "open"), "-")
-    outcomes = run.outcomes()
-    summary = summarise(outcomes)
-    numbers = (format_mean_std(summary[part][quantity]) for part, quantity in SHOWN)
-    seconds = sum(outcome.seconds for outcome in outcomes)
-    return (str(len(outcomes)), *numbers, _state(run), duration(seconds))
+    outcomes = run.outcomes() if run else []
+    n, *means = _seeds_and_means(outcomes, "accuracy")
+    return n, _state(outcomes), *means, duration(sum(outcome.seconds for outcome in outcomes)) if run else "-"
 
 
-def _state(run: Run) -> Verdict:
+def _state(outcomes: Sequence[Outcome]) -> Verdict:
     """Return the worst that happened to a seed, and to how many."""
-    outcomes = run.outcomes()
     diverged = sum(outcome.status == "diverged" for outcome in outcomes)
     stuck = sum(outcome.at_chance for outcome in outcomes)
     if diverged:
@@ -191,8 +201,8 @@ def _details(state: StudyFolder, section: StudySection, experiment: Experiment, 
         return
     if experiment.note:
         yield Text(experiment.note)
-    if section.curves and any(map(has_curves, run.seeds)):
-        yield curves_picture(run, experiment.name, name)
+    if section.curves:
+        yield from curves_pictures(run, [seed.rows() for seed in run.seeds], experiment.name, name)
     yield from failure_blocks(run, experiment.name, state.record.pulls.get(experiment.name, []), name)
 
 

@@ -2,24 +2,23 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
-from matplotlib.figure import Figure
 
 from cifarmlp.config import to_yaml, words
 from cifarmlp.errors import RunFolderError
-from cifarmlp.render.curves import draw_seeds
 from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Section, Table, Text, Verdict
+from cifarmlp.render.means import has_diverged
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.runs.folder import Run, Seed
 from cifarmlp.stats import format_mean_std, format_number
 from cifarmlp.study.folder import PullRow
 from cifarmlp.text import duration, escape
-from cifarmlp.training import build
+from cifarmlp.training.curves import draw_curves
 from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import LOOKED_AT, Outcome, parts_of, read_planned, summarise
+
+Rows = Sequence[Mapping[str, float]]
 
 
 def training_section(run: Run, title: str, target: str) -> Section:
@@ -45,22 +44,16 @@ def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
     yield from _damage(run)
     yield from _advice(run)
     yield _results(run, title)
-    if any(map(has_curves, run.seeds)):
-        yield curves_picture(run, title, title)
+    yield from curves_pictures(run, [seed.rows() for seed in run.seeds], title, title)
     yield _settings(run, title, target)
     places = [seed.folder for seed in run.seeds] or [run.folder]
     yield from origin_blocks(read_environment(places[0]), title)
     yield Listing("config.yaml, every default written out", to_yaml(run.config))
 
 
-def has_curves(seed: Seed) -> bool:
-    """Return whether a seed has two points to draw a line between."""
-    return sum(math.isfinite(row.get("train_loss", math.nan)) for row in rows_of(seed)) > 1
-
-
-def rows_of(seed: Seed) -> list[dict[str, float]]:
-    """Return the rows of metrics.csv that have a step."""
-    return [row for row in seed.rows() if math.isfinite(row.get("step", math.nan))]
+def has_curve(rows: Rows) -> bool:
+    """Return whether a training has two points to draw a line between."""
+    return sum(math.isfinite(row.get("train_loss", math.nan)) for row in rows) > 1
 
 
 def _unfinished(run: Run) -> Iterator[Block]:
@@ -136,33 +129,34 @@ def state_of(outcome: Outcome) -> Verdict:
     return Verdict(f"finished{early}{steps}", "good")
 
 
-def curves_picture(run: Run, title: str, name: str) -> Picture:
-    """Return a picture of cost, loss, accuracy and eta against steps; name: of its file."""
-    n = sum(map(has_curves, run.seeds))
-    spread = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
+def curves_pictures(run: Run, rows: Sequence[Rows], title: str, name: str) -> Iterator[Picture]:
+    """Yield a picture of cost, loss, accuracy and eta against steps, if there is a line to draw.
+
+    rows: of each seed's metrics.csv. name: of the picture's file.
+    """
+    if not any(map(has_curve, rows)):
+        return
     batches = [seed.batch_losses() for seed in run.seeds]
     light = " The light curve: the loss of the mini-batches, in training." if any(batches) else ""
-    caption = f"{title}: cost, loss and accuracy, and eta, against steps.{light}{spread}"
-    return Picture(
+    caption = f"{title}: cost, loss and accuracy, and eta, against steps.{light}{_spread(rows)}"
+    yield Picture(
         f"{name}-curves",
         caption,
-        lambda: _draw(run, title, batches),
+        lambda: draw_curves(run.config, rows, title, batches),
         f"Curves of a training. {training_sentence(run)}",
     )
 
 
-def _draw(run: Run, title: str, batches: Sequence[list[dict[str, float]]]) -> Figure:
-    rows, loss = [rows_of(seed) for seed in run.seeds], words.loss_label([run.config])
-    return draw_seeds(rows, eta_by_step(run), title, batches, loss)
-
-
-@np.errstate(all="ignore")
-def eta_by_step(run: Run) -> dict[int, float]:
-    """Return the learning rate at up to 401 of the steps that were trained."""
-    last = max((row for seed in run.seeds for row in rows_of(seed)), key=lambda row: row["step"])
-    epoch = round(last["step"] / last["epoch"]) if last.get("epoch") else 1
-    schedule = build.build_schedule([run.config], max(1, epoch))
-    return build.eta_by_step(schedule, last["step"], 401)
+def _spread(trainings: Sequence[Rows]) -> str:
+    """Return how many seeds the lines are the mean of, and how those that diverged are drawn."""
+    begun = [rows for rows in trainings if rows]
+    lost = sum(map(has_diverged, begun))
+    n = len(begun) - lost
+    mean = f" Lines: mean of n = {n} seeds; bands: ± one standard deviation." if n > 1 else ""
+    if not lost:
+        return mean
+    which = "It" if len(begun) == 1 else f"{lost} of {len(begun)} seeds"
+    return f"{mean} {which} diverged: the curve leaves at the top, at the cross."
 
 
 def _settings(run: Run, title: str, target: str) -> Table:

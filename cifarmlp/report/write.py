@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from cifarmlp import files
 from cifarmlp.errors import ConfigError
 from cifarmlp.render import svg
 from cifarmlp.render.document import Page, Picture, Table, blocks, unique_slugs
+from cifarmlp.render.latex import latex
+from cifarmlp.render.markdown import markdown
 from cifarmlp.render.page import STAMP, render_html
-from cifarmlp.render.tables import Form, latex, markdown
 
 PAGE = "report.html"
+
+Form = Literal["md", "tex"]
 
 
 def write_page(page: Page, output: Path, form: Form | None = None, figures: bool = False) -> list[Path]:

@@ -10,7 +10,8 @@ from typing import Any
 from cifarmlp import files
 from cifarmlp.config import BatchNormConfig, Config, dotted, words
 from cifarmlp.errors import ConfigError, RunFolderError
-from cifarmlp.render.curves import MeanCurve, draw_overlay
+from cifarmlp.render.means import MeanCurve
+from cifarmlp.render.overlay import draw_overlay
 from cifarmlp.runs.folder import Run, load_training, unique_names
 from cifarmlp.stats import mean_interval
 from cifarmlp.text import escape, yaml_line
@@ -169,9 +170,9 @@ def _notes(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def mean_curve(run: Run) -> MeanCurve:
-    """Return `MeanCurve.of` the seeds that have ended, or of all that were begun if none has."""
+    """Return `MeanCurve.of_finite` the seeds that have ended, or all that were begun if none has."""
     seeds = [seed for seed in run.seeds if seed.outcome] or run.seeds
-    return MeanCurve.of([seed.rows() for seed in seeds])
+    return MeanCurve.of_finite([seed.rows() for seed in seeds])
 
 
 def refuse_other_picture(path: Path) -> None:
@@ -203,7 +204,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> bool:
     """
     refuse_other_picture(path)
     curves = {each.label: mean_curve(each.run) for each in comparison.runs}
-    if not any(curve.steps for curve in curves.values()):
+    if not any(curve.steps or curve.lost for curve in curves.values()):
         return False
     folders = " ".join(quote(str(each.run.folder)) for each in comparison.runs)
     with files.forgive(path, f"cifarmlp compare {folders} --figure {quote(str(path))}"):

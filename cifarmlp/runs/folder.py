@@ -11,14 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp import files
 from cifarmlp.config import Config, load_config, override_with
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.nn.types import Float
 from cifarmlp.text import escape
-from cifarmlp.training.batch_loss import BATCH_LOSS
+from cifarmlp.training.batch_loss import read_batch_loss
 from cifarmlp.training.environment import load_environment
-from cifarmlp.training.metrics import parse_numbers, read_metrics
+from cifarmlp.training.metrics import read_metrics
 from cifarmlp.training.outcome import MODEL, Outcome, read_ended, read_whole
 from cifarmlp.training.snapshots import snapshot_step, snapshots
 
@@ -44,7 +43,7 @@ class Seed:
 
     def batch_losses(self) -> list[dict[str, float]]:
         """Return the rows of batch_loss.csv that are not damaged; none if there is no such file."""
-        return files.read_rows(self.folder / BATCH_LOSS, parse_numbers)[0]
+        return read_batch_loss(self.folder)
 
     def faults(self) -> list[str]:
         """Return a line about each file of the training, or row of metrics.csv, that is damaged."""

@@ -1,10 +1,13 @@
 """The loss of the mini-batches, averaged over short windows of steps: a light curve behind the epochs'."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 
+from cifarmlp import files
 from cifarmlp.nn import Float
+from cifarmlp.training.metrics import parse_numbers
 
 MOST_WINDOWS = 500
 BATCH_LOSS = "batch_loss.csv"
@@ -32,3 +35,8 @@ class BatchLoss:
         means = self.sums[:, member] / np.diff(ends, prepend=0)
         pairs = zip(ends.tolist(), means.tolist(), strict=True)
         return [{"step": end, "loss": mean} for end, mean in pairs if end <= step and math.isfinite(mean)]
+
+
+def read_batch_loss(folder: Path) -> list[dict[str, float]]:
+    """Return the rows of batch_loss.csv that are not damaged; none if there is no such file."""
+    return files.read_rows(folder / BATCH_LOSS, parse_numbers)[0]

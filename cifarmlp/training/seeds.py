@@ -26,6 +26,7 @@ from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError, show_war
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.training import checkpoint
+from cifarmlp.training.curves import write_curves
 from cifarmlp.training.environment import describe, fingerprint, read_environment
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import Outcome, read_ended, read_planned, summarise
@@ -185,10 +186,13 @@ def train_seeds(
 
 
 def _conclude(repeats: Repeats, outcomes: list[Outcome], lost: dict[int, Lost], jobs: int) -> list[Outcome]:
-    """Write the summary and return the outcomes by seed. Raises CifarmlpError if seeds were lost."""
+    """Write summary and curves, and return the outcomes by seed. Raises CifarmlpError if seeds were lost."""
     outcomes = sorted(outcomes, key=lambda outcome: outcome.seed)
+    ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
     if repeats.seeds > 1:
-        write_summary(repeats, [outcome for outcome in outcomes if outcome.status != "interrupted"])
+        write_summary(repeats, ended)
+        if len(ended) == repeats.seeds:
+            write_curves(repeats.folder, repeats.config, [*repeats.places()])
     if lost:
         raise _lost_error(lost, repeats.folder, jobs)
     return outcomes

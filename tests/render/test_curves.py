@@ -9,14 +9,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from cifarmlp.render.curves import (
-    COLOURS,
-    MeanCurve,
-    draw_overlay,
-    draw_seeds,
-    draw_training,
-    mean_and_std_by_step,
-)
+from cifarmlp.render.curves import COLOURS, draw_seeds, draw_training
+from cifarmlp.render.means import MeanCurve, mean_and_std_by_step
+from cifarmlp.render.overlay import draw_overlay
 
 STEPS = (0, 10, 20)
 

@@ -14,7 +14,7 @@ from helpers.run_folders import PARTS, cifarmlp, column, result
 from matplotlib.figure import Figure
 
 from cifarmlp import stats
-from cifarmlp.render.curves import draw_overlay
+from cifarmlp.render.overlay import draw_overlay
 from cifarmlp.runs import comparison
 from cifarmlp.runs.folder import load_run
 
