@@ -14,7 +14,7 @@ from cifarmlp.config import Config, dotted
 from cifarmlp.files import nan_to_null
 from cifarmlp.runs.listing import NOTHING, Entry
 from cifarmlp.stats import format_mean_std
-from cifarmlp.text import escape
+from cifarmlp.text import counted, escape, short_value
 from cifarmlp.training.outcome import LOOKED_AT, PARTS, parts_of
 
 if TYPE_CHECKING:  # they import matplotlib and scipy; a listing has to be there at once
@@ -40,8 +40,11 @@ def print_listing(folder: Path, entries: Sequence[Entry], total: int, as_json: b
         click.echo(json.dumps([_entry_as_json(entry) for entry in entries], indent=2))
     elif entries:
         parts = _parts_of_entries(entries)
-        headers = ["run", "kind", "status", "what", "seeds", *parts, "seconds", "when"]
-        print_table(headers, [_row(entry, parts) for entry in entries], left=4)
+        notes = [_notes(entry) for entry in entries]
+        noted = ["notes"] * any(notes)
+        headers = ["run", "kind", "status", "what", *noted, "seeds", *parts, "seconds", "when"]
+        rows = [_row(entry, parts, [note] * len(noted)) for entry, note in zip(entries, notes, strict=True)]
+        print_table(headers, rows, left=4 + len(noted))
         print_looked_at(entry.config for entry in entries)
     elif total:
         click.echo(f"{escape(str(folder))}: none of {total} runs is such a one")
@@ -68,10 +71,25 @@ def print_looked_at(configs: Iterable[Config | None]) -> None:
         click.echo(f"\n* test images {LOOKED_AT}")
 
 
-def _row(entry: Entry, parts: Sequence[str]) -> list[str]:
+def _notes(entry: Entry) -> str:
+    """Return what sets a run apart from others of its name, and whether it never left chance level."""
+    words = []
+    if entry.shortened:
+        words.append("shortened: {steps} of {schedule} steps".format(**entry.shortened))
+    if entry.at_chance:
+        words.append(f"{entry.at_chance} of {entry.seeds} at chance" if entry.seeds > 1 else "at chance")
+    keys = [key for key in entry.differs if not (entry.shortened and key == "training.steps")]
+    words += [
+        f"{key.partition('.')[2] or key}={short_value(entry.differs[key])}" for key in keys[:MOST_COLUMNS]
+    ]
+    more = len(keys) - MOST_COLUMNS
+    return ", ".join([*words, *([f"and {counted(more, 'more value')}"] if more > 0 else [])])
+
+
+def _row(entry: Entry, parts: Sequence[str], notes: Sequence[str]) -> list[str]:
     seeds = f"{entry.seeds}" if entry.seeds == entry.planned else f"{entry.seeds} of {entry.planned}"
     accuracies = [result_text(entry.config, part, entry.accuracy.get(part, NOTHING)) for part in parts]
-    words = [entry.folder.name, entry.kind or "-", entry.status or "-", entry.fault or entry.about]
+    words = [entry.folder.name, entry.kind or "-", entry.status or "-", entry.fault or entry.about, *notes]
     seconds = f"{entry.seconds:.1f}" if math.isfinite(entry.seconds) else "-"
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.when))
     return [*map(escape, words), seeds if entry.planned else "-", *accuracies, seconds, when]
