@@ -47,7 +47,7 @@ def print_listing(folder: Path, entries: Sequence[Entry], total: int, as_json: b
         print_table(headers, rows, left=4 + len(noted))
         print_looked_at(entry.config for entry in entries)
     elif total:
-        click.echo(f"{escape(str(folder))}: none of {total} runs is such a one")
+        click.echo(f"{escape(str(folder))}: none of {counted(total, 'run')} is such a one")
     else:
         click.echo(f"{escape(str(folder))}: no runs yet; start with: cifarmlp train quickstart")
 

@@ -18,7 +18,7 @@ from cifarmlp.config import Config
 from cifarmlp.files import nan_to_null
 from cifarmlp.runs.folder import status_of
 from cifarmlp.stats import format_mean_std, format_number
-from cifarmlp.text import escape
+from cifarmlp.text import counted, escape
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, summarise
 from cifarmlp.training.seeds import Repeats
@@ -171,7 +171,7 @@ def _steps_of(outcome: Outcome, several: bool) -> Iterator[str]:
 def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
     folder = Path(escape(str(training.folder)))
     if training.seeds > 1:
-        return f"n = {len(_ended(outcomes))} seeds, mean ± std\nsummary: {folder / 'summary.json'}"
+        return f"n = {counted(len(_ended(outcomes)), 'seed')}, mean ± std\nsummary: {folder / 'summary.json'}"
     if any(outcome.status == "interrupted" for outcome in outcomes):
         return f"metrics: {folder / 'metrics.csv'}"
     return f"curves:  {folder / 'curves.png'}"
