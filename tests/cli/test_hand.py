@@ -141,7 +141,7 @@ def test_a_diverged_config_is_marked_in_the_table_of_all(
 ) -> None:
     monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
     (place / "lost.yaml").write_text(
-        f"extends: runs/one-001/config.yaml\nname: lost\n"
+        "extends: runs/one-001/config.yaml\nname: lost\n"
         "network: {batch_norm: false}\ntraining: {schedule: {kind: constant, eta: 1.0e+6, epochs: 1}}\n"
     )
     done = cifarmlp("train", "one-001", "lost.yaml", "--set", "training.steps=3", "--quiet", cwd=place)
