@@ -18,6 +18,12 @@ SIGMAS = (0.1, 0.001, 0.0001)
 GRID = [(sigma, hidden, norm) for sigma in SIGMAS for hidden in ((50, 50), DEEP) for norm in (False, True)]
 
 
+def test_each_is_told_apart_by_its_first_line() -> None:
+    firsts = [path.read_text().splitlines()[0] for path in SHIPPED.values()]
+    assert len(set(firsts)) == len(firsts)
+    assert [line for line in firsts if not line.endswith(".") or len(line) > 110] == []
+
+
 # Published settings of students and courses: (hidden, lambda, highest eta, steps).
 PUBLISHED = {
     "cs231n/softmax": ((), 2.5e4, 1e-7, 41 * 245),

@@ -39,9 +39,13 @@ def report(
     """
     from cifarmlp.report.build import build_page
     from cifarmlp.report.write import PAGE, refuse_other_file, write_page
-    from cifarmlp.runs.folder import find_run
+    from cifarmlp.runs.folder import find_run, folders_without_runs
 
     folders = tuple(map(find_run, folders))
+    if passed_over := folders_without_runs(folders):
+        folders = tuple(folder for folder in folders if folder not in passed_over)
+        names = ", ".join(escape(str(folder)) for folder in passed_over)
+        click.echo(f"passed over, as there is no run in it: {names}", err=True)
     output = output or (folders[0] / PAGE if len(folders) == 1 else Path(PAGE))
     if output.is_dir():
         raise ConfigError(f"--output {output}: a folder; give the name of a file, such as {output / PAGE}")

@@ -30,9 +30,10 @@ def runs(directory: Path | None, sort: str, filters: tuple[str, ...], out: Path,
     """
     from cifarmlp.cli.screen.runs import print_listing
     from cifarmlp.runs.filters import parse_filter
+    from cifarmlp.runs.folder import find_run
     from cifarmlp.runs.listing import list_entries, sort_entries
 
-    folder = directory or out
+    folder = find_run(directory) if directory else out
     tests = [parse_filter(text) for text in filters]
     nothing_yet = directory is None and not out.exists()
     entries = [] if nothing_yet else list_entries(folder)

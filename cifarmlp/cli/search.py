@@ -92,8 +92,11 @@ def search(
     from cifarmlp import parallel
     from cifarmlp.cli.screen.search import SearchProgress, print_plan, print_results
     from cifarmlp.parallel.signals import watch_signals
+    from cifarmlp.runs.folder import find_run
     from cifarmlp.search.run import run_search
 
+    for name in ("resume", "coarse_from"):
+        which[name] = which[name] and find_run(which[name])
     options = SearchOptions(**which)
     if options.coarse_from and options.stages != ["fine"]:
         raise ConfigError("--from names the coarse search for --fine to refine; give --fine alone with it")

@@ -1,7 +1,7 @@
 """The command `train`."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,9 @@ from cifarmlp.cli.options import (
 from cifarmlp.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cifarmlp.cli.screen.train import Trained
     from cifarmlp.config import Config
     from cifarmlp.data import Dataset
-    from cifarmlp.training.outcome import Outcome
     from cifarmlp.training.seeds import Repeats
 
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--resume", type=ANY_PATH, metavar="RUN", help="Go on with the training in this folder.")
 @click.option("--strict", is_flag=True, help="Resume only where the same bits will come out.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Train so many seeds side by side.")
+@click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard, while it trains.")
 @THREADS
 @OUT
 @DATA_DIR
@@ -54,45 +55,30 @@ def train(
 ) -> None:
     """Train the network of each CONFIG: a file, a shipped config by name, or a run's folder.
 
-    Each training leaves a run folder with its curves, accuracies and model. Several configs with --repeats
-    are compared with the first, seed by seed. With --resume, CONFIG may be left out.
+    Each training leaves a run folder with its curves, accuracies and model. Several configs end in a table of
+    all; with --repeats they are compared with the first, seed by seed. With --resume, CONFIG may be left out.
     """
-    from cifarmlp.cli.screen.train import (
-        TrainingProgress,
-        outcomes_as_json,
-        print_difference,
-        print_json,
-        print_outcomes,
-    )
+    from cifarmlp.cli.screen.train import print_json, print_table_of_all, print_trained
     from cifarmlp.parallel.signals import watch_signals
-    from cifarmlp.runs.comparison import compare_pairs
     from cifarmlp.runs.folder import find_run
-    from cifarmlp.training.seeds import repeats_to_resume, train_seeds
+    from cifarmlp.training.seeds import repeats_to_resume
+    from cifarmlp.training.tensorboard import import_tensorboard
 
+    if options["tensorboard"]:
+        import_tensorboard()  # where it is missing, that is said before anything begins
     resume = find_run(resume) if resume else None
     todo = _load_configs(configs, overrides, seed, resume)
     earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
-    stop = watch_signals()
-    first: tuple[Path, list[Outcome]] | None = None
-    checksum = ""
-    documents: list[dict[str, Any]] = []
-    for training, dataset in _prepare(todo, earlier, repeats or 1, out, data_dir):
-        progress = TrainingProgress(training.config.name, quiet)
-        outcomes = train_seeds(
-            training, dataset, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
-        )
-        documents.append(outcomes_as_json(training.folder, outcomes))
+    stop, trained = watch_signals(), list["Trained"]()
+    prepared = _prepare(todo, earlier, repeats or 1, out, data_dir)
+    for each in _train_each(prepared, data_dir, quiet, stop, options):
         if not as_json:
-            print_outcomes(training, outcomes)
-        if stop():
-            break
-        if first and len(outcomes) > 1 and dataset.checksum == checksum:
-            documents.append(compare_pairs(*first, training.folder, outcomes))
-            if not as_json:
-                print_difference(documents[-1])
-        first, checksum = first or (training.folder, outcomes), checksum or dataset.checksum
+            print_trained(each, is_first=not trained, is_only=len(todo) < 2)
+        trained.append(each)
     if as_json:
-        print_json(documents if len(configs) > 1 else documents[0])
+        print_json(trained, is_list=len(configs) > 1)
+    elif len(trained) > 1:
+        print_table_of_all(trained)
     if stop():
         sys.exit(INTERRUPTED + stop())
 
@@ -138,3 +124,30 @@ def _prepare(
     datasets = [data.load(config.data.source, data_dir, download=True) for config in todo]
     for config, dataset in zip(todo, datasets, strict=True):
         yield earlier or claim_repeats(config, seeds, out), dataset
+
+
+def _train_each(
+    prepared: "Iterator[tuple[Repeats, Dataset]]",
+    data_dir: Path | None,
+    quiet: bool,
+    stop: Callable[[], int],
+    options: Mapping[str, Any],
+) -> "Iterator[Trained]":
+    """Train one config after the other; compare each with the first over several seeds of the same images."""
+    from cifarmlp.cli.screen.train import Trained, TrainingProgress
+    from cifarmlp.runs.comparison import compare_pairs
+    from cifarmlp.training.seeds import train_seeds
+
+    first, its_images = None, ""
+    for training, dataset in prepared:
+        progress = TrainingProgress(training.config.name, quiet)
+        outcomes = train_seeds(
+            training, dataset, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
+        )
+        difference = None
+        if first and len(outcomes) > 1 and dataset.checksum == its_images and not stop():
+            difference = compare_pairs(first.training.folder, first.outcomes, training.folder, outcomes)
+        yield (trained := Trained(training, outcomes, difference))
+        if stop():
+            return
+        first, its_images = first or trained, its_images or dataset.checksum

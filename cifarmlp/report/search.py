@@ -9,9 +9,9 @@ from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Sectio
 from cifarmlp.render.trials import draw_trials
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.search.folder import Search
-from cifarmlp.search.ranking import doubt_of_few
 from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import points_by_stage, summarise_search, validation_accuracy
+from cifarmlp.stats import doubt_of_few
 from cifarmlp.text import duration, escape, short_value
 from cifarmlp.training.environment import read_environment
 
@@ -64,7 +64,7 @@ def _unfinished(search: Search) -> Iterator[Block]:
 
 def _doubt(search: Search, summary: Mapping[str, Any]) -> Iterator[Block]:
     images, others = search.config.data.validation_images, summary.get("not_told_from_the_best", 0)
-    if doubt := doubt_of_few(images):
+    if doubt := doubt_of_few("ranked", images):
         yield Text(f"{doubt.capitalize()}.", "note")
     if others:
         yield Text(

@@ -9,7 +9,7 @@ from cifarmlp.study import rules
 from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.judge import RIGHT, Judgement, judge_conclusions, judge_gradients, judge_numbers
 from cifarmlp.study.schema import GradientCheck
-from cifarmlp.text import duration
+from cifarmlp.text import counted, duration
 from cifarmlp.training.gradcheck import LIMIT
 
 TONES: dict[Tone, str] = {"good": "hold", "bad": "do not hold", "open": "not decided"}
@@ -25,13 +25,13 @@ def summary_table(studies: Sequence[StudyFolder]) -> Table:
 def _counts(state: StudyFolder) -> Iterator[tuple[Cell, ...]]:
     sections = state.study.sections
     judgements = {
-        "reported numbers": [each for section in sections for each in judge_numbers(state, section)],
-        "conclusions": all_conclusions(state),
+        "reported number": [each for section in sections for each in judge_numbers(state, section)],
+        "conclusion": all_conclusions(state),
     }
     times = [f"{duration(state.record.seconds)}{_copied(state)}", ""]
     for (kind, rows), time in zip(judgements.items(), times, strict=True):
         tones = Counter(each.verdict.tone for each in rows)
-        yield (study_name(state), f"{len(rows)} {kind}", *(str(tones[tone]) for tone in TONES), time)
+        yield (study_name(state), counted(len(rows), kind), *(str(tones[tone]) for tone in TONES), time)
 
 
 def study_name(state: StudyFolder) -> str:
@@ -43,7 +43,7 @@ def _copied(state: StudyFolder) -> str:
     if not state.record.copied:
         return ""
     seconds = duration(state.record.copied_seconds)
-    return f", and {seconds} of {state.record.copied} runs that were there before"
+    return f", and {seconds} of {counted(state.record.copied, 'run')} there before"
 
 
 def all_conclusions(state: StudyFolder) -> list[Judgement]:

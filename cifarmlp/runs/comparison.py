@@ -8,10 +8,11 @@ from shlex import quote
 from typing import Any
 
 from cifarmlp import files
-from cifarmlp.config import BatchNormConfig, Config, dotted, words
+from cifarmlp.config import Config, words
 from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.render.means import MeanCurve
 from cifarmlp.render.overlay import draw_overlay
+from cifarmlp.runs.differences import ABSENT, differing_values
 from cifarmlp.runs.folder import Run, load_training, unique_names
 from cifarmlp.stats import mean_interval
 from cifarmlp.text import escape, yaml_line
@@ -19,8 +20,6 @@ from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import PARTS, Outcome, summarise
 from cifarmlp.training.provenance import EFFECT, Changes, changes_between
 
-ASIDE = ("name", "search")  # sections of a config that change nothing in a training
-ABSENT = ""
 STAMP = "cifarmlp compare"  # marks a picture as ours, so that the next comparison may overwrite it
 
 
@@ -93,28 +92,6 @@ def _refuse_twice(folders: Sequence[Path]) -> None:
     for folder, place in zip(folders, places, strict=True):
         if places.count(place) > 1:
             raise ConfigError(f"{escape(str(folder))}: given twice; once is enough")
-
-
-def differing_values(configs: Sequence[Config]) -> dict[str, list[Any]]:
-    """Return the dotted keys whose values differ between configs, with the value of each config.
-
-    Keys of name and search are left out. A section that is a plain value in one of the configs counts as one
-    key, as batch_norm if one has none. ABSENT stands for a key that a config lacks.
-    """
-    flat = [dotted(config) for config in configs]
-    keys = dict.fromkeys(key for values in flat for key in values if key.split(".")[0] not in ASIDE)
-    outer = [key for key in keys if not any(key.startswith(f"{other}.") for other in keys)]
-    columns = {key: [_value(values, key) for values in flat] for key in outer}
-    return {key: column for key, column in columns.items() if any(value != column[0] for value in column)}
-
-
-def _value(values: Mapping[str, Any], key: str) -> Any:
-    if key in values:
-        return values[key]
-    inside = {name[len(key) + 1 :]: value for name, value in values.items() if name.startswith(f"{key}.")}
-    if key == "network.batch_norm" and inside == BatchNormConfig().model_dump():
-        return True
-    return inside or ABSENT
 
 
 def _differences_to_first(runs: Sequence[ComparedRun]) -> dict[str, Mapping[str, Any]]:

@@ -1,6 +1,7 @@
 """Run folders read back: a config, its seeds, and the outcome and numbers of each."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +24,10 @@ from cifarmlp.training.snapshots import snapshot_step, snapshots
 
 Kind = Literal["run", "search", "study"]
 Columns = dict[str, NDArray[np.float64]]
+
+BESIDE_REPORTS = ("tables", "figures")
+RANGE_TEST = "range-test.json"
+ASIDE = re.compile(r"\.aside-\d+$")  # see `files.set_aside`
 
 
 @dataclass(frozen=True)
@@ -192,6 +197,21 @@ def find_run(name: Path) -> Path:
     """Return a run's folder: `name` itself or, where that is no path, the run of this name in runs/."""
     inside = Path("runs") / name
     return inside if len(name.parts) == 1 and not name.exists() and inside.is_dir() else name
+
+
+def folders_without_runs(folders: Sequence[Path]) -> list[Path]:
+    """Return those of several folders that we made and that hold no run, as a shell's `*/` names them, too:
+    figures and tables of a report, range tests, damaged runs set aside. None if all of them are such.
+    """
+    found = [folder for folder in folders if folder.is_dir() and _is_by_product(folder)]
+    return found if len(found) < len(folders) else []
+
+
+def _is_by_product(folder: Path) -> bool:
+    if ASIDE.search(folder.name):
+        return True
+    is_beside_a_run = folder.name in BESIDE_REPORTS or (folder / RANGE_TEST).exists()
+    return is_beside_a_run and folder_kind(folder) is None
 
 
 def load_run(folder: Path) -> Run:

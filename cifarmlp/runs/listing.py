@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +13,12 @@ from cifarmlp import files
 from cifarmlp.config import Config, load_config
 from cifarmlp.config.words import in_short
 from cifarmlp.errors import CifarmlpError, RunFolderError
+from cifarmlp.runs.differences import values_apart
 from cifarmlp.runs.folder import folder_kind, status_of
 from cifarmlp.search.folder import read_search
 from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape, natural_key
+from cifarmlp.training.batches import count_batches
 from cifarmlp.training.outcome import (
     MODEL,
     STRICT,
@@ -42,8 +44,10 @@ class Entry:
     """A run folder at a glance.
 
     kind: one of KINDS, status: one of STATUS, both empty if unknown. fault: the damage, if any. seeds: ended
-    ones of the `planned`. accuracy: mean, std and n over the seeds by part, for a search those of its best
-    trial. when: last change, seconds since 1970.
+    ones of the `planned`; at_chance: those of them that never left chance level. accuracy: mean, std and n
+    over the seeds by part, for a search those of its best trial. when: last change, seconds since 1970.
+    shortened: `steps` and the `schedule`'s length, if the training has fewer; else empty. differs: values of
+    the config by dotted key, see `values_apart`.
     """
 
     folder: Path
@@ -57,6 +61,9 @@ class Entry:
     seconds: float = math.nan
     accuracy: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     fault: str = ""
+    at_chance: int = 0
+    shortened: Mapping[str, int] = field(default_factory=dict)
+    differs: Mapping[str, Any] = field(default_factory=dict)
 
     def mean(self, part: str) -> float:
         """Return the mean accuracy on a part of the data; nan if there is none."""
@@ -102,7 +109,22 @@ def list_entries(folder: Path) -> list[Entry]:
     entries = [entry for path in inside if (entry := entry_of(path))]
     if not entries and folder_kind(folder) and (itself := entry_of(folder)):
         entries = [itself]
-    return sort_entries(entries, "date")
+    values = values_apart([entry.config for entry in entries])
+    marked = [
+        replace(entry, shortened=_shortened(entry.config), differs=differs)
+        for entry, differs in zip(entries, values, strict=True)
+    ]
+    return sort_entries(marked, "date")
+
+
+def _shortened(config: Config | None) -> dict[str, int]:
+    if config is None or config.training.steps is None:
+        return {}
+    epoch = count_batches(
+        config.data.training_images, config.training.batch_size, config.data.last_batch == "keep"
+    )
+    steps, schedule = config.training.steps, config.training.schedule.steps(epoch)
+    return {"steps": steps, "schedule": schedule} if steps < schedule else {}
 
 
 def entry_of(folder: Path) -> Entry | None:
@@ -157,8 +179,9 @@ def _of_seeds(
     seconds = sum(outcome.seconds for outcome in outcomes) if outcomes else math.nan
     status = status_of(is_locked, outcomes, planned)
     return Entry(
-        folder, kind, status, _when(folder), config, in_short(config), len(ended), planned, seconds, accuracy
-    )
+        folder, kind, status, _when(folder), config, in_short(config), len(ended), planned, seconds, accuracy,
+        at_chance=sum(outcome.at_chance for outcome in ended),
+    )  # fmt: skip
 
 
 def _search(folder: Path) -> Entry:

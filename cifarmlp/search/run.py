@@ -29,8 +29,9 @@ from cifarmlp.search.folder import (
 )
 from cifarmlp.search.plan import Key, choose_centres, estimate_stage, populations_to_train, repeats
 from cifarmlp.search.populations import Member
-from cifarmlp.search.ranking import STOPPED, Result, Trial, doubt_of_few
+from cifarmlp.search.ranking import STOPPED, Result, Trial
 from cifarmlp.search.summary import write_summary
+from cifarmlp.stats import doubt_of_few
 from cifarmlp.training import environment
 from cifarmlp.training.environment import fingerprint
 from cifarmlp.training.outcome import Outcome
@@ -137,9 +138,9 @@ def _begin_stage(search: Search, stage: Stage) -> dict[Key, Key]:
 
 def _warn(search: Search) -> None:
     """Warn of what makes a ranking doubtful, and of damaged rows."""
-    doubt = doubt_of_few(search.config.data.validation_images)
+    doubt = doubt_of_few("ranked", search.config.data.validation_images)
     faults = [f"{fault}; that training is done again" for fault in search.faults[:3]]
-    for message in [f"{doubt}; take 100 or more, better 1000"] * bool(doubt) + faults:
+    for message in [*([doubt] if doubt else []), *faults]:
         warnings.warn(message, CifarmlpWarning, stacklevel=3)
 
 

@@ -12,8 +12,15 @@ from cifarmlp.render.document import Verdict
 from cifarmlp.runs.comparison import origin_changes
 from cifarmlp.runs.folder import Run
 from cifarmlp.search.folder import Search
-from cifarmlp.search.ranking import NOISE, Trial, rank
-from cifarmlp.stats import chance_limit, format_mean_std, mean_and_std, mean_interval, standard_error
+from cifarmlp.search.ranking import Trial, rank
+from cifarmlp.stats import (
+    accuracy_error,
+    chance_limit,
+    format_mean_std,
+    mean_and_std,
+    mean_interval,
+    standard_error,
+)
 from cifarmlp.study import rules
 from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.schema import Claim, Experiment, GradientCheck, ReportedTrial, StudySection
@@ -202,7 +209,7 @@ def _judge_trial(
 def _judge_setting(search: Search, reported: dict[str, float], best_first: Sequence[Trial]) -> Judgement:
     best = best_first[0]
     near = [trial.validation_accuracy for trial in nearest_trials(search, best_first, reported)]
-    noise = NOISE / math.sqrt(search.config.data.validation_images)
+    noise = accuracy_error(search.config.data.validation_images)
     verdict = rules.of_setting(best.validation_accuracy, near, noise)
     obtained = format_values({key: float(value) for key, value in search.values(best.trial).items()})
     return Judgement("best setting", "values", format_values(reported), obtained, verdict)

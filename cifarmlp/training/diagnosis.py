@@ -45,7 +45,7 @@ def explain_chance(outcome: Outcome, training: Training, config: Config) -> None
         outcome.layers = [layer.as_dict() for layer in health]
     seen = "never left chance level" if outcome.at_chance else "at chance level so far"
     outcome.advice = [
-        f"{seen}; its layers, from the input (share of dead ReLUs, spread of the outputs):",
+        f"{seen}; its layers, from the input (share of dead units, spread of the outputs):",
         *(f"  layer {h.layer}: {h.dead:.0%} dead, spread {h.spread:.2g}" for h in health),
         *remedies(config, training),
     ]

@@ -11,7 +11,8 @@ Row = dict[str, float]
 
 def row_of(record: Record, member: int = 0) -> Row:
     """Return the row of metrics.csv that holds a record: with the parts of the data that were measured."""
-    row = {"step": record.step, "epoch": record.epoch, "eta": float(record.eta[member])}
+    eta = float(str(record.eta[member]))  # in the fewest digits that are this float32: 0.1, not 0.1000000015
+    row = {"step": record.step, "epoch": record.epoch, "eta": eta}
     for part in PARTS:
         metrics = getattr(record, part)
         values = of_member(metrics, member) if metrics else {}

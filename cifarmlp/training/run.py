@@ -10,6 +10,7 @@ Files of a run folder, in the order in which they are first written:
     config.yaml       config, every default written out        before the first step
     environment.json  versions, machine, command, images       before the first step
     metrics.csv       one row per evaluation                   after each evaluation, as a whole
+    events.out.*      the same rows, for TensorBoard           after each evaluation, with `tensorboard`
     snapshot-STEP.npz model of a cycle's end, as model.npz     there, with `snapshots: true`
     checkpoint.npz    state to resume from                     after some evaluations, see `Keeper`; when
                                                                interrupted; keeps the one before it as
@@ -23,7 +24,8 @@ Files of a run folder, in the order in which they are first written:
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -46,6 +48,7 @@ from cifarmlp.training.loop import CHUNK, Record, Stopped, Training, predictions
 from cifarmlp.training.outcome import CLASSES, F1, Outcome, model_checksum
 from cifarmlp.training.rows import of_member, outcome_of, row_of
 from cifarmlp.training.snapshots import snapshot_name, snapshots
+from cifarmlp.training.tensorboard import write_events
 from cifarmlp.training.threads import BlasThreads
 
 
@@ -58,23 +61,31 @@ def train_into(
     watch: Callable[[Training, Record], None] = lambda training, record: None,
     stop: Callable[[], bool] = lambda: False,
     strict: bool = False,
+    tensorboard: bool = False,
 ) -> Outcome:
     """Train a config in its run folder, from the last checkpoint there or from the beginning.
 
     `watch` sees every record, `stop` may end the training early. threads: of BLAS; None adapts their number,
-    see `BlasThreads`. Raises ConfigError if the checkpoint is of another config; RunFolderError if the folder
-    cannot be written, another process is at work in it or, with `strict`, the checkpoint is from another
-    environment, where other bits may come out.
+    see `BlasThreads`. tensorboard: write event files, too. Raises ConfigError if the checkpoint is of another
+    config, or there is no writer of event files; RunFolderError if the folder cannot be written, another
+    process is at work in it or, with `strict`, the checkpoint is from another environment, where other bits
+    may come out.
     """
     check_memory(config)
     with files.lock(folder):
         session = _begin(folder, config, dataset, threads, strict)
         session.training.stop = stop
-        for record in session.training.records():
-            session.keep(record)
-            watch(session.training, record)
-            session.blas.adapt()
+        with write_events(folder, session.rows) if tensorboard else nullcontext(_ignore) as add_event:
+            for record in session.training.records():
+                session.keep(record)
+                add_event(session.rows[-1])
+                watch(session.training, record)
+                session.blas.adapt()
         return _finish(session)
+
+
+def _ignore(row: Mapping[str, float]) -> None:
+    """Write no event."""
 
 
 @dataclass

@@ -26,6 +26,7 @@ from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError, show_war
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.training import checkpoint
+from cifarmlp.training.cautions import warn_of_settings
 from cifarmlp.training.curves import write_curves
 from cifarmlp.training.environment import describe, fingerprint, read_environment
 from cifarmlp.training.loop import Record, Training
@@ -45,6 +46,7 @@ class SeedTask:
     data_dir: Path | None
     threads: int | None
     strict: bool
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def train_seeds(
     jobs: int = 1,
     threads: int | None = None,
     strict: bool = False,
+    tensorboard: bool = False,
     watch: Watch = lambda training, record: None,
     ended: Callable[[Outcome], None] = lambda outcome: None,
     stop: Callable[[], int] = lambda: 0,
@@ -160,10 +163,10 @@ def train_seeds(
     """Train the seeds that have not ended, each from its last checkpoint. Return all outcomes, by seed.
 
     Of several seeds, summary.json is written. jobs: processes at a time. threads: of BLAS in each, see
-    `train_into`, as for strict. `watch` sees the records of trainings in this process, that is with one job;
-    `ended` sees each new outcome. Raises RunFolderError if a folder cannot be used, DataError if a seed was
-    trained on other images; at the end CifarmlpError if the worker of a seed died twice or ran out of memory
-    twice.
+    `train_into`, as for strict and tensorboard. `watch` sees the records of trainings in this process, that
+    is with one job; `ended` sees each new outcome. Raises RunFolderError if a folder cannot be used,
+    DataError if a seed was trained on other images; at the end CifarmlpError if the worker of a seed died
+    twice or ran out of memory twice.
     """
     with files.lock(repeats.folder) if repeats.seeds > 1 else nullcontext():
         places = repeats.places()
@@ -173,7 +176,11 @@ def train_seeds(
         todo = {place: config for place, config in places.items() if place not in outcomes}
         jobs = min(jobs, max(1, len(todo)))
         threads = threads or (None if jobs == 1 else 1)
-        tasks = [SeedTask(config, place, data_dir, threads, strict) for place, config in todo.items()]
+        tasks = [
+            SeedTask(config, place, data_dir, threads, strict, tensorboard) for place, config in todo.items()
+        ]
+        if tasks:
+            warn_of_settings(repeats.config)
         work = train_seed if jobs > 1 else partial(_train, dataset=dataset, watch=watch, stop=stop)
         lost = {}
         for task, result in map_unordered(work, tasks, jobs, stop=stop):
@@ -211,8 +218,10 @@ def train_seed(task: SeedTask) -> Outcome:
 
 
 def _train(task: SeedTask, dataset: Dataset, watch: Watch, stop: Callable[[], int]) -> Outcome:
-    folder = files.make_folder(task.folder)
-    return train_into(folder, task.config, dataset, task.threads, watch, lambda: bool(stop()), task.strict)
+    return train_into(
+        files.make_folder(task.folder), task.config, dataset, task.threads, watch, lambda: bool(stop()),
+        task.strict, task.tensorboard,
+    )  # fmt: skip
 
 
 def _lost_error(lost: dict[int, Lost], folder: Path, jobs: int) -> CifarmlpError:

@@ -10,6 +10,7 @@ import pytest
 from helpers import tiny
 from helpers.command import cifarmlp
 
+SPACE = "search={coarse: {space: {training.lambda: {uniform: [0, 1]}}}}"
 SHORT = ("--set", "training.steps=2", "--set", "training.evaluate_images=50", "--quiet")
 
 
@@ -60,13 +61,27 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "words", [("compare", "one-001", "two-001"), ("report", "one-001"), ("train", "--resume", "one-001")]
+    "words",
+    [
+        ("compare", "one-001", "two-001"),
+        ("report", "one-001"),
+        ("runs", "one-001"),
+        ("evaluate", "one-001"),
+        ("train", "--resume", "one-001"),
+    ],
 )
 def test_a_run_is_known_by_its_name(
     words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
     assert cifarmlp(*words, cwd=place).code == 0
+
+
+@pytest.mark.parametrize("words", [("--resume", "one-001"), ("--fine", "--from", "one-001", "quickstart")])
+def test_a_search_is_known_by_its_name(words: tuple[str, ...], place: Path) -> None:
+    done = cifarmlp("search", *words, "--set", SPACE, cwd=place)
+    assert "one-001" in done.err
+    assert "no such" not in done.err
 
 
 def test_a_path_comes_before_a_name(place: Path) -> None:
@@ -103,6 +118,39 @@ def test_several_configs_print_one_document(place: Path, monkeypatch: pytest.Mon
         (("study", "report-2/figure-3"), "report-2/figure-3: a config, no study; train it: cifarmlp train"),
     ],
 )
+def test_several_configs_end_in_a_table_of_all(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
+    done = cifarmlp("train", "one-001", "two-001", *SHORT, "--out", "all", cwd=place)
+    lines = done.out.splitlines()
+    assert (lines[0], lines.count("all/two-001")) == ("all/one-001", 1)
+    assert lines.index("all/two-001") > lines.index("curves:  all/one-001/curves.png")
+    table = lines[lines.index("accuracy of all") :]
+    assert table[1].split() == ["run", "seeds", "train", "validation", "test"]
+    for row, name in zip(table[3:5], ("one", "two"), strict=True):
+        result = json.loads((place / "all" / f"{name}-001" / "result.json").read_text())
+        accuracies = [f"{result[part]['accuracy']:.4f}" for part in ("train", "validation", "test")]
+        assert row.split() == [f"{name}-001", "1", *accuracies]
+    assert table[-1] == "next:    cifarmlp compare all/one-001 all/two-001"
+    alone = cifarmlp("train", "one-001", *SHORT, "--out", "all", cwd=place).out
+    assert "accuracy of all" not in alone
+    assert not alone.startswith("all/")
+
+
+def test_a_diverged_config_is_marked_in_the_table_of_all(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
+    (place / "lost.yaml").write_text(
+        "extends: runs/one-001/config.yaml\nname: lost\n"
+        "network: {batch_norm: false}\ntraining: {schedule: {kind: constant, eta: 1.0e+6, epochs: 1}}\n"
+    )
+    done = cifarmlp("train", "one-001", "lost.yaml", "--set", "training.steps=3", "--quiet", cwd=place)
+    _, _, table = done.out.partition("accuracy of all\n")
+    rows = [line.split() for line in table.splitlines()[2:4]]
+    assert [row[1] for row in rows] == ["finished", "diverged"]
+    assert rows[1][3:] == ["-", "-", "-"]
+
+
 def test_the_command_that_is_meant_is_said(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
     done = cifarmlp(*words, cwd=tmp_path)
     assert done.code == 2

@@ -1,5 +1,6 @@
 """The command `report`: where the page goes, and what is refused in a line."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,20 @@ def test_what_cannot_be_reported_is_told_in_a_line(
     (line,) = done.err.splitlines()
     assert fault in line
     assert (place / "plain-001" / "config.yaml").read_bytes() == config
+
+
+def test_folders_that_we_made_and_that_hold_no_run_are_passed_over(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "plain-001", tmp_path / "plain-001")
+    shutil.copytree(place / "plain-001", tmp_path / "plain-001.aside-1")
+    (tmp_path / "plain-001.aside-1" / "config.yaml").write_text("damaged: [")
+    for name in ("tables", "figures", "plain-range-test-001"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "plain-range-test-001" / "range-test.json").write_text("{}")
+    every = sorted(f"{path.name}/" for path in tmp_path.iterdir())
+    done = report(*every, cwd=tmp_path)
+    assert (done.code, done.out) == (0, "plain-001/report.html\n")
+    passed = "figures, plain-001.aside-1, plain-range-test-001, tables"
+    assert done.err == f"passed over, as there is no run in it: {passed}\n"
+    (tmp_path / "mine").mkdir()
+    assert "mine: not a run folder" in report("mine", *every, cwd=tmp_path).err
+    assert report("tables", cwd=tmp_path).code == 4

@@ -509,12 +509,12 @@ def test_runs_from_other_folders_are_copied(place: Path, whole: tuple[Path, Done
     ends("train", "base.yaml", "--repeats", "2", "--quiet", cwd=place)
     ends("search", "wide.yaml", "--quiet", "--jobs", "1", cwd=place)
     done = study("s.yaml", cwd=place)
-    assert "s: 3 runs were there from before" in done.err
+    assert "s: 3 runs there from before" in done.err
     assert "7 of 7 done" in done.err
     assert "seed 3" in done.err
     assert accuracies(place / RUN) == accuracies(whole[0] / RUN)
     assert verdicts(done.out) == verdicts(whole[1].out)
-    assert "of 3 runs that were there before" in page(place / RUN)
+    assert "of 3 runs there before" in page(place / RUN)
 
 
 def test_a_config_that_was_changed_since_makes_another_study(ended: Path) -> None:
@@ -529,7 +529,7 @@ def test_a_config_that_was_changed_since_makes_another_study(ended: Path) -> Non
 def test_a_study_that_was_changed_copies_what_is_the_same(ended: Path) -> None:
     (ended / "s.yaml").write_text(STUDY.replace("repeats: 3,", "repeats: 4,").replace("helps", "is of help"))
     done = study("s.yaml", cwd=ended)
-    assert "s: 10 runs were there from before" in done.err
+    assert "s: 10 runs there from before" in done.err
     assert "1 of 1 done" in done.err
     assert "norm is of help" in done.out
     assert accuracies(ended / RUN).items() <= accuracies(ended / "runs" / "s-002").items()
@@ -597,7 +597,7 @@ def test_a_stray_pipe_or_link_in_an_old_run_is_no_hindrance(place: Path, whole: 
     (place / "runs" / "base-001" / "stray").symlink_to("nowhere")
     os.mkfifo(place / "runs" / "base-002" / "curves.png")
     done = study("s.yaml", cwd=place)
-    assert "s: 1 runs were there from before" in done.err
+    assert "s: 1 run there from before" in done.err
     assert accuracies(place / RUN) == accuracies(whole[0] / RUN)
 
 

@@ -72,6 +72,7 @@ training:
         ("seed: 0x10", "1:7: seed is '0x10'; it must be a whole number: write it in decimal digits"),
         ("name: 123", "1:7: name is 123; it must be text: put it in quotes, '123'"),
         ("name: ../up", "1:7: name is '../up'; it must be 1 to 100 letters"),
+        ("name: größe", "1:7: name is 'größe'; it must be 1 to 100 letters a-z or A-Z, digits"),
         ("name: " + "x" * 101, "1:7: name is 'x" + "x" * 59 + "'…; it must be 1 to 100 letters"),
         (r'name: "\e[31m"', r"1:7: name is '\x1b[31m'; it must be 1 to 100 letters"),
         ("training: 5", "1:11: training is 5; it must be a mapping of keys to values"),

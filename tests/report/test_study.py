@@ -37,7 +37,7 @@ def test_the_summary_counts_the_verdicts_of_each_tone(state: StudyFolder) -> Non
     assert summary.header == ("study", "of", "hold", "do not hold", "not decided", "time")
     assert summary.rows == (
         ("S", "5 reported numbers", "2", "1", "2", "0.0 s"),
-        ("S", "1 conclusions", "0", "0", "1", ""),
+        ("S", "1 conclusion", "0", "0", "1", ""),
     )
 
 

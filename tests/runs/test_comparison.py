@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from cifarmlp import stats
 from cifarmlp.render.overlay import draw_overlay
-from cifarmlp.runs import comparison
+from cifarmlp.runs import comparison, differences
 from cifarmlp.runs.folder import load_run
 
 
@@ -104,7 +104,7 @@ def test_much_that_differs_is_a_table_of_its_own(out: Path) -> None:
     ],
 )
 def test_what_configs_differ_in(one: list[str], other: list[str], differs: dict[str, Any]) -> None:
-    assert comparison.differing_values([tiny.config(*one), tiny.config(*other)]) == differs
+    assert differences.differing_values([tiny.config(*one), tiny.config(*other)]) == differs
 
 
 def test_the_paired_difference_is_over_the_seeds_that_both_have(out: Path, both: Done) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import tiny
 from helpers.run_folders import PARTS, cifarmlp, result
 
 from cifarmlp import files
+from cifarmlp.config import find_config, load_config, override_with, to_yaml
 from cifarmlp.runs import listing
 
 
@@ -288,3 +290,62 @@ def test_a_run_without_its_model_is_not_finished_here_nor_where_it_is_compared(c
         "compare", copy / "normal-001", copy / "plain-001", "--figure", copy / "c.png", "--json"
     )
     assert [each["status"] for each in compared.json["runs"]] == ["1 of 2 not ended", "not ended"]
+
+
+# Notes: runs of one name told apart
+
+
+def notes_of(*words: object) -> dict[str, str]:
+    """The column of notes by run."""
+    header, _, *lines = cifarmlp("runs", *words).out.splitlines()
+    start, end = header.index("notes"), header.index("  seeds")
+    return {line.split()[0]: line[start:end].strip() for line in lines if line}
+
+
+def named(folder: Path, name: str, *settings: str) -> None:
+    """Give a run another name and other settings, as its config.yaml says them."""
+    text = tiny.config(f"name={name}", *settings)
+    (folder / "config.yaml").write_text(to_yaml(text))
+
+
+def test_runs_of_one_name_say_what_they_differ_in(copy: Path) -> None:
+    named(copy / "plain-001", "mine", "training.lambda=0.25", "seed=7")
+    named(copy / "normal-001", "mine", "network.batch_norm={momentum: 0.8}")
+    named(copy / "lost-001", "other", "training.lambda=0.25")
+    entries = listed(copy)
+    assert entries["plain-001"]["differs"]["training.lambda"] == 0.25
+    assert entries["normal-001"]["differs"]["seed"] == 1
+    assert entries["lost-001"]["differs"] == {}
+    notes = notes_of(copy)
+    assert notes["plain-001"] == "seed=7, batch_norm.momentum=0.9, lambda=0.25"
+    assert notes["normal-001"] == "seed=1, batch_norm.momentum=0.8, lambda=0.5"
+    assert notes["lost-001"] == ""
+
+
+def test_one_of_a_shipped_name_says_what_is_not_as_shipped(copy: Path) -> None:
+    shipped = load_config(find_config("report-2/figure-3"))
+    (copy / "plain-001" / "config.yaml").write_text(to_yaml(shipped))
+    changes = {"network.dropout": 0.5, "training.steps": 100, "network.hidden": [7], "seed": 3}
+    changed = override_with(shipped, changes)
+    (copy / "lost-001" / "config.yaml").write_text(to_yaml(changed))
+    notes = notes_of(copy)
+    assert notes["plain-001"] == ""
+    assert notes["lost-001"] == "shortened: 100 of 9000 steps, seed=3, hidden=[7], dropout.hidden=0.5"
+    assert listed(copy)["lost-001"]["shortened"] == {"steps": 100, "schedule": 9000}
+
+
+def test_a_longer_training_is_not_shortened(copy: Path) -> None:
+    named(copy / "plain-001", "plain", "training.steps=80")
+    named(copy / "lost-001", "lost", "training.steps=79")
+    entries = listed(copy)
+    assert entries["plain-001"]["shortened"] == {}
+    assert entries["lost-001"]["shortened"] == {"steps": 79, "schedule": 80}
+
+
+def test_runs_at_chance_level_are_marked(copy: Path) -> None:
+    for folder in (copy / "plain-001", copy / "normal-001" / "seed-2"):
+        values = {**result(folder), "at_chance": True}
+        (folder / "result.json").write_text(json.dumps(values))
+    notes = notes_of(copy)
+    assert (notes["plain-001"], notes["normal-001"]) == ("at chance", "1 of 2 at chance")
+    assert listed(copy)["normal-001"]["at_chance"] == 1

@@ -1,6 +1,8 @@
 """One training in its run folder: what is written when, resumed to the same bits; how it may end."""
 
+import csv
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -90,6 +92,31 @@ def test_files_are_written_in_the_order_of_the_table(tmp_path: Path, monkeypatch
     assert [".lock", *dict.fromkeys(names)] == table_of_files()
     assert names[-2:] == ["result.json", "curves.png"]
     assert {path.name for path in tmp_path.iterdir()} == {*table_of_files()} - {".owner.json"}
+
+
+def test_metrics_are_there_to_follow_while_it_trains(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def look(training: Training) -> bool:
+        header, *rows = (tmp_path / "metrics.csv").read_text().splitlines()
+        assert header.startswith("step,epoch,eta,train_cost")
+        assert rows[-1].startswith(f"{training.step},")
+        seen.append(rows)
+        return False
+
+    train(tmp_path, stop=look)
+    assert [len(rows) for rows in seen] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(later[: len(rows)] == rows for rows, later in itertools.pairwise(seen))
+
+
+def test_eta_is_written_in_the_fewest_digits_that_are_the_float32_used(tmp_path: Path) -> None:
+    rates: list[np.float32] = []
+    config = tiny.config("training.schedule={kind: constant, eta: 0.1, decay: 0.3, epochs: 4}")
+    train(tmp_path, config, stop=lambda training: rates.append(training.eta()[0]) is not None)
+    with (tmp_path / "metrics.csv").open() as file:
+        texts = [row["eta"] for row in csv.DictReader(file)]
+    assert [np.float32(text) for text in texts] == rates
+    assert texts[:3] == ["0.1", "0.03", "0.009"]
 
 
 def test_a_folder_has_one_owner_at_a_time_who_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from cifarmlp.config import Config, dotted
 from cifarmlp.files import nan_to_null
 from cifarmlp.runs.listing import NOTHING, Entry
 from cifarmlp.stats import format_mean_std
-from cifarmlp.text import escape
+from cifarmlp.text import counted, escape, short_value
 from cifarmlp.training.outcome import LOOKED_AT, PARTS, parts_of
 
 if TYPE_CHECKING:  # they import matplotlib and scipy; a listing has to be there at once
@@ -40,11 +40,14 @@ def print_listing(folder: Path, entries: Sequence[Entry], total: int, as_json: b
         click.echo(json.dumps([_entry_as_json(entry) for entry in entries], indent=2))
     elif entries:
         parts = _parts_of_entries(entries)
-        headers = ["run", "kind", "status", "what", "seeds", *parts, "seconds", "when"]
-        print_table(headers, [_row(entry, parts) for entry in entries], left=4)
-        _print_looked_at(entry.config for entry in entries)
+        notes = [_notes(entry) for entry in entries]
+        noted = ["notes"] * any(notes)
+        headers = ["run", "kind", "status", "what", *noted, "seeds", *parts, "seconds", "when"]
+        rows = [_row(entry, parts, [note] * len(noted)) for entry, note in zip(entries, notes, strict=True)]
+        print_table(headers, rows, left=4 + len(noted))
+        print_looked_at(entry.config for entry in entries)
     elif total:
-        click.echo(f"{escape(str(folder))}: none of {total} runs is such a one")
+        click.echo(f"{escape(str(folder))}: none of {counted(total, 'run')} is such a one")
     else:
         click.echo(f"{escape(str(folder))}: no runs yet; start with: cifarmlp train quickstart")
 
@@ -55,23 +58,38 @@ def _parts_of_entries(entries: Sequence[Entry]) -> list[str]:
     return [part for part in PARTS[1:] if part in (parts_of(configs) if configs else PARTS)]
 
 
-def _mark(config: Config | None, part: str, numbers: str) -> str:
-    """Return a number with a star if it is of test images that were looked at during training."""
+def result_text(config: Config | None, part: str, statistics: Mapping[str, float]) -> str:
+    """Return mean ± std, with a star if it is of test images that were looked at during training."""
+    numbers = format_mean_std(statistics)
     looked_at = part == "test" and config is not None and config.training.evaluate_test
     return f"{numbers} *" if looked_at and numbers != "-" else numbers
 
 
-def _print_looked_at(configs: Iterable[Config | None]) -> None:
+def print_looked_at(configs: Iterable[Config | None]) -> None:
+    """Print the meaning of the star of `result_text`, if some config has it."""
     if any(config and config.training.evaluate_test for config in configs):
         click.echo(f"\n* test images {LOOKED_AT}")
 
 
-def _row(entry: Entry, parts: Sequence[str]) -> list[str]:
-    seeds = f"{entry.seeds}" if entry.seeds == entry.planned else f"{entry.seeds} of {entry.planned}"
-    accuracies = [
-        _mark(entry.config, part, format_mean_std(entry.accuracy.get(part, NOTHING))) for part in parts
+def _notes(entry: Entry) -> str:
+    """Return what sets a run apart from others of its name, and whether it never left chance level."""
+    words = []
+    if entry.shortened:
+        words.append("shortened: {steps} of {schedule} steps".format(**entry.shortened))
+    if entry.at_chance:
+        words.append(f"{entry.at_chance} of {entry.seeds} at chance" if entry.seeds > 1 else "at chance")
+    keys = [key for key in entry.differs if not (entry.shortened and key == "training.steps")]
+    words += [
+        f"{key.partition('.')[2] or key}={short_value(entry.differs[key])}" for key in keys[:MOST_COLUMNS]
     ]
-    words = [entry.folder.name, entry.kind or "-", entry.status or "-", entry.fault or entry.about]
+    more = len(keys) - MOST_COLUMNS
+    return ", ".join([*words, *([f"and {counted(more, 'more value')}"] if more > 0 else [])])
+
+
+def _row(entry: Entry, parts: Sequence[str], notes: Sequence[str]) -> list[str]:
+    seeds = f"{entry.seeds}" if entry.seeds == entry.planned else f"{entry.seeds} of {entry.planned}"
+    accuracies = [result_text(entry.config, part, entry.accuracy.get(part, NOTHING)) for part in parts]
+    words = [entry.folder.name, entry.kind or "-", entry.status or "-", entry.fault or entry.about, *notes]
     seconds = f"{entry.seconds:.1f}" if math.isfinite(entry.seconds) else "-"
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.when))
     return [*map(escape, words), seeds if entry.planned else "-", *accuracies, seconds, when]
@@ -99,7 +117,7 @@ def print_comparison(comparison: "Comparison", figure: Path | None, as_json: boo
     _print_results(runs, "accuracy", keys if len(keys) <= MOST_COLUMNS else [], not all_finished)
     click.echo("\nloss")
     _print_results(runs, "loss", [], False)
-    _print_looked_at(each.run.config for each in runs)
+    print_looked_at(each.run.config for each in runs)
     if len(keys) > MOST_COLUMNS:
         click.echo("\nwhat their configs differ in")
         rows = [[key, *(each.value_text(key) for each in runs)] for key in keys]
@@ -117,7 +135,7 @@ def _print_results(
     rows, parts = [], parts_of(each.run.config for each in runs)
     for each in runs:
         values = [*(each.value_text(key) for key in keys), *[each.state()] * with_status]
-        metrics = [_mark(each.run.config, p, format_mean_std(each.summary[p][quantity])) for p in parts]
+        metrics = [result_text(each.run.config, p, each.summary[p][quantity]) for p in parts]
         rows.append([each.label, *values, f"{each.summary['n']}", *metrics])
     headers = ["run", *keys, *["status"] * with_status]
     print_table([*headers, "seeds", *parts], rows, left=len(headers))

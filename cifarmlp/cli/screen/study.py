@@ -46,7 +46,9 @@ class TrainingsProgress:
         """Begin with the trainings that are left."""
         self.done, self.total = 0, len(tasks)
         if not self.quiet and plan.record.copied:
-            click.echo(f"{plan.loaded.name}: {plan.record.copied} runs were there from before", err=True)
+            click.echo(
+                f"{plan.loaded.name}: {counted(plan.record.copied, 'run')} there from before", err=True
+            )
         if tasks and not self.quiet and sys.stderr.isatty():
             self.bar = tqdm(total=self.total, desc=plan.loaded.name, unit="training", dynamic_ncols=True)
 

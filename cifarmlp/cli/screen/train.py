@@ -7,16 +7,18 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from tabulate import tabulate
 from tqdm import tqdm
 
+from cifarmlp.cli.screen.runs import print_looked_at, print_table, result_text
 from cifarmlp.config import Config
 from cifarmlp.files import nan_to_null
+from cifarmlp.runs.folder import status_of
 from cifarmlp.stats import format_mean_std, format_number
-from cifarmlp.text import escape
+from cifarmlp.text import counted, escape
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, summarise
 from cifarmlp.training.seeds import Repeats
@@ -66,7 +68,24 @@ class TrainingProgress:
             self.bar.close()
 
 
-def print_outcomes(training: Repeats, outcomes: Sequence[Outcome]) -> None:
+class Trained(NamedTuple):
+    """A config's trainings, and the difference to the first config's, seed by seed, where there is one."""
+
+    training: Repeats
+    outcomes: list[Outcome]
+    difference: dict[str, Any] | None
+
+
+def print_trained(trained: Trained, is_first: bool, is_only: bool) -> None:
+    """Print the results of a config; of several configs under its folder's name."""
+    if not is_only:
+        click.echo(f"{'' if is_first else chr(10)}{escape(str(trained.training.folder))}")
+    _print_outcomes(trained.training, trained.outcomes)
+    if trained.difference:
+        _print_difference(trained.difference)
+
+
+def _print_outcomes(training: Repeats, outcomes: Sequence[Outcome]) -> None:
     """Print the results of a config over its seeds: a table, where the files are, and the next command."""
     several = training.seeds > 1
     shown = _ended(outcomes) if several else outcomes
@@ -78,12 +97,38 @@ def print_outcomes(training: Repeats, outcomes: Sequence[Outcome]) -> None:
     click.echo(f"\n{_files(training, outcomes)}\nnext:    {_next(training, outcomes)}")
 
 
-def print_json(document: Any) -> None:
-    """Print results as one JSON document."""
-    click.echo(json.dumps(nan_to_null(document), indent=2))
+def print_table_of_all(trained: Sequence[Trained]) -> None:
+    """Print the accuracies of several configs, a row each, and the command that draws their curves."""
+    configs = [each.training.config for each in trained]
+    parts = parts_of(configs)
+    states = [status_of(False, each.outcomes, each.training.seeds) for each in trained]
+    with_status = set(states) != {"finished"}
+    rows = []
+    for each, state, config in zip(trained, states, configs, strict=True):
+        ended, name = _ended(each.outcomes), escape(each.training.folder.name)
+        summary = summarise(ended)
+        means = [result_text(config, p, summary[p]["accuracy"]) for p in parts]
+        rows.append([name, *[state] * with_status, f"{len(ended)}", *means])
+    headers = ["run", *["status"] * with_status]
+    click.echo("\naccuracy of all")
+    print_table([*headers, "seeds", *parts], rows, left=len(headers))
+    print_looked_at(configs)
+    folders = " ".join(escape(shlex.quote(str(each.training.folder))) for each in trained)
+    click.echo(f"\nnext:    cifarmlp compare {folders}")
 
 
-def outcomes_as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def print_json(trained: Sequence[Trained], is_list: bool) -> None:
+    """Print the results of each config, followed by the difference to the first, as one JSON document."""
+    documents = [
+        document
+        for each in trained
+        for document in (_outcomes_as_json(each.training.folder, each.outcomes), each.difference)
+        if document is not None
+    ]
+    click.echo(json.dumps(nan_to_null(documents if is_list else documents[0]), indent=2))
+
+
+def _outcomes_as_json(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return the results of a config over its seeds, and their means."""
     results = [nan_to_null(outcome.as_dict()) for outcome in outcomes]
     summary = nan_to_null(summarise(_ended(outcomes))) if len(outcomes) > 1 else None
@@ -126,7 +171,7 @@ def _steps_of(outcome: Outcome, several: bool) -> Iterator[str]:
 def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
     folder = Path(escape(str(training.folder)))
     if training.seeds > 1:
-        return f"n = {len(_ended(outcomes))} seeds, mean ± std\nsummary: {folder / 'summary.json'}"
+        return f"n = {counted(len(_ended(outcomes)), 'seed')}, mean ± std\nsummary: {folder / 'summary.json'}"
     if any(outcome.status == "interrupted" for outcome in outcomes):
         return f"metrics: {folder / 'metrics.csv'}"
     return f"curves:  {folder / 'curves.png'}"
@@ -145,7 +190,7 @@ def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
     return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
 
 
-def print_difference(difference: Mapping[str, Any]) -> None:
+def _print_difference(difference: Mapping[str, Any]) -> None:
     """Print the difference of two configs' accuracies over the same seeds."""
     rows = [
         [part, f"{d['mean']:+.4f}", f"{d['low']:+.4f} to {d['high']:+.4f}", d["n"]]
