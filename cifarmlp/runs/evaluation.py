@@ -135,6 +135,18 @@ def choose_seeds(path: Path, seed: int | None = None) -> tuple[Path, list[Seed]]
     return seeds[0].folder if seed is not None else folder, with_model
 
 
+def choose_model(path: Path, seed: int | None = None) -> Seed:
+    """Return the only seed of a run that has a model, or the one named; see `choose_seeds`.
+
+    Raises ConfigError, too, if there are several and none is named.
+    """
+    folder, seeds = choose_seeds(path, seed)
+    if len(seeds) > 1:
+        numbers = ", ".join(str(each.config.seed) for each in seeds)
+        raise ConfigError(f"{escape(str(folder))}: has seeds {numbers}; choose one with --seed")
+    return seeds[0]
+
+
 def evaluate(folder: Path, seeds: Sequence[Seed], dataset: Dataset, part: str) -> Report:
     """Evaluate the models of these seeds on one part of the data: train, validation or test.
 

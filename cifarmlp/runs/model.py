@@ -87,6 +87,15 @@ def probabilities(training: Training, images: Images) -> Float:
     return np.asarray(expit(stacked) if training.loss is binary_cross_entropy else softmax(stacked, axis=1))
 
 
+def outputs_of(config: Config) -> str:
+    """Return the word for a network's outputs: `probabilities`, or `scores` after a training by hinge.
+
+    >>> outputs_of(Config())
+    'probabilities'
+    """
+    return "scores" if config.training.loss.kind == "hinge" else "probabilities"
+
+
 def load_network(path: Path, config: Config) -> Training:
     """Return a training with its network as in a model.npz or snapshot, and no images.
 

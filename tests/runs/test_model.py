@@ -1,7 +1,6 @@
 """Models read back from model.npz: refused unless they are what was trained, and what they predict."""
 
 import io
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import tiny
-from helpers.run_folders import cifarmlp, result
+from helpers.run_folders import cifarmlp, write_model
 from scipy.special import expit, softmax
 
 from cifarmlp.errors import RunFolderError
-from cifarmlp.files import sha256
 from cifarmlp.runs.folder import Seed, load_run
 
 softmax_rows = partial(softmax, axis=1)
@@ -32,14 +30,6 @@ def refused(folder: Path) -> str:
     assert len(done.err.splitlines()) == 1
     assert not list(folder.glob("*.png"))
     return done.err
-
-
-def write_model(run: Path, arrays: dict[str, Any]) -> None:
-    """Write another model.npz, of which result.json knows."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    (run / "model.npz").write_bytes(buffer.getvalue())
-    (run / "result.json").write_text(json.dumps({**result(run), "model_sha256": sha256(buffer.getvalue())}))
 
 
 # Predictions
