@@ -50,6 +50,7 @@ for command in (
     runs.compare,
     runs.runs,
     runs.evaluate,
+    models.predict,
     models.export,
     data.data,
     configs.configs,

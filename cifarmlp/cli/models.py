@@ -1,11 +1,64 @@
-"""Commands that use a run's model: export."""
+"""Commands that use a run's model: predict, export."""
 
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from cifarmlp.cli.options import ANY_PATH, JSON, SEED
+from cifarmlp.cli.options import ANY_PATH, DATA_DIR, JSON, QUIET, SEED
+from cifarmlp.errors import ConfigError
+
+
+@click.command()
+@click.argument("run", type=ANY_PATH)
+@click.argument("pictures", nargs=-1, type=ANY_PATH, metavar="[PICTURE...]")
+@click.option(
+    "--part", type=click.Choice(["train", "validation", "test"]),
+    help="These images in place of pictures, as CSV.",
+)  # fmt: skip
+@click.option("--sheet", type=ANY_PATH, metavar="PNG", help="Also draw the images with their predictions.")
+@click.option("--force", is_flag=True, help="Let the sheet replace a picture that is not one.")
+@SEED
+@DATA_DIR
+@QUIET
+@JSON
+def predict(
+    run: Path,
+    pictures: tuple[Path, ...],
+    part: str | None,
+    sheet: Path | None,
+    force: bool,
+    seed: int | None,
+    data_dir: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Predict the classes of PICTUREs by the model of RUN: a folder, its name in runs/, or a snapshot.
+
+    Any picture will do: it becomes 32 x 32 pixels in RGB. The three likeliest classes are printed, with
+    --json all. Of --part, a row of CSV for each image, counted from 0: label, prediction, probabilities.
+    """
+    from cifarmlp import data
+    from cifarmlp.cli.screen import models as screen
+    from cifarmlp.cli.screen.data import refuse_other_picture
+    from cifarmlp.runs import prediction
+    from cifarmlp.runs.evaluation import choose_model
+    from cifarmlp.runs.folder import find_run
+
+    if bool(pictures) == bool(part):
+        raise ConfigError("predict: give pictures after the run, or --part, and not both")
+    if sheet is not None:
+        refuse_other_picture(sheet, force)
+    model = choose_model(find_run(run), seed)
+    if part:
+        found = prediction.predict_part(model, data.load(model.config.data.source, data_dir), part)
+        screen.print_part(found, part, as_json)
+    else:
+        read = [data.read_picture(path) for path in pictures]
+        found = prediction.predict_pictures(model, read)
+        screen.print_pictures(found, read, quiet, as_json)
+    if sheet is not None:
+        screen.save_sheet(sheet, found, [path.name for path in pictures], quiet)
 
 
 @click.command()

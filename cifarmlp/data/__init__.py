@@ -20,6 +20,7 @@ from cifarmlp.data.dataset import (
     load,
     verify,
 )
+from cifarmlp.data.pictures import Picture, read_picture
 from cifarmlp.data.split import Split, redraw_labels, split_by_count, split_by_files
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Dataset",
     "Fill",
     "Images",
+    "Picture",
     "Pixels",
     "Split",
     "augmenter",
@@ -37,6 +39,7 @@ __all__ = [
     "info",
     "load",
     "pixel_statistics",
+    "read_picture",
     "redraw_labels",
     "scaling_statistics",
     "split_by_count",

@@ -16,7 +16,7 @@ from cifarmlp.data import Dataset, Images
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.nn.types import Float
-from cifarmlp.render.evaluation import draw_confusion, draw_mistakes, draw_weights
+from cifarmlp.render.evaluation import draw_confusion, draw_images, draw_weights
 from cifarmlp.runs.folder import Seed, load_training
 from cifarmlp.runs.model import probabilities, rebuild_training
 from cifarmlp.stats import mean_and_std
@@ -231,4 +231,4 @@ def _draw_mistakes(evaluation: Evaluation, names: Sequence[str], title: str) -> 
     ]
     is_hinge = evaluation.seed.config.training.loss.kind == "hinge"
     of_class = f"true → predicted class, and its {'score' if is_hinge else 'probability'}"
-    return draw_mistakes(evaluation.images.pixels[rows], words, f"{title}: {of_class}")
+    return draw_images(evaluation.images.pixels[rows], words, f"{title}: {of_class}")

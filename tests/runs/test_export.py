@@ -83,7 +83,7 @@ def test_torch_gives_what_predict_gives(network: Path, tmp_path: Path) -> None:
 def test_a_unit_and_a_pixel_that_never_varied_say_nothing(run: Path, tmp_path: Path) -> None:
     model = load_run(run).model()
     model["mean1"][2], model["var1"][2] = 1000, 1e-7  # the variance is rounding errors of such a mean
-    model["pixel_std"][:9] = 0
+    model["beta1"][2], model["pixel_std"][:9] = 3, 0
     write_model(run, model)
     for form in ("onnx", "torch"):
         assert export(run, form, "--out", tmp_path).code == 0
