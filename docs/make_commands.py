@@ -16,6 +16,8 @@ PAGES = {
     "runs": "runs.md#runs",
     "compare": "runs.md#compare",
     "evaluate": "runs.md#evaluate",
+    "predict": "models.md#predict",
+    "export": "models.md#export",
     "gradcheck": "gradcheck.md",
     "data": "images.md",
     "configs": "configs.md",

@@ -8,7 +8,19 @@ import click
 from click.shell_completion import shell_complete
 
 from cifarmlp import __version__
-from cifarmlp.cli import configs, data, engine, owncode, range_test, report, runs, search, study, train
+from cifarmlp.cli import (
+    configs,
+    data,
+    engine,
+    models,
+    owncode,
+    range_test,
+    report,
+    runs,
+    search,
+    study,
+    train,
+)
 from cifarmlp.cli.options import INTERRUPTED
 from cifarmlp.errors import CifarmlpError, RunFolderError, show_warnings_as_lines
 from cifarmlp.text import escape
@@ -38,6 +50,8 @@ for command in (
     runs.compare,
     runs.runs,
     runs.evaluate,
+    models.predict,
+    models.export,
     data.data,
     configs.configs,
     engine.bench,

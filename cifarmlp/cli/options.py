@@ -62,6 +62,9 @@ SET = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 QUIET = click.option("--quiet", is_flag=True, help="Results only: no progress, no messages.")
+SEED = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), help="Only this seed of a repeated training."
+)
 THREADS = click.option(
     "--threads",
     type=click.IntRange(1, 256),

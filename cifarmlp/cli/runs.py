@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cifarmlp.cli.options import ANY_PATH, DATA_DIR, JSON, OUT, QUIET
+from cifarmlp.cli.options import ANY_PATH, DATA_DIR, JSON, OUT, QUIET, SEED
 
 SORTS = ("date", "name", "status", "test", "validation", "seconds")
 
@@ -72,7 +72,7 @@ def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool)
     "--part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True,
     help="Which images.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Only this seed of a repeated training.")
+@SEED
 @click.option("--ensemble", is_flag=True, help="Average the probabilities of all models of all RUNs.")
 @click.option(
     "--mirror", is_flag=True, help="Average also those of the mirror images: each model is two members."

@@ -12,6 +12,7 @@ from cifarmlp.data.dataset import (
     Dataset,
     Images,
     Pixels,
+    class_names,
     contact_sheet,
     find,
     find_or_fetch,
@@ -19,6 +20,7 @@ from cifarmlp.data.dataset import (
     load,
     verify,
 )
+from cifarmlp.data.pictures import Picture, read_picture
 from cifarmlp.data.split import Split, redraw_labels, split_by_count, split_by_files
 
 __all__ = [
@@ -26,9 +28,11 @@ __all__ = [
     "Dataset",
     "Fill",
     "Images",
+    "Picture",
     "Pixels",
     "Split",
     "augmenter",
+    "class_names",
     "contact_sheet",
     "find",
     "find_or_fetch",
@@ -36,6 +40,7 @@ __all__ = [
     "load",
     "mirror",
     "pixel_statistics",
+    "read_picture",
     "redraw_labels",
     "scaling_statistics",
     "split_by_count",

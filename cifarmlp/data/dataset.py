@@ -71,6 +71,15 @@ def load(source: str, data_dir: Path | None = None, *, download: bool = False) -
     return _dataset(stored, cifar10.NAMES, source, str(place), key)
 
 
+def class_names(source: str) -> tuple[str, ...]:
+    """Return the names of the ten classes of `source`, "cifar10" or "synthetic", by label; nothing is read.
+
+    >>> class_names("cifar10")[3]
+    'cat'
+    """
+    return synthetic.NAMES if source == "synthetic" else cifar10.NAMES
+
+
 def find(data_dir: Path | None = None) -> Path:
     """Return the batches folder or archive of CIFAR-10.
 

@@ -202,9 +202,13 @@ class BatchNorm(Block):
 
     def _evaluate(self, s: Float) -> Float:
         s -= self.mean
-        s *= self.gamma * self._inverse_std(self.mean, self.var)
+        s *= self.scale()
         s += self.beta
         return s
+
+    def scale(self) -> Float:
+        """gamma / sqrt(var + eps) by the running averages, (K·d,); 0 of a unit that does not vary."""
+        return self.gamma * self._inverse_std(self.mean, self.var)
 
     def backward(self, dy: Float) -> Float:
         """dy (B, K·d), overwritten, -> ds (B, K·d); sets dgamma = sum dy x̂ and dbeta = sum dy.

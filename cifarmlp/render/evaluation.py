@@ -82,16 +82,19 @@ def _name_tiles(panel: Axes, names: Sequence[str], columns: int) -> None:
 
 
 @own_settings()
-def draw_mistakes(pixels: NDArray[np.uint8], words: Sequence[str], title: str) -> Figure:
-    """Draw images (n, 3072), five a row, with words above each, under a title."""
+def draw_images(
+    pixels: NDArray[np.uint8], words: Sequence[str], title: str, colours: Sequence[str] = ()
+) -> Figure:
+    """Draw images (n, 3072), five a row, with words above each, black or in these colours, under a title."""
     rows = math.ceil(len(words) / 5)
     figure = Figure(figsize=(8, 0.5 + 1.95 * rows), layout="constrained")
     panels = figure.subplots(rows, 5, squeeze=False).ravel()
     for panel in panels:
         panel.axis("off")
-    for panel, image, word in zip(panels, pixels, words, strict=False):
+    inks = colours or ["black"] * len(words)
+    for panel, image, word, ink in zip(panels, pixels, words, inks, strict=False):
         panel.imshow(image.reshape(3, 32, 32).transpose(1, 2, 0), interpolation="nearest")
-        panel.set_title(word, fontsize=9)
+        panel.set_title(word, fontsize=9, color=ink, parse_math=False)
     figure.suptitle(title, parse_math=False, fontsize=11)
     return figure
 

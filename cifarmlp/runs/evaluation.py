@@ -16,7 +16,7 @@ from cifarmlp.data import Dataset, Images, mirror
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.nn.types import Float
-from cifarmlp.render.evaluation import draw_confusion, draw_mistakes, draw_weights
+from cifarmlp.render.evaluation import draw_confusion, draw_images, draw_weights
 from cifarmlp.runs.folder import Seed, load_training
 from cifarmlp.runs.model import probabilities, rebuild_training
 from cifarmlp.stats import mean_and_std
@@ -137,6 +137,18 @@ def choose_seeds(path: Path, seed: int | None = None) -> tuple[Path, list[Seed]]
     return seeds[0].folder if seed is not None else folder, with_model
 
 
+def choose_model(path: Path, seed: int | None = None) -> Seed:
+    """Return the only seed of a run that has a model, or the one named; see `choose_seeds`.
+
+    Raises ConfigError, too, if there are several and none is named.
+    """
+    folder, seeds = choose_seeds(path, seed)
+    if len(seeds) > 1:
+        numbers = ", ".join(str(each.config.seed) for each in seeds)
+        raise ConfigError(f"{escape(str(folder))}: has seeds {numbers}; choose one with --seed")
+    return seeds[0]
+
+
 def evaluate(folder: Path, seeds: Sequence[Seed], dataset: Dataset, part: str) -> Report:
     """Evaluate the models of these seeds on one part of the data: train, validation or test.
 
@@ -222,4 +234,4 @@ def _draw_mistakes(evaluation: Evaluation, names: Sequence[str], title: str) -> 
     ]
     is_hinge = evaluation.seed.config.training.loss.kind == "hinge"
     of_class = f"true → predicted class, and its {'score' if is_hinge else 'probability'}"
-    return draw_mistakes(evaluation.images.pixels[rows], words, f"{title}: {of_class}")
+    return draw_images(evaluation.images.pixels[rows], words, f"{title}: {of_class}")

@@ -87,15 +87,31 @@ def probabilities(training: Training, images: Images) -> Float:
     return np.asarray(expit(stacked) if training.loss is binary_cross_entropy else softmax(stacked, axis=1))
 
 
-def predict(path: Path, config: Config, images: NDArray[np.uint8]) -> Float:
-    """Class probabilities (n, 10) of images (n, 3072) or (n, 32, 32, 3), uint8; see `Seed.predict`."""
-    pixels = pixel_rows(images)
+def outputs_of(config: Config) -> str:
+    """Return the word for a network's outputs: `probabilities`, or `scores` after a training by hinge.
+
+    >>> outputs_of(Config())
+    'probabilities'
+    """
+    return "scores" if config.training.loss.kind == "hinge" else "probabilities"
+
+
+def load_network(path: Path, config: Config) -> Training:
+    """Return a training with its network as in a model.npz or snapshot, and no images.
+
+    Raises RunFolderError as `rebuild_training`, MemoryError.
+    """
     check_memory(config)
     # A training needs at least a mini-batch of images; these zeros take one byte.
     zeros = np.broadcast_to(np.uint8(0), (config.training.batch_size, 3072))
     blank = Images(zeros, zeros[:, 0])
-    training = rebuild_training(path, config, Split(blank, blank, blank))
-    return probabilities(training, Images(pixels, np.zeros(len(pixels), np.uint8)))
+    return rebuild_training(path, config, Split(blank, blank, blank))
+
+
+def predict(path: Path, config: Config, images: NDArray[np.uint8]) -> Float:
+    """Class probabilities (n, 10) of images (n, 3072) or (n, 32, 32, 3), uint8; see `Seed.predict`."""
+    pixels = pixel_rows(images)
+    return probabilities(load_network(path, config), Images(pixels, np.zeros(len(pixels), np.uint8)))
 
 
 def pixel_rows(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -35,6 +35,7 @@ from cifarmlp.nn import (
 from cifarmlp.nn.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from cifarmlp.nn.block import Block
 from cifarmlp.nn.inits import Init
+from cifarmlp.nn.layers import BatchNorm
 from cifarmlp.nn.losses import binary_cross_entropy, hinge, smoothed_cross_entropy, softmax_cross_entropy
 from cifarmlp.nn.network import HiddenBlocks
 from cifarmlp.training.average import MovingAverage, model_views
@@ -208,7 +209,8 @@ def split_images(config: Config, dataset: Dataset) -> Split:
 
 
 def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
-    """Return the arrays of model.npz, float32: parameters and running averages, and the pixel statistics.
+    """Return the arrays of model.npz, float32: parameters and running averages, pixel statistics, and the
+    eps () of batch norm, where there is batch norm.
 
     They are of the network to keep, see `Training.kept`.
     """
@@ -219,22 +221,32 @@ def network_arrays(training: Training, network: Network, member: int = 0) -> dic
     """Return the arrays of model.npz with a network of this training."""
     arrays = model_views(network)
     members = {name: np.ascontiguousarray(array[member], np.float32) for name, array in arrays.items()}
-    return {**members, "pixel_mean": training.mean, "pixel_std": training.std}
+    return {**members, "pixel_mean": training.mean, "pixel_std": training.std, **_eps(network)}
+
+
+def _eps(network: Network) -> dict[str, Float]:
+    """Return the eps of batch norm, one for all layers, as an array (); none without batch norm."""
+    norms = [block for block in network.blocks if isinstance(block, BatchNorm)]
+    return {"eps": np.asarray(norms[0].eps, np.float32)} if norms else {}
 
 
 def training_from_model(config: Config, images: Split, model: Mapping[str, Float]) -> Training:
     """Return a training whose network has the arrays of a model.npz, to evaluate it.
 
-    Raises ValueError if an array is missing, not of this network, or of another shape or type.
+    A model from before eps stood in it has the config's. Raises ValueError if an array is missing, not of
+    this network, or of another shape or type, or if eps is another one than the config's.
     """
     pixels, plain = images.train.pixels.shape[1], {"average": None, "keep": "last", "patience": None}
     config = config.model_copy(update={"training": config.training.model_copy(update=plain)})
     training = build_training([config], images, statistics=[np.zeros(pixels, np.float32)] * 2)
+    eps = _eps(training.network)
     expected = {name: _kind(array) for name, array in model_arrays(training).items()}
-    there = {name: _kind(array) for name, array in model.items()}
+    there = {name: _kind(array) for name, array in {**eps, **model}.items()}
     for name in {**expected, **there}:
         if expected.get(name) != there.get(name):
             raise ValueError(f"{name} is {there.get(name, 'missing')}, not {expected.get(name, 'there')}")
+    if eps and model.get("eps", eps["eps"]) != eps["eps"]:
+        raise ValueError(f"eps is {model['eps']:g}, not {eps['eps']:g}")
     for name, view in model_views(training.network).items():
         view[0] = model[name]
     training.mean, training.std = model["pixel_mean"], model["pixel_std"]

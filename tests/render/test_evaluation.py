@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cifarmlp.render.evaluation import draw_confusion, draw_mistakes, draw_weights
+from cifarmlp.render.evaluation import draw_confusion, draw_images, draw_weights
 
 NAMES = list("abcdefghij")
 
@@ -52,6 +52,6 @@ def test_a_linear_classifiers_units_are_its_classes() -> None:
 def test_mistakes_show_the_image_and_what_was_said() -> None:
     images = np.zeros((7, 3072), np.uint8)
     images[6, 2048] = 200
-    figure = draw_mistakes(images, [f"a → {n}" for n in range(7)], "a title")
+    figure = draw_images(images, [f"a → {n}" for n in range(7)], "a title")
     assert figure.axes[6].get_title() == "a → 6"
     assert pixels(figure, 6)[0, 0].tolist() == [0, 0, 200]

@@ -309,7 +309,7 @@ def test_the_number_of_a_mistake_is_called_what_it_is(
 ) -> None:
     titles = []
     monkeypatch.setattr(
-        "cifarmlp.runs.evaluation.draw_mistakes",
+        "cifarmlp.runs.evaluation.draw_images",
         lambda pixels, words, title: titles.append(title) or tiny.Figure(),
     )
     folder = tiny.trained(tmp_path, "run", f"training.loss={loss}")

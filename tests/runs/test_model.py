@@ -1,7 +1,6 @@
 """Models read back from model.npz: refused unless they are what was trained, and what they predict."""
 
 import io
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import tiny
-from helpers.run_folders import cifarmlp, result
+from helpers.run_folders import cifarmlp, write_model
 from scipy.special import expit, softmax
 
 from cifarmlp.errors import RunFolderError
-from cifarmlp.files import sha256
 from cifarmlp.runs.folder import Seed, load_run
 
 softmax_rows = partial(softmax, axis=1)
@@ -34,26 +32,31 @@ def refused(folder: Path) -> str:
     return done.err
 
 
-def write_model(run: Path, arrays: dict[str, Any]) -> None:
-    """Write another model.npz, of which result.json knows."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    (run / "model.npz").write_bytes(buffer.getvalue())
-    (run / "result.json").write_text(json.dumps({**result(run), "model_sha256": sha256(buffer.getvalue())}))
-
-
 # Predictions
 
 
 def test_predictions_are_those_of_the_documented_model(trained: Path) -> None:
     seed, pixels = seed_of(trained / "eps-001"), tiny.dataset().test.pixels
     model = seed.model()
+    assert model["eps"] == np.float32(0.01)
     x = (pixels - model["pixel_mean"]) / model["pixel_std"]
     for n in (1, 2):
-        x_hat = (x @ model[f"W{n}"] - model[f"mean{n}"]) / np.sqrt(model[f"var{n}"] + 0.01)
+        x_hat = (x @ model[f"W{n}"] - model[f"mean{n}"]) / np.sqrt(model[f"var{n}"] + model["eps"])
         x = np.maximum(model[f"gamma{n}"] * x_hat + model[f"beta{n}"], 0)
     expected = softmax(x @ model["W3"] + model["b3"], axis=1)
     assert seed.predict(pixels) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_model_from_before_it_had_eps_takes_that_of_its_config(run: Path) -> None:
+    seed, pixels = seed_of(run), tiny.dataset().test.pixels
+    expected, model = seed.predict(pixels), seed.model()
+    write_model(run, {name: array for name, array in model.items() if name != "eps"})
+    assert np.array_equal(seed.predict(pixels), expected)
+
+
+def test_only_a_network_with_batch_norm_has_eps(trained: Path) -> None:
+    assert "eps" not in seed_of(trained / "linear-001").model()
+    assert list(seed_of(trained / "eps-001").model())[-1] == "eps"  # the arrays before it stay as they were
 
 
 @pytest.mark.parametrize(
@@ -173,6 +176,7 @@ def test_nothing_pickled_is_ever_loaded(run: Path) -> None:
         ("mean1", None, "mean1 is missing"),
         ("pixel_std", None, "pixel_std is missing"),
         ("W2", np.zeros((8, 6), "U3"), "W2"),
+        ("eps", np.float32(0.5), "eps is 0.5, not 0.01"),
     ],
 )
 def test_a_model_of_another_shape_is_refused(run: Path, name: str, array: Any, message: str) -> None:
