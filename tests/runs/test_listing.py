@@ -317,7 +317,7 @@ def test_runs_of_one_name_say_what_they_differ_in(copy: Path) -> None:
     assert entries["normal-001"]["differs"]["seed"] == 1
     assert entries["lost-001"]["differs"] == {}
     notes = notes_of(copy)
-    assert notes["plain-001"] == "seed=7, batch_norm.momentum=0.9, lambda=0.25"
+    assert notes["plain-001"] == "at chance, seed=7, batch_norm.momentum=0.9, lambda=0.25"
     assert notes["normal-001"] == "seed=1, batch_norm.momentum=0.8, lambda=0.5"
     assert notes["lost-001"] == ""
 
@@ -329,8 +329,8 @@ def test_one_of_a_shipped_name_says_what_is_not_as_shipped(copy: Path) -> None:
     changed = override_with(shipped, changes)
     (copy / "lost-001" / "config.yaml").write_text(to_yaml(changed))
     notes = notes_of(copy)
-    assert notes["plain-001"] == ""
-    assert notes["lost-001"] == "shortened: 100 of 9000 steps, seed=3, hidden=[7], dropout.hidden=0.5"
+    assert notes["plain-001"] == "at chance"  # as it was trained
+    assert notes["lost-001"] == "shortened: 100 of 9000 steps, seed=3, hidden=[7], dropout=0.5"
     assert listed(copy)["lost-001"]["shortened"] == {"steps": 100, "schedule": 9000}
 
 
