@@ -6,23 +6,32 @@ from pathlib import Path
 
 import click
 
-from cifarmlp.cli.options import ANY_PATH
+from cifarmlp.cli.options import ANY_PATH, JSON
 from cifarmlp.errors import ConfigError
 from cifarmlp.text import escape, natural_key
 
 
 @click.group(invoke_without_command=True)
+@JSON
 @click.pass_context
-def configs(context: click.Context) -> None:
+def configs(context: click.Context, as_json: bool) -> None:
     """List the shipped configs, copy them, or print their JSON Schema."""
     from cifarmlp.config import shipped_configs
 
     if context.invoked_subcommand is None:
         shipped = shipped_configs()
+        about = {name: _about(shipped[name]) for name in sorted(shipped, key=natural_key)}
+        if as_json:
+            rows = [{"name": name, "about": line, "file": str(shipped[name])} for name, line in about.items()]
+            click.echo(json.dumps(rows, indent=2))
+            return
         width = max(map(len, shipped), default=0) + 2
-        for name in sorted(shipped, key=natural_key):
-            first = shipped[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-            click.echo(f"{name:<{width}}{first}")
+        for name, line in about.items():
+            click.echo(f"{name:<{width}}{line}")
+
+
+def _about(path: Path) -> str:
+    return path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
 
 
 @configs.command()

@@ -29,12 +29,13 @@ def fetch(data_dir: Path | None, quiet: bool) -> None:
 
 @data.command()
 @DATA_DIR
-def verify(data_dir: Path | None) -> None:
+@JSON
+def verify(data_dir: Path | None, as_json: bool) -> None:
     """Check every file of CIFAR-10 (shape, labels, official checksum) and what the cache has of it."""
     from cifarmlp import data as images
     from cifarmlp.cli.screen.data import print_checks
 
-    if not print_checks(images.verify(data_dir)):
+    if not print_checks(images.verify(data_dir), as_json):
         sys.exit(DataError.exit_code)
 
 

@@ -98,6 +98,8 @@ def search(
     for name in ("resume", "coarse_from"):
         which[name] = which[name] and find_run(which[name])
     options = SearchOptions(**which)
+    if as_json and dry_run:
+        raise ConfigError("--json is for results; leave it out with --dry-run")
     if options.coarse_from and options.stages != ["fine"]:
         raise ConfigError("--from names the coarse search for --fine to refine; give --fine alone with it")
     cluster = parallel.connect(dask) if dask is not None else None

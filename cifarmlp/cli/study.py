@@ -59,7 +59,7 @@ def study(
     from cifarmlp.cli.screen.study import print_plan, print_studies
 
     if not names:
-        print_studies()
+        print_studies(as_json)
         return
     if as_json and dry_run:
         raise ConfigError("--json is for results; leave it out with --dry-run")

@@ -1,8 +1,8 @@
 """Judge each number and each conclusion of a study by what our own runs came to."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,13 +34,18 @@ NAMES = {"f1": "macro F1"}
 
 @dataclass(frozen=True)
 class Judgement:
-    """A number or a conclusion: what it is of, as reported, as obtained by us, and the verdict."""
+    """A number or a conclusion: what it is of, as reported, as obtained by us, and the verdict.
+
+    numbers: those in the texts, by name: `reported` with its `reported_std` and `reported_n`, and of ours
+    `obtained` or `mean`, `std`, `n`, and for a difference `low` and `high`.
+    """
 
     of: str
     quantity: str
     reported: str
     obtained: str
     verdict: Verdict
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 def judge_numbers(state: StudyFolder, section: StudySection) -> Iterator[Judgement]:
@@ -63,7 +68,7 @@ def judge_gradients(check: GradientCheck, differences: Sequence[Difference]) -> 
             yield _judge_gradient(check, reported, ours[name])
         else:
             verdict = Verdict("no such parameter here", "open")
-            yield Judgement(check.name, name, f"{reported:.2g}", "-", verdict)
+            yield Judgement(check.name, name, f"{reported:.2g}", "-", verdict, {"reported": reported})
 
 
 def _judge_gradient(check: GradientCheck, reported: float, ours: Difference) -> Judgement:
@@ -73,7 +78,8 @@ def _judge_gradient(check: GradientCheck, reported: float, ours: Difference) -> 
         verdict = rules.of_mistake(reported, obtained, right)
     else:
         verdict = rules.of_gradient(reported, ours.worst, right, LIMIT)
-    return Judgement(check.name, ours.name, f"{reported:.2g}", f"{obtained:.1e}", verdict)
+    numbers = {"reported": reported, "obtained": obtained}
+    return Judgement(check.name, ours.name, f"{reported:.2g}", f"{obtained:.1e}", verdict, numbers)
 
 
 def judge_outcome(state: StudyFolder, experiment: Experiment) -> Iterator[Judgement]:
@@ -113,7 +119,9 @@ def _judge_number(
         verdict = Verdict("not measured here", "open")
     reported = f"{number:.4f}" if std is None else f"{number:.4f} ± {std:.4f} (n = {n})"
     name = f"{part} {NAMES.get(quantity, quantity)}"
-    return Judgement(experiment.name, name, reported, format_values_mean_std(ours), verdict)
+    numbers = {"reported": number, **({} if std is None else {"reported_std": std, "reported_n": n})}
+    numbers |= mean_and_std(_known(ours))
+    return Judgement(experiment.name, name, reported, format_values_mean_std(ours), verdict, numbers)
 
 
 def _floor(part: str, config: Config, ours: Sequence[float]) -> float:
@@ -139,7 +147,8 @@ def _judge_std(run: Run, experiment: Experiment, part: str, std: float) -> Judge
     ours = [outcome.metric(part, "accuracy") for outcome in run.outcomes()]
     obtained = f"{np.std(ours, ddof=1):.4f}" if len(ours) > 1 else "-"
     verdict = rules.of_std(std, experiment.reported.n, ours)
-    return Judgement(experiment.name, f"std of {part} accuracy", f"{std:.4f}", obtained, verdict)
+    numbers = {"reported": std, "reported_n": experiment.reported.n, **mean_and_std(_known(ours))}
+    return Judgement(experiment.name, f"std of {part} accuracy", f"{std:.4f}", obtained, verdict, numbers)
 
 
 def _judge_status(run: Run, experiment: Experiment, reported: str) -> Judgement:
@@ -176,8 +185,12 @@ def format_values_mean_std(values: Sequence[float]) -> str:
     >>> format_values_mean_std([0.53, 0.54, math.nan])
     '0.5350 ± 0.0071 (n = 2)'
     """
-    known = [value for value in values if math.isfinite(value)]
+    known = _known(values)
     return f"{format_mean_std(mean_and_std(known))} (n = {len(known)})" if known else "-"
+
+
+def _known(values: Sequence[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
 
 
 def judge_trials(state: StudyFolder, section: StudySection) -> Iterator[Judgement]:
@@ -203,7 +216,8 @@ def _judge_trial(
             ours = [getattr(trial, f"{part}_accuracy") for trial in near]
             verdict = rules.of_one(number, ours, _floor(part, search.config, ours))
             obtained = format_values_mean_std(ours)
-            yield Judgement(name, f"{part} accuracy", f"{number:.4f}", obtained, verdict)
+            numbers = {"reported": number, **mean_and_std(_known(ours))}
+            yield Judgement(name, f"{part} accuracy", f"{number:.4f}", obtained, verdict, numbers)
 
 
 def _judge_setting(search: Search, reported: dict[str, float], best_first: Sequence[Trial]) -> Judgement:
@@ -265,15 +279,17 @@ def judge_difference(claim: Claim, first: Run, second: Run) -> Judgement:
     part, _, quantity = claim.quantity.partition(" ")
     values = {outcome.seed: outcome.metric(part, quantity) for outcome in second.outcomes()}
     pairs = [o.metric(part, quantity) - values[o.seed] for o in first.outcomes() if o.seed in values]
-    known = [difference for difference in pairs if math.isfinite(difference)]
+    known = _known(pairs)
     mean, low, high = mean_interval(known)
     interval = f" [{low:+.4f}, {high:+.4f}]" if len(known) > 1 else ""
     obtained = f"{mean:+.4f}{interval} (n = {len(known)})" if known else "-"
     verdict = rules.of_difference(known, claim.expected) if pairs else Verdict("no seed in common", "open")
+    numbers = {"mean": mean, "low": low, "high": high, "n": len(known)}
     if origin_changes(first, second).images:
+        numbers = {}
         obtained, verdict = "-", Verdict("trained on different images: no difference is taken", "open")
     what = f"{claim.quantity}, {' minus '.join(_short_names(claim))}"
-    return Judgement(claim.claim, what, claim.expected, obtained, verdict)
+    return Judgement(claim.claim, what, claim.expected, obtained, verdict, numbers)
 
 
 def _short_names(claim: Claim) -> list[str]:

@@ -76,8 +76,12 @@ def _when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else "never"
 
 
-def print_checks(checks: Sequence[Any]) -> bool:
+def print_checks(checks: Sequence[Any], as_json: bool) -> bool:
     """Print the state of each file; return whether all can be used."""
+    if as_json:
+        found = [{"file": each.file, "state": each.status, "usable": each.usable} for each in checks]
+        click.echo(json.dumps(found, indent=2))
+        return all(check.usable for check in checks)
     click.echo(tabulate([[check.file, check.status] for check in checks], headers=["file", "state"]))
     return all(check.usable for check in checks)
 

@@ -34,8 +34,13 @@ def print_checks(source: str, checks: Iterable[tuple[NetworkCheck, list[Differen
 
 def _values(check: NetworkCheck, differences: Sequence[Difference]) -> dict[str, Any]:
     wrong = wrong_parameters(differences)
-    parameters = [{**asdict(each), "right": each.name not in wrong} for each in differences]
-    return {"network": check.title, "note": check.note, "right": not wrong, "parameters": parameters}
+    reported = check.reported or {}
+    parameters = [
+        {**asdict(each), "right": each.name not in wrong, "reported": reported.get(each.name)}
+        for each in differences
+    ]
+    about = {"network": check.title, "note": check.note, "measure": check.measure if reported else None}
+    return {**about, "right": not wrong, "parameters": parameters}
 
 
 def print_check(check: NetworkCheck, differences: Sequence[Difference], off: Sequence[str]) -> None:

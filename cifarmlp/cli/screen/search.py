@@ -111,7 +111,9 @@ def print_results(search: Search, summary: Mapping[str, Any], as_json: bool) -> 
     summary: the content of top.json.
     """
     if as_json:
-        run = {"run": str(search.folder), "status": search.plan.status}
+        states = [trial.status for trial in search.trials()]
+        counts = {status: states.count(status) for status in ("diverged", "failed")}
+        run = {"run": str(search.folder), "status": search.plan.status, **counts}
         click.echo(json.dumps({**run, **nan_to_null(summary)}, indent=2))
         return
     for table in summary["tables"]:

@@ -15,6 +15,8 @@ from tqdm import tqdm
 from cifarmlp.cli.screen.search import SearchProgress
 from cifarmlp.config.files import shipped_studies
 from cifarmlp.errors import DataError
+from cifarmlp.files import nan_to_null
+from cifarmlp.search.summary import summarise_search
 from cifarmlp.study.folder import StudyFolder
 from cifarmlp.study.judge import Judgement, judge_conclusions, judge_numbers
 from cifarmlp.study.load import read_study
@@ -28,10 +30,13 @@ from cifarmlp.study.plan import (
     trainings_left,
 )
 from cifarmlp.study.run import StudyEvents
+from cifarmlp.study.schema import StudySection
 from cifarmlp.text import counted, duration, escape
 from cifarmlp.training.cost import steps_of
-from cifarmlp.training.outcome import Outcome
+from cifarmlp.training.outcome import Outcome, summarise
 from cifarmlp.training.seeds import SeedTask
+
+BEST = 10  # trials of a search, as on its page
 
 
 class TrainingsProgress:
@@ -72,9 +77,13 @@ def study_events(quiet: bool) -> StudyEvents:
     return StudyEvents(trainings.start, trainings.add, SearchProgress(quiet))
 
 
-def print_studies() -> None:
+def print_studies(as_json: bool) -> None:
     """Print the shipped studies, and how to run them."""
     shipped = shipped_studies()
+    if as_json:
+        titles = [{"name": name, "title": read_study(path).title} for name, path in shipped.items()]
+        click.echo(json.dumps(titles, indent=2))
+        return
     for name, path in shipped.items():
         click.echo(f"{name:<12}{read_study(path).title}")
     click.echo(f"\nnext:       cifarmlp study {next(iter(shipped))} --dry-run")
@@ -112,7 +121,7 @@ def _about(seconds: float) -> str:
 def print_verdicts(states: Sequence[StudyFolder], page: Path | None, as_json: bool) -> None:
     """Print every verdict, and where the page is; None if there is none."""
     if as_json:
-        click.echo(json.dumps([_as_json(state, page) for state in states], indent=2))
+        click.echo(json.dumps(nan_to_null([_as_json(state, page) for state in states]), indent=2))
         return
     for state in states:
         click.echo(f"\n{state.study.title}")
@@ -146,14 +155,28 @@ def _as_json(state: StudyFolder, page: Path | None) -> dict[str, Any]:
         "seconds": state.record.seconds,
         "page": str(page) if page else None,
         "faults": state.faults,
-        "sections": [
-            {
-                "title": section.title,
-                "numbers": [asdict(each) for each in judge_numbers(state, section)],
-                "conclusions": [asdict(each) for each in judge_conclusions(state, section)],
-            }
-            for section in state.study.sections
+        "sections": [_section_as_json(state, section) for section in state.study.sections],
+    }
+
+
+def _section_as_json(state: StudyFolder, section: StudySection) -> dict[str, Any]:
+    """Return all that the page's tables have of a section."""
+    runs = {each.name: state.experiments.get(each.name) for each in section.experiments}
+    search = state.searches.get(section.title)
+    return {
+        "title": section.title,
+        "numbers": [asdict(each) for each in judge_numbers(state, section)],
+        "conclusions": [asdict(each) for each in judge_conclusions(state, section)],
+        "experiments": [
+            {"name": name, "run": str(run.folder), "status": run.status(), **summarise(run.outcomes())}
+            for name, run in runs.items()
+            if run
         ],
+        "gradients": {
+            check.name: [asdict(each) for each in state.differences(check.name)]
+            for check in section.gradcheck
+        },
+        "search": summarise_search(search, BEST) if search else None,
     }
 
 
