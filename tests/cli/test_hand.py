@@ -10,7 +10,10 @@ import pytest
 from helpers import tiny
 from helpers.command import cifarmlp
 
-SPACE = "search={coarse: {space: {training.lambda: {uniform: [0, 1]}}}}"
+SPACE = (
+    "search={coarse: {space: {training.lambda: {uniform: [0, 1]}}}, "
+    "fine: {space: {training.lambda: {uniform_within: 0.1}}}}"
+)
 SHORT = ("--set", "training.steps=2", "--set", "training.evaluate_images=50", "--quiet")
 
 
