@@ -10,7 +10,10 @@ import pytest
 from helpers import tiny
 from helpers.command import cifarmlp
 
-SPACE = "search={coarse: {space: {training.lambda: {uniform: [0, 1]}}}}"
+SPACE = (
+    "search={coarse: {space: {training.lambda: {uniform: [0, 1]}}}, "
+    "fine: {space: {training.lambda: {uniform_within: 0.1}}}}"
+)
 SHORT = ("--set", "training.steps=2", "--set", "training.evaluate_images=50", "--quiet")
 
 
@@ -77,11 +80,12 @@ def test_a_run_is_known_by_its_name(
     assert cifarmlp(*words, cwd=place).code == 0
 
 
-@pytest.mark.parametrize("words", [("--resume", "one-001"), ("--fine", "--from", "one-001", "quickstart")])
+@pytest.mark.parametrize(
+    "words", [("--resume", "one-001"), ("quickstart", "--fine", "--from", "one-001", "--set", SPACE)]
+)
 def test_a_search_is_known_by_its_name(words: tuple[str, ...], place: Path) -> None:
-    done = cifarmlp("search", *words, "--set", SPACE, cwd=place)
-    assert "one-001" in done.err
-    assert "no such" not in done.err
+    done = cifarmlp("search", *words, cwd=place)
+    assert "runs/one-001" in done.err
 
 
 def test_a_path_comes_before_a_name(place: Path) -> None:
@@ -111,13 +115,6 @@ def test_several_configs_print_one_document(place: Path, monkeypatch: pytest.Mon
     assert json.loads(alone.out)["run"].endswith("one-002")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("train", "report-1"), "report-1: a study; run it: cifarmlp study report-1"),
-        (("study", "report-2/figure-3"), "report-2/figure-3: a config, no study; train it: cifarmlp train"),
-    ],
-)
 def test_several_configs_end_in_a_table_of_all(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
     done = cifarmlp("train", "one-001", "two-001", *SHORT, "--out", "all", cwd=place)
@@ -136,9 +133,7 @@ def test_several_configs_end_in_a_table_of_all(place: Path, monkeypatch: pytest.
     assert not alone.startswith("all/")
 
 
-def test_a_diverged_config_is_marked_in_the_table_of_all(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_diverged_config_is_marked_in_that_table(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cifarmlp.data.load", tiny.dataset)
     (place / "lost.yaml").write_text(
         "extends: runs/one-001/config.yaml\nname: lost\n"
@@ -151,6 +146,13 @@ def test_a_diverged_config_is_marked_in_the_table_of_all(
     assert rows[1][3:] == ["-", "-", "-"]
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "report-1"), "report-1: a study; run it: cifarmlp study report-1"),
+        (("study", "report-2/figure-3"), "report-2/figure-3: a config, no study; train it: cifarmlp train"),
+    ],
+)
 def test_the_command_that_is_meant_is_said(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
     done = cifarmlp(*words, cwd=tmp_path)
     assert done.code == 2
