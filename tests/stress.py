@@ -35,12 +35,13 @@ from cifarmlp.config import load_config, shipped_configs
 from cifarmlp.data import pickles
 from cifarmlp.errors import CifarmlpError, CifarmlpWarning, ConfigError
 from cifarmlp.render import svg
+from cifarmlp.report import comparison
 from cifarmlp.report import search as report_search
-from cifarmlp.report import training as report_training
 from cifarmlp.search import run as search_run
 from cifarmlp.search import summary
 from cifarmlp.study import plan
 from cifarmlp.training import checkpoint, environment, seeds
+from cifarmlp.training import curves as training_curves
 from cifarmlp.training import run as training_run
 from cifarmlp.training.run import train_into
 
@@ -97,7 +98,8 @@ def replace_what_is_slow() -> None:
     dataset = tiny.dataset()
     data.load = seeds.load = lambda *_, **__: dataset  # type: ignore[assignment]
     search_run.load = plan.load = lambda *_, **__: dataset  # type: ignore[assignment]
-    for module, name in [(report_training, "draw_seeds"), (report_search, "draw_trials")]:
+    drawn = [(training_curves, "draw_seeds"), (comparison, "draw_overlay"), (report_search, "draw_trials")]
+    for module, name in drawn:
         setattr(module, name, lambda *_, **__: tiny.Figure())
     summary.draw_trials = lambda *_, **__: tiny.Figure()  # type: ignore[assignment, return-value]
     svg.inline = lambda *_, **__: "<svg></svg>"

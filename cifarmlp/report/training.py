@@ -16,6 +16,7 @@ from cifarmlp.study.folder import PullRow
 from cifarmlp.text import duration, escape
 from cifarmlp.training.curves import draw_curves
 from cifarmlp.training.environment import read_environment
+from cifarmlp.training.metrics import read_metrics
 from cifarmlp.training.outcome import LOOKED_AT, Outcome, parts_of, read_planned, summarise
 
 Rows = Sequence[Mapping[str, float]]
@@ -40,11 +41,12 @@ def training_sentence(run: Run) -> str:
 
 
 def _blocks(run: Run, title: str, target: str) -> Iterator[Block]:
+    metrics = [read_metrics(seed.folder) for seed in run.seeds]
     yield from _unfinished(run)
-    yield from _damage(run)
+    yield from _damage(run, [faults for _, faults in metrics])
     yield from _advice(run)
     yield _results(run, title)
-    yield from curves_pictures(run, [seed.rows() for seed in run.seeds], title, title)
+    yield from curves_pictures(run, [rows for rows, _ in metrics], title, title)
     yield _settings(run, title, target)
     places = [seed.folder for seed in run.seeds] or [run.folder]
     yield from origin_blocks(read_environment(places[0]), title)
@@ -65,9 +67,12 @@ def _unfinished(run: Run) -> Iterator[Block]:
         yield Text(f"cifarmlp train --resume {escape(shlex.quote(str(run.folder)))}", "command")
 
 
-def _damage(run: Run) -> Iterator[Block]:
+def _damage(run: Run, of_rows: Sequence[Sequence[str]]) -> Iterator[Block]:
     """Yield a line about each file that is damaged, and of rows of metrics.csv about the first few."""
-    faults = [f"{escape(str(seed.folder))}: {fault}" for seed in run.seeds for fault in seed.faults()]
+    every = [
+        (seed.folder, [*rows, *seed.file_faults()]) for seed, rows in zip(run.seeds, of_rows, strict=True)
+    ]
+    faults = [f"{escape(str(folder))}: {fault}" for folder, told in every for fault in told]
     if faults:
         more = [f"and {len(faults) - 5} more"] if len(faults) > 5 else []
         yield Text("\n".join([*faults[:5], *more]), "note")

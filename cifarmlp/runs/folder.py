@@ -52,7 +52,11 @@ class Seed:
 
     def faults(self) -> list[str]:
         """Return a line about each file of the training, or row of metrics.csv, that is damaged."""
-        faults = read_metrics(self.folder)[1]
+        return [*read_metrics(self.folder)[1], *self.file_faults()]
+
+    def file_faults(self) -> list[str]:
+        """Return `faults` but for the rows of metrics.csv, which take long to read where they are many."""
+        faults: list[str] = []
         for read in (read_whole, load_environment):
             try:
                 read(self.folder)

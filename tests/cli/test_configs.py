@@ -28,3 +28,11 @@ def test_every_config_is_listed_in_two_columns() -> None:
 def test_the_schema_is_json_and_knows_the_fields() -> None:
     schema = json.loads(cifarmlp("configs", "schema").out)
     assert {"name", "seed", "data", "network", "training", "search", "extends"} <= set(schema["properties"])
+
+
+def test_the_list_as_json() -> None:
+    rows = cifarmlp("configs", "--json").json
+    assert [row["name"] for row in rows] == [
+        row.split("  ")[0] for row in cifarmlp("configs").out.splitlines()
+    ]
+    assert all(row["about"] and Path(row["file"]).is_file() for row in rows)

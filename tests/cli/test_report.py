@@ -19,7 +19,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _drawn_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("report.training.draw_seeds", "report.comparison.draw_overlay"):
+    for name in ("report.training.draw_curves", "report.comparison.draw_overlay"):
         monkeypatch.setattr(f"cifarmlp.{name}", lambda *_: tiny.Figure())
     monkeypatch.setattr("cifarmlp.render.svg.draw", lambda figure, form: b"a picture")
     monkeypatch.setattr("cifarmlp.render.svg.inline", lambda figure, prefix, alt: "<svg></svg>")
@@ -83,3 +83,27 @@ def test_folders_that_we_made_and_that_hold_no_run_are_passed_over(place: Path, 
     (tmp_path / "mine").mkdir()
     assert "mine: not a run folder" in report("mine", *every, cwd=tmp_path).err
     assert report("tables", cwd=tmp_path).code == 4
+
+
+def test_title_and_text_are_plain_words_in_paragraphs(place: Path) -> None:
+    (place / "notes.txt").write_text("\ufeffOne <b>\nparagraph.\n\n \nAnother \x1b[2J.\n", encoding="utf-8")
+    words = ["--title", "A <i>title</i>", "--output", "told.html"]
+    done = report("plain-001", *words, "--text", "@notes.txt", "--json", "--tables", "md", cwd=place)
+    assert (done.json["page"], done.json["title"]) == ("told.html", "A <i>title</i>")
+    assert done.json["files"]
+    assert all((place / path).is_file() for path in done.json["files"])
+    page = (place / "told.html").read_text()
+    assert "<p>One &lt;b&gt; paragraph.</p>" in page
+    assert "<p>Another \\x1b[2J.</p>" in page
+    assert "<h1>A &lt;i&gt;title&lt;/i&gt;</h1>" in page
+    assert report("plain-001", "--title", " ", "--output", "told.html", cwd=place).code == 0
+    assert "<h1>plain-001</h1>" in (place / "told.html").read_text()
+
+
+@pytest.mark.parametrize(("name", "fault"), [("nowhere", "No such file"), (".", "directory"), ("x", "UTF-8")])
+def test_a_text_that_cannot_be_read_is_refused(name: str, fault: str, place: Path) -> None:
+    (place / "x").write_bytes(b"\xff\x00")
+    done = report("plain-001", "--text", f"@{name}", cwd=place)
+    assert done.code == 2
+    assert f"--text @{name}: " in done.err
+    assert fault in done.err

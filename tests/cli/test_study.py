@@ -18,7 +18,7 @@ from helpers import tiny
 from helpers.command import SMALL, Done, held
 
 from cifarmlp.errors import DataError
-from cifarmlp.render import curves, svg, trials
+from cifarmlp.render import curves, overlay, svg, trials
 from cifarmlp.study import plan, run
 
 BASE = """\
@@ -82,7 +82,8 @@ sections:
   - {title: One, experiments: [{name: short, set: {training.steps: 10}}]}
 """
 DRAWN = {
-    "cifarmlp.report.training.draw_seeds": curves.draw_seeds,
+    "cifarmlp.training.curves.draw_seeds": curves.draw_seeds,
+    "cifarmlp.report.comparison.draw_overlay": overlay.draw_overlay,
     "cifarmlp.report.search.draw_trials": trials.draw_trials,
     "cifarmlp.search.summary.draw_trials": trials.draw_trials,
     "cifarmlp.render.svg.inline": svg.inline,

@@ -171,7 +171,9 @@ def _steps_of(outcome: Outcome, several: bool) -> Iterator[str]:
 def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
     folder = Path(escape(str(training.folder)))
     if training.seeds > 1:
-        return f"n = {counted(len(_ended(outcomes)), 'seed')}, mean ± std\nsummary: {folder / 'summary.json'}"
+        n = len(_ended(outcomes))
+        curves = f"curves:  {folder / 'curves.png'}\n" if n == training.seeds else ""
+        return f"n = {counted(n, 'seed')}, mean ± std\n{curves}summary: {folder / 'summary.json'}"
     if any(outcome.status == "interrupted" for outcome in outcomes):
         return f"metrics: {folder / 'metrics.csv'}"
     return f"curves:  {folder / 'curves.png'}"
