@@ -1,5 +1,6 @@
 """Models in other formats: they give what `predict` gives, and are written whole, in a free place."""
 
+import re
 import runpy
 import shutil
 from pathlib import Path
@@ -12,7 +13,10 @@ from helpers import tiny
 from helpers.command import Done
 from helpers.run_folders import cifarmlp, write_model
 
+import cifarmlp as cifarmlp_package
+from cifarmlp.runs import onnx_model, torch_model
 from cifarmlp.runs.folder import load_run
+from cifarmlp.training import build
 
 PIXELS = tiny.dataset().test.pixels
 QUICK = "training.steps=5"
@@ -113,6 +117,27 @@ def test_the_same_model_gives_the_same_bytes(
     for suffix in suffixes:
         one, other = (path.with_suffix(suffix).read_bytes() for path in files)
         assert one == other
+
+
+def test_every_activation_and_loss_can_be_exported() -> None:
+    kinds = {*build.ACTIVATIONS.values()}
+    assert kinds <= {*onnx_model.NODES}
+    assert kinds <= {*torch_model.LINES}
+    assert {*build.LOSSES} == {*onnx_model.LAST} == {*torch_model.VIEWS}
+
+
+def test_ten_lines_of_numpy_in_the_documents_give_what_predict_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(cifarmlp_package.__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+    (lines,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "np.load(" in block)
+    run = tiny.trained(tmp_path / "runs", "quickstart", "network.batch_norm={eps: 0.01}")
+    np.save(tmp_path / "images.npy", PIXELS.reshape(-1, 3, 32, 32))
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(lines, found)
+    assert len([line for line in lines.splitlines() if line and not line.startswith("import")]) == 10
+    np.testing.assert_allclose(found["probabilities"], predicted(run), rtol=1e-4, atol=1e-5)
 
 
 # Names and places
