@@ -210,7 +210,7 @@ def _arrays(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 def _write(key: str, decode: Decode, describe: Describe, of: str) -> Stored:
     caches = cache_dir()
-    for left_over in caches.glob(f"{key}.*/"):  # of a killed process: nobody else has the lock
+    for left_over in caches.glob(f"{_kind(key)}-*.*/"):  # of killed processes: nobody else has the lock
         shutil.rmtree(left_over, ignore_errors=True)
     temporary = caches / f"{key}.{os.getpid()}"
     temporary.mkdir()  # not by tempfile, which lets nobody else read it

@@ -21,7 +21,7 @@ class Entry:
     """
 
     key: str
-    of: str
+    of: tuple[str, ...]
     bytes: int
     used: float
 
@@ -40,7 +40,7 @@ def _entry(folder: Path) -> Entry:
     used = 0.0
     with suppress(OSError):
         used = (folder / cache.NOTES).stat().st_mtime
-    of = ", ".join(cache.places_of(folder).values())
+    of = tuple(cache.places_of(folder).values())
     return Entry(folder.name, of, cache.size(folder.name), used)
 
 

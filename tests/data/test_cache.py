@@ -252,7 +252,7 @@ def test_entries_are_listed_the_last_used_first_and_removed() -> None:
     os.utime(synthetic / "notes.json", (1, 1))
     cache.load("cifar10-0a", refuse, describe)
     first, second, left = cache_entries.entries()
-    assert (first.key, first.of) == (cifar10.name, "/there, /here")
+    assert (first.key, first.of) == (cifar10.name, ("/there", "/here"))
     assert (second.key, second.used) == (synthetic.name, 1)
     assert (left.key, left.bytes) == ("cifar10-0a.77", 0)
     assert first.bytes == cache.size(cifar10.name) > 600 * 3072

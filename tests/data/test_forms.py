@@ -33,7 +33,7 @@ def test_the_same_images_have_one_checksum_and_one_entry_whatever_the_form(
     assert len({dataset.checksum for dataset in loaded}) == 1
     assert len({dataset.cache_key for dataset in loaded}) == 1
     (entry,) = cache_entries.entries()
-    assert entry.of.count(str(tmp_path)) == len(places)
+    assert entry.of == tuple(map(str, places))
     assert [check.status for check in data.verify(matlab)][-1] == "as decoded"
 
 
