@@ -80,7 +80,7 @@ def train(
     if seeds < 1:
         raise ConfigError(f"seeds={seeds}: give 1 or more")
     config = load_config(config)
-    dataset = _load_images(config, data_dir)  # before a folder is claimed
+    dataset = _load_images(config, data_dir, download=True)  # before a folder is claimed
     repeats = claim_repeats(config, seeds, Path(out))
     train_seeds(repeats, dataset, _path(data_dir), jobs=jobs, threads=threads, watch=watch)
     return load_training(repeats.folder)
@@ -106,7 +106,7 @@ def resume(
     from cifarmlp.training.seeds import repeats_to_resume, train_seeds
 
     repeats = repeats_to_resume(_folder(run))
-    dataset = _load_images(repeats.config, data_dir)
+    dataset = _load_images(repeats.config, data_dir, download=True)
     train_seeds(repeats, dataset, _path(data_dir), jobs=jobs, threads=threads, watch=watch)
     return load_training(repeats.folder)
 
@@ -117,8 +117,8 @@ def _folders(runs: Sequence[AnyRun] | AnyRun) -> list[Path]:
     return [_folder(run) for run in several]
 
 
-def _load_images(config: Config, place: str | Path | None) -> Dataset:
-    return data.load(config.data.source, _path(place), download=True)
+def _load_images(config: Config, place: str | Path | None, *, download: bool = False) -> Dataset:
+    return data.load(config.data.source, _path(place), download=download)
 
 
 def _path(place: str | Path | None) -> Path | None:

@@ -16,15 +16,20 @@ def data() -> None:
 
 
 @data.command()
+@click.option(
+    "--form",
+    type=click.Choice(["python", "binary", "matlab"]),
+    help="Of the archive, whatever other form is there. [default: python, if none is there]",
+)
 @DATA_DIR
 @QUIET
-def fetch(data_dir: Path | None, quiet: bool) -> None:
-    """Download CIFAR-10, unless it is there already."""
+def fetch(form: str | None, data_dir: Path | None, quiet: bool) -> None:
+    """Download CIFAR-10's official archive, unless the images are there already."""
     from cifarmlp import data as images
     from cifarmlp.cli.screen.data import download_bar
 
     with download_bar(quiet) as bar:
-        click.echo(escape(str(images.find_or_fetch(data_dir, bar))))
+        click.echo(escape(str(images.find_or_fetch(data_dir, bar, form))))
 
 
 @data.command()

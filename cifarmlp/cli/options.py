@@ -52,7 +52,7 @@ ANY_PATH = HomePath(path_type=Path)
 DATA_DIR = click.option(
     "--data-dir",
     type=ANY_PATH,
-    help="CIFAR-10's folder or archive. [default: $CIFARMLP_DATA, the usual places]",
+    help="CIFAR-10's folder or archive, in any form. [default: $CIFARMLP_DATA, the usual places]",
 )
 OUT = click.option(
     "--out", type=ANY_PATH, default=Path("runs"), show_default=True, help="Where run folders go."

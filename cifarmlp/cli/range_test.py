@@ -47,7 +47,7 @@ def range_test(
 
     changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
     chosen = load_config(find_config(config), changes)
-    dataset = data.load(chosen.data.source, data_dir, download=True)
+    dataset = data.load(chosen.data.source, data_dir)
     if not quiet:
         click.echo(f"{chosen.name}: eta grows from {low:g} to {high:g}", err=True)
     done = run_range_test(chosen, dataset, out, low, high, steps, linear, threads)

@@ -102,7 +102,7 @@ def evaluate(
     from cifarmlp.runs.folder import find_run
 
     def load(config: Config) -> data.Dataset:
-        return data.load(config.data.source, data_dir, download=True)
+        return data.load(config.data.source, data_dir)
 
     places = [find_run(run) for run in runs]
     if ensemble or mirror:

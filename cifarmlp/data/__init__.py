@@ -1,6 +1,6 @@
 """CIFAR-10 and synthetic images: from files to standardised mini-batches.
 
-    find or fetch -> read (archives, pickles) -> cache -> load -> split -> standardiser, augmenter -> X
+    find or fetch -> read (archives, files) -> cache -> load -> split -> standardiser, augmenter -> X
 
 Images are decoded once into a memory-mapped cache that all processes share. Rank 2: may import the ground
 (errors, text, stats, files); the packages from training upwards use it. Begin reading with dataset.py.
@@ -14,13 +14,12 @@ from cifarmlp.data.dataset import (
     Pixels,
     class_names,
     contact_sheet,
-    find,
-    find_or_fetch,
     info,
     load,
     verify,
 )
 from cifarmlp.data.pictures import Picture, read_picture
+from cifarmlp.data.places import find, find_or_fetch
 from cifarmlp.data.split import Split, redraw_labels, split_by_count, split_by_files
 
 __all__ = [

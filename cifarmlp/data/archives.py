@@ -16,17 +16,18 @@ class ArchiveError(ValueError):
 
 
 def read_members(archive: Path, wanted: Collection[str], max_bytes: int) -> Iterator[tuple[str, bytes]]:
-    """Yield (path, content) of each wanted file, in the archive's order.
+    """Yield (path, content) of each file with a wanted name, in whatever folder, in the archive's order.
 
-    Raises ArchiveError for a damaged archive, and for a member with a wanted file's name that is larger than
-    `max_bytes`, lies outside the archive's folder (`../`, absolute), or is a link or a device.
+    Raises ArchiveError for a damaged archive, for any member outside of its folder (`../`, absolute), and
+    for a wanted one that is larger than `max_bytes`, a link or a device.
     """
     try:
         with _Bounded(archive) as file, tarfile.open(fileobj=file, mode="r|", tarinfo=_Header) as tar:
             for count, member in enumerate(tar):
                 if count >= MAX_MEMBERS:
                     raise ArchiveError(f"an archive of more than {MAX_MEMBERS} members")
-                if _is_wanted(member, wanted, max_bytes):
+                is_regular = member.isreg() and not member.issparse()
+                if is_wanted(member.name, wanted, member.size, max_bytes, is_regular):
                     yield str(PurePosixPath(member.name)), _content(tar, member)
     except ArchiveError:
         raise
@@ -63,18 +64,17 @@ class _Header(tarfile.TarInfo):
         return header
 
 
-def _is_wanted(member: tarfile.TarInfo, wanted: Collection[str], max_bytes: int) -> bool:
-    path = PurePosixPath(member.name)
-    if not any(path.name == PurePosixPath(name).name for name in wanted):
-        return False
+def is_wanted(name: str, wanted: Collection[str], size: int, max_bytes: int, is_regular: bool) -> bool:
+    """Return whether a member's last name is wanted. Raises ArchiveError for one that is not safe."""
+    path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         raise ArchiveError("an archive with a member outside of its folder")
-    if str(path) not in wanted:
+    if path.name not in wanted:
         return False
-    if not member.isreg() or member.issparse():
+    if not is_regular:
         raise ArchiveError(f"an archive in which {path.name} is not a regular file")
-    if member.size > max_bytes:
-        raise ArchiveError(f"an archive in which {path.name} has {member.size:,} bytes")
+    if size > max_bytes:
+        raise ArchiveError(f"an archive in which {path.name} has {size:,} bytes")
     return True
 
 

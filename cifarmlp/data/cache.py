@@ -1,7 +1,9 @@
 """Cache of decoded images: memory-mapped, shared by all processes, written whole or not at all.
 
-Files of an entry: pixels.npy and labels.npy; notes.json, what was found out when they were decoded, its time
-being that of the last use; check.json, checksums of a sample, its time that of the last check of all bytes.
+An entry is named by the checksum of its images, so that there is one whatever files they came in. Its files:
+pixels.npy and labels.npy; notes.json, what was found out when they were decoded, with the places that they
+are in, its time being that of the last use; check.json, checksums of a sample, its time that of the last
+check of all bytes.
 """
 
 import hashlib
@@ -37,11 +39,12 @@ _log = logging.getLogger(__name__)
 
 
 class Stored(NamedTuple):
-    """Pixels (60000, 3072) and labels (60000,), uint8, with the notes made when they were decoded."""
+    """Pixels (60000, 3072) and labels (60000,), uint8, the notes made at decoding, the entry's name."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     notes: dict[str, Any]
+    entry: str
 
 
 Decode = Callable[[], Iterable[Batch]]
@@ -80,7 +83,7 @@ def expand(path: str | Path) -> Path:
 
 
 def key_of(prefix: str, files: Iterable[Path]) -> str:
-    """Cache key of these files: a hash of path, size and modification time of each."""
+    """Key of these files in the notes of entries: a hash of path, size and modification time of each."""
     # Folders are resolved once: there may be 60,000 files in twenty of them.
     resolve = cache(os.path.realpath)
     stats = []
@@ -92,46 +95,64 @@ def key_of(prefix: str, files: Iterable[Path]) -> str:
 
 
 def load(key: str, decode: Decode, describe: Describe, of: str = "") -> Stored:
-    """Return the images under `key`, mapped into memory; one process decodes them if they are not there.
+    """Return the images of the files with this key, mapped into memory; one process decodes them if need be.
 
-    of: what was decoded, for the list of entries. A damaged entry is decoded again, and a warning is logged.
-    Where the cache cannot be written, the images are decoded into memory (184 MB), and a warning is logged,
-    too. Raises what `decode` raises.
+    of: the place of the files, for the notes. A damaged entry is replaced, and a warning is logged. Where the
+    cache cannot be written, the images are decoded into memory (184 MB), and a warning is logged, too. Raises
+    what `decode` raises.
     """
-    folder = cache_dir() / key
-    if stored := _open(folder, describe):
+    caches = cache_dir()
+    if stored := _open(entry_of(key), describe):
         return stored
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if stored := _open(folder, describe):  # another process has decoded them meanwhile
-                return stored
-            if folder.exists():
-                _log.warning("%s is damaged: decoding the images again", folder)
-            return _write(folder, decode, describe, of)
+        caches.mkdir(parents=True, exist_ok=True)
+        with FileLock(caches / f"{_kind(key)}.lock"):
+            # another process may have decoded them meanwhile
+            return _open(entry_of(key), describe) or _write(key, decode, describe, of)
     except OSError as error:
-        _log.warning("%s cannot be written (%s): decoding in memory, at every start", folder, error.strerror)
-        return _in_memory(decode, describe)
+        _log.warning("%s cannot be written (%s): decoding in memory, at every start", caches, error.strerror)
+        return _in_memory(key, decode, describe)
 
 
-def is_whole(key: str, describe: Describe) -> bool | None:
-    """Return whether every byte of an entry is as it was decoded; None when there is none."""
-    folder = cache_dir() / key
-    if not folder.exists():
-        return None
-    stored = _parse(folder)
+def entry_of(key: str) -> Path | None:
+    """Return the entry with the images of the files with this key; None if none says that it has them."""
+    folders = sorted(cache_dir().glob(f"{_kind(key)}-*/"))
+    return next((folder for folder in folders if "." not in folder.name and key in places_of(folder)), None)
+
+
+def places_of(folder: Path) -> dict[str, str]:
+    """Return the places that an entry's images are in, by the keys of the files there."""
+    try:
+        notes = json.loads((folder / NOTES).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    places = notes.get("of") if isinstance(notes, dict) else None
+    return {key: str(place) for key, place in places.items()} if isinstance(places, dict) else {}
+
+
+def _kind(key: str) -> str:
+    return key.partition("-")[0]
+
+
+def _entry_name(key: str, notes: dict[str, Any]) -> str:
+    return f"{_kind(key)}-{notes['checksum'][:16]}"
+
+
+def is_whole(entry: Path, describe: Describe) -> bool:
+    """Return whether every byte of an entry is as it was decoded."""
+    stored = _parse(entry)
     return stored is not None and _is_as_described(stored, describe)
 
 
-def size(key: str) -> int:
+def size(name: str) -> int:
     """Size of an entry in bytes; 0 when there is none."""
-    return sum(path.stat().st_size for path in (cache_dir() / key).glob("*"))
+    return sum(path.stat().st_size for path in (cache_dir() / name).glob("*"))
 
 
-def _open(folder: Path, describe: Describe) -> Stored | None:
+def _open(folder: Path | None, describe: Describe) -> Stored | None:
     """Return an entry, None if it is not there or damaged. All of it is checked about once a day."""
-    stored = _parse(folder)
-    if stored is None:
+    stored = _parse(folder) if folder else None
+    if folder is None or stored is None:
         return None
     if not _was_checked(folder, stored):
         if not _is_as_described(stored, describe):
@@ -151,7 +172,7 @@ def _parse(folder: Path) -> Stored | None:
         return None
     whole = pixels.shape == SHAPE and labels.shape == SHAPE[:1] and pixels.dtype == labels.dtype == np.uint8
     noted = isinstance(notes, dict) and {"checksum", "official"} <= notes.keys()
-    return Stored(pixels, labels, notes) if whole and noted and labels.max() <= 9 else None
+    return Stored(pixels, labels, notes, folder.name) if whole and noted and labels.max() <= 9 else None
 
 
 def _is_as_described(stored: Stored, describe: Describe) -> bool:
@@ -187,29 +208,42 @@ def _arrays(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return np.asarray(pixels), np.load(folder / "labels.npy", allow_pickle=False)
 
 
-def _write(folder: Path, decode: Decode, describe: Describe, of: str) -> Stored:
-    for left_over in folder.parent.glob(f"{folder.name}.*/"):  # of a killed process: nobody else has the lock
+def _write(key: str, decode: Decode, describe: Describe, of: str) -> Stored:
+    caches = cache_dir()
+    for left_over in caches.glob(f"{_kind(key)}-*.*/"):  # of killed processes: nobody else has the lock
         shutil.rmtree(left_over, ignore_errors=True)
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
+    temporary = caches / f"{key}.{os.getpid()}"
     temporary.mkdir()  # not by tempfile, which lets nobody else read it
     try:
         _fill(temporary, decode())
-        notes = _note(temporary, describe, of)
-        files.sync_folder(temporary)
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
+        notes = _note(temporary, describe, {key: of})
+        return _place(temporary, caches / _entry_name(key, notes), notes, describe)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return Stored(*_arrays(folder), notes)
 
 
-def _note(folder: Path, describe: Describe, of: str) -> dict[str, Any]:
+def _note(folder: Path, describe: Describe, of: dict[str, str]) -> dict[str, Any]:
     """Write and return the notes of new files; their map ends here, as Windows renames no mapped file."""
     pixels, labels = _arrays(folder)
-    stored = Stored(pixels, labels, describe(pixels, labels) | {"of": of})
+    stored = Stored(pixels, labels, describe(pixels, labels) | {"of": of}, folder.name)
     _write_synced(folder / NOTES, json.dumps(stored.notes, indent=1).encode())
     _write_synced(folder / CHECK, json.dumps(_sample(stored)).encode())
     return stored.notes
+
+
+def _place(temporary: Path, folder: Path, notes: dict[str, Any], describe: Describe) -> Stored:
+    """Give new files the name of an entry, or note their place in the entry that has the same images."""
+    if stored := _open(folder, describe):
+        of = {key: place for key, place in places_of(folder).items() if place not in notes["of"].values()}
+        with suppress(RunFolderError):  # somebody else's, perhaps
+            files.write_json(folder / NOTES, stored.notes | {"of": of | notes["of"]})
+        return stored
+    if folder.exists():
+        _log.warning("%s was damaged: the images are decoded again", folder)
+    files.sync_folder(temporary)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+    return Stored(*_arrays(folder), notes, folder.name)
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -241,9 +275,10 @@ def _fill(folder: Path, batches: Iterable[Batch]) -> None:
         _sync(file)
 
 
-def _in_memory(decode: Decode, describe: Describe) -> Stored:
+def _in_memory(key: str, decode: Decode, describe: Describe) -> Stored:
     pixels, labels = np.empty(SHAPE, np.uint8), np.empty(SHAPE[:1], np.uint8)
     for slot, batch_pixels, batch_labels in decode():
         rows = slice(slot * ROWS, (slot + 1) * ROWS)
         pixels[rows], labels[rows] = batch_pixels, batch_labels
-    return Stored(pixels, labels, describe(pixels, labels))
+    notes = describe(pixels, labels)
+    return Stored(pixels, labels, notes, _entry_name(key, notes))

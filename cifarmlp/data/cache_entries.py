@@ -1,6 +1,5 @@
 """Entries of the cache, listed and removed."""
 
-import json
 import re
 import shutil
 from contextlib import suppress
@@ -16,13 +15,13 @@ KEY = re.compile(r"(cifar10|synthetic)-[0-9a-f]+")
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry: its key, what was decoded (empty if not known), bytes, and when it was last used (0: never).
+    """An entry: its key, where its images are (empty if not known), bytes, and its last use (0: never).
 
     What a killed process left of one has a dot and a number after the key.
     """
 
     key: str
-    of: str
+    of: tuple[str, ...]
     bytes: int
     used: float
 
@@ -38,11 +37,10 @@ def entries() -> list[Entry]:
 
 
 def _entry(folder: Path) -> Entry:
-    of, used = "", 0.0
-    with suppress(OSError, ValueError, RecursionError):
+    used = 0.0
+    with suppress(OSError):
         used = (folder / cache.NOTES).stat().st_mtime
-        notes = json.loads((folder / cache.NOTES).read_bytes())
-        of = str(notes.get("of", "")) if isinstance(notes, dict) else ""
+    of = tuple(cache.places_of(folder).values())
     return Entry(folder.name, of, cache.size(folder.name), used)
 
 

@@ -1,7 +1,6 @@
 """Datasets of images: found, loaded, described and drawn."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import cache, cache_entries, cifar10, synthetic
-from cifarmlp.data import download as download_
-from cifarmlp.errors import ConfigError, DataError
+from cifarmlp.data import cache, cache_entries, checks, cifar10, official, places, synthetic
+from cifarmlp.errors import ConfigError
 
 N_TRAIN = 50_000
 
@@ -56,19 +54,20 @@ class Dataset:
 def load(source: str, data_dir: Path | None = None, *, download: bool = False) -> Dataset:
     """Return the images of `source`, "cifar10" or "synthetic", decoded into the cache at the first call.
 
-    CIFAR-10 is searched for as by `find`. If there is none it is downloaded where `download` is true and no
-    place was given, by `data_dir` or $CIFARMLP_DATA. Raises DataError when images are missing, damaged or
-    cannot be fetched, ConfigError for another source.
+    CIFAR-10 is searched for as by `places.find`. If there is none it is downloaded where `download` is true
+    and no place was given, by `data_dir` or $CIFARMLP_DATA. Raises DataError when images are missing, damaged
+    or cannot be fetched, ConfigError for another source.
     """
     if source == "synthetic":
         stored = cache.load(synthetic.KEY, synthetic.batches, _describe, "synthetic images")
-        return _dataset(stored, synthetic.NAMES, source, "", synthetic.KEY)
+        return _dataset(stored, synthetic.NAMES, source, "")
     if source != "cifar10":
         raise ConfigError(f"data.source: {source!r} is neither cifar10 nor synthetic")
-    place = find(data_dir) if _given_place(data_dir) or not download else find_or_fetch()
+    is_given = places.given_place(data_dir) is not None
+    place = places.find(data_dir) if is_given or not download else places.find_or_fetch()
     key = cache.key_of("cifar10", cifar10.files(place))
     stored = cache.load(key, partial(cifar10.read, place), _describe, str(place.absolute()))
-    return _dataset(stored, cifar10.NAMES, source, str(place), key)
+    return _dataset(stored, cifar10.NAMES, source, str(place))
 
 
 def class_names(source: str) -> tuple[str, ...]:
@@ -80,81 +79,36 @@ def class_names(source: str) -> tuple[str, ...]:
     return synthetic.NAMES if source == "synthetic" else cifar10.NAMES
 
 
-def find(data_dir: Path | None = None) -> Path:
-    """Return the batches folder or archive of CIFAR-10.
-
-    Searched are `data_dir` where given, else $CIFARMLP_DATA where set, else the cache and the usual places of
-    torchvision and Keras. Each may be the batches folder or the archive, or contain either. Raises DataError
-    with the places and the remedies.
-    """
-    places = _places(data_dir)
-    for place in places:
-        if path := cifar10.locate(place):
-            return path
-    listed = ", ".join(map(str, places))
-    raise DataError(
-        f"no complete CIFAR-10 in {listed}; download it with `cifarmlp data fetch`, point --data-dir or "
-        "$CIFARMLP_DATA at it, or train on synthetic images with `--set data.source=synthetic`"
-    )
-
-
-def find_or_fetch(data_dir: Path | None = None, progress: download_.Progress | None = None) -> Path:
-    """Find CIFAR-10 as `find` does, and download the official archive where there is none.
-
-    It goes to `data_dir` where given, else $CIFARMLP_DATA where set, else the cache.
-    """
-    try:
-        return find(data_dir)
-    except DataError:
-        return download_.fetch(_places(data_dir)[0], progress=progress)
-
-
-def _given_place(data_dir: Path | None) -> Path | None:
-    given = data_dir or os.environ.get("CIFARMLP_DATA")
-    return cache.expand(given) if given else None
-
-
-def _places(data_dir: Path | None) -> list[Path]:
-    if given := _given_place(data_dir):
-        return [given]
-    home = cache.home_folder()
-    keras_home = os.environ.get("KERAS_HOME") or (home and home / ".keras")
-    keras = [Path(keras_home) / "datasets"] if keras_home else []
-    torchvision = [Path("data"), Path("data/cifar10"), Path("datasets")]
-    torchvision += [home / "data", home / "datasets"] if home else []
-    return [cache.cache_dir(), *torchvision, *keras, *(each / "cifar-10-batches-py-target" for each in keras)]
-
-
 def _describe(pixels: Pixels, labels: NDArray[np.uint8]) -> dict[str, Any]:
     digest = hashlib.sha256()
     for rows in (slice(0, N_TRAIN), slice(N_TRAIN, None)):
         digest.update(pixels[rows].data)
         digest.update(labels[rows].data)
-    return {"checksum": digest.hexdigest(), "official": cifar10.is_official(pixels, labels)}
+    return {"checksum": digest.hexdigest(), "official": official.is_official(pixels, labels)}
 
 
-def _dataset(stored: cache.Stored, names: tuple[str, ...], source: str, place: str, key: str) -> Dataset:
-    pixels, labels, notes = stored
+def _dataset(stored: cache.Stored, names: tuple[str, ...], source: str, place: str) -> Dataset:
+    pixels, labels, notes, key = stored
     train, test = (Images(pixels[rows], labels[rows]) for rows in (slice(N_TRAIN), slice(N_TRAIN, None)))
     return Dataset(train, test, names, source, notes["checksum"], notes["official"], place, key)
 
 
-def verify(data_dir: Path | None = None) -> list[cifar10.Check]:
-    """Check each file of CIFAR-10, searched for as by `find`, and all bytes of its entry in the cache.
+def verify(data_dir: Path | None = None) -> list[checks.Check]:
+    """Check each file of CIFAR-10, searched for as by `places.find`, and all bytes of its entry in the cache.
 
     A damaged entry is removed. Raises DataError when there are no files.
     """
-    place = _given_place(data_dir) or find()
-    checks = cifar10.verify(place)
+    place = places.given_place(data_dir) or places.find()
+    checked = checks.check_files(place)
     source = cifar10.locate(place)
-    key = cache.key_of("cifar10", cifar10.files(source)) if source else synthetic.KEY
-    state = cache.is_whole(key, _describe)
-    if source is None or state is None:
-        return checks
-    status = "as decoded" if state else "damaged, and removed: the next command decodes the images again"
-    if not state:
-        cache_entries.remove(key)
-    return [*checks, cifar10.Check(str(cache.cache_dir() / key), status, state)]
+    entry = cache.entry_of(cache.key_of("cifar10", cifar10.files(source))) if source else None
+    if entry is None:
+        return checked
+    is_whole = cache.is_whole(entry, _describe)
+    status = "as decoded" if is_whole else "damaged, and removed: the next command decodes the images again"
+    if not is_whole:
+        cache_entries.remove(entry.name)
+    return [*checked, checks.Check(str(entry), status, is_whole)]
 
 
 def info(dataset: Dataset) -> dict[str, Any]:

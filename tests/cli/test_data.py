@@ -44,7 +44,7 @@ def test_the_cache_is_listed_and_emptied(tmp_path: Path, monkeypatch: pytest.Mon
     for key in ("cifar10-0a", "cifar10-0b"):
         folder = tmp_path / "cache" / key
         folder.mkdir(parents=True)
-        (folder / "notes.json").write_text('{"of": "/home/me/\\u001b[31mcifar10"}')
+        (folder / "notes.json").write_text('{"of": {"a": "/home/me/\\u001b[31mcifar10"}}')
         (folder / "pixels.npy").write_bytes(bytes(2_000_000))
     listed = cifarmlp("data", "cache", cwd=tmp_path)
     assert listed.code == 0

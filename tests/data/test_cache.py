@@ -1,5 +1,6 @@
 """The cache of decoded images: whole or not at all, decoded once, never in the way."""
 
+import hashlib
 import logging
 import multiprocessing
 import os
@@ -32,7 +33,15 @@ def batches() -> Iterator[cache.Batch]:
 
 
 def describe(pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[str, object]:
-    return {"checksum": f"{pixels.sum(dtype=np.int64)} {labels.sum()}", "official": False}
+    checksum = hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest()
+    return {"checksum": checksum, "official": False}
+
+
+def entry(kind: str = "some") -> Path:
+    """The entry of the batches above."""
+    _, pixels, labels = zip(*sorted(batches(), key=lambda batch: batch[0]), strict=True)
+    checksum = describe(np.concatenate(pixels), np.concatenate(labels))["checksum"]
+    return cache.cache_dir() / f"{kind}-{str(checksum)[:16]}"
 
 
 def refuse() -> Iterator[cache.Batch]:
@@ -44,32 +53,32 @@ def full(*_: object) -> None:
 
 
 def test_decodes_once() -> None:
-    first = cache.load("some", batches, describe)
-    again = cache.load("some", refuse, describe)
+    first = cache.load("some-1", batches, describe)
+    again = cache.load("some-1", refuse, describe)
     for pixels in (first.pixels, again.pixels):
         assert type(pixels) is np.ndarray, "a map itself is slow to take rows from"
         assert isinstance(pixels.base, np.memmap)
         assert not pixels.flags.writeable
     assert first.notes == again.notes
     np.testing.assert_array_equal(first.labels, again.labels)
-    assert cache.size("some") > 600 * 3072
+    assert cache.size(entry().name) > 600 * 3072
 
 
 @pytest.mark.parametrize("name", ["pixels.npy", "labels.npy", "notes.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "short", "garbage"])
 def test_a_damaged_entry_is_decoded_again(name: str, damage: str) -> None:
-    cache.load("some", batches, describe)
-    file = cache.cache_dir() / "some" / name
+    cache.load("some-1", batches, describe)
+    file = entry() / name
     whole = file.read_bytes() if name != "pixels.npy" else b"\x93NUMPY\x01\x00" + bytes(500)
     file.unlink()
     if damage != "missing":
         file.write_bytes({"empty": b"", "short": whole[: len(whole) // 2], "garbage": b"?" * 100}[damage])
-    assert cache.load("some", batches, describe).pixels[-1, 0] == 5
-    assert cache.load("some", refuse, describe).pixels[-1, 0] == 5
+    assert cache.load("some-1", batches, describe).pixels[-1, 0] == 5
+    assert cache.load("some-1", refuse, describe).pixels[-1, 0] == 5
 
 
 def entry_file(name: str) -> Path:
-    return cache.cache_dir() / "some" / name
+    return entry() / name
 
 
 def change(start: int, stop: int) -> None:
@@ -89,39 +98,39 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_pixels_that_were_lost_are_noticed_told_once_and_decoded_again(
     part: tuple[float, float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = cache.load("some", batches, describe)
+    whole = cache.load("some-1", batches, describe)
     size = whole.pixels.size
     change(*(int(share * size) for share in part))
-    again = cache.load("some", batches, describe)
+    again = cache.load("some-1", batches, describe)
     np.testing.assert_array_equal(again.pixels, np.repeat(np.arange(6), ROWS)[:, None].repeat(3072, axis=1))
-    assert warnings_of(caplog) == [f"{cache.cache_dir() / 'some'} is damaged: decoding the images again"]
-    cache.load("some", refuse, describe)
+    assert warnings_of(caplog) == [f"{entry()} was damaged: the images are decoded again"]
+    cache.load("some-1", refuse, describe)
     assert warnings_of(caplog) == []
 
 
 def test_other_labels_are_noticed() -> None:
-    cache.load("some", batches, describe)
+    cache.load("some-1", batches, describe)
     np.save(entry_file("labels.npy"), np.zeros(600, np.uint8))
-    assert cache.load("some", batches, describe).labels.max() == 9
+    assert cache.load("some-1", batches, describe).labels.max() == 9
 
 
 def test_a_single_byte_is_noticed_within_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "PAGES", 20)  # of 450: as of a real cache, most bytes are in no page
-    pixels = cache.load("some", batches, describe).pixels
+    pixels = cache.load("some-1", batches, describe).pixels
     changed = 5000 + 300 * 3072
     change(changed, changed + 1)
     assert pixels.reshape(-1)[changed] == 0
-    assert cache.load("some", refuse, describe).pixels.reshape(-1)[changed] == 0, "in no page of the sample"
-    assert cache.is_whole("some", describe) is False
+    assert cache.load("some-1", refuse, describe).pixels.reshape(-1)[changed] == 0, "in no page of the sample"
+    assert cache.is_whole(entry(), describe) is False
     a_day_ago = time.time() - cache.MOST_AGE - 1
     os.utime(entry_file("check.json"), (a_day_ago, a_day_ago))
-    assert cache.load("some", batches, describe).pixels.reshape(-1)[changed] == 3
-    assert cache.is_whole("some", describe) is True
+    assert cache.load("some-1", batches, describe).pixels.reshape(-1)[changed] == 3
+    assert cache.is_whole(entry(), describe) is True
 
 
 @pytest.mark.parametrize("damage", ["missing", "{}", "[" * 10_000, "old", "of the future"])
 def test_what_was_not_checked_of_late_is_checked_and_noted(damage: str) -> None:
-    cache.load("some", batches, describe)
+    cache.load("some-1", batches, describe)
     check, checks = entry_file("check.json"), []
     if damage == "missing":
         check.unlink()
@@ -136,14 +145,14 @@ def test_what_was_not_checked_of_late_is_checked_and_noted(damage: str) -> None:
         return describe(*arrays)
 
     for _ in range(3):
-        assert cache.load("some", refuse, look).pixels[-1, 0] == 5
+        assert cache.load("some-1", refuse, look).pixels[-1, 0] == 5
     assert len(checks) == 1
 
 
 def test_an_entry_that_is_there_needs_neither_its_lock_nor_a_place_to_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cache.load("some", batches, describe)
+    cache.load("some-1", batches, describe)
     os.utime(entry_file("check.json"), (0, 0))
 
     def refused(*_: object, **__: object) -> None:
@@ -152,7 +161,7 @@ def test_an_entry_that_is_there_needs_neither_its_lock_nor_a_place_to_write(
     monkeypatch.setattr(cache, "FileLock", refused)
     monkeypatch.setattr(cache.os, "utime", refused)
     monkeypatch.setattr("cifarmlp.files.writing.os.open", refused)
-    assert cache.load("some", refuse, describe).pixels[-1, 0] == 5
+    assert cache.load("some-1", refuse, describe).pixels[-1, 0] == 5
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -160,12 +169,11 @@ def test_an_entry_that_is_there_needs_neither_its_lock_nor_a_place_to_write(
 def test_others_may_read_an_entry_as_the_umask_says(mask: int, folder: int, file: int) -> None:
     before = os.umask(mask)
     try:
-        cache.load("some", batches, describe)
+        cache.load("some-1", batches, describe)
     finally:
         os.umask(before)
-    entry = cache.cache_dir() / "some"
-    assert entry.stat().st_mode & 0o777 == folder
-    assert {path.stat().st_mode & 0o777 for path in entry.iterdir()} == {file}
+    assert entry().stat().st_mode & 0o777 == folder
+    assert {path.stat().st_mode & 0o777 for path in entry().iterdir()} == {file}
 
 
 def test_all_is_on_the_disk_before_the_entry_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,43 +190,77 @@ def test_all_is_on_the_disk_before_the_entry_has_its_name(monkeypatch: pytest.Mo
         pytest.skip("names of open files are Linux's")
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(Path, "rename", rename)
-    cache.load("some", batches, describe)
+    cache.load("some-1", batches, describe)
     before = done[: done.index("renamed")]
-    assert {"pixels.npy", "labels.npy", "notes.json", "check.json", f"some.{os.getpid()}"} <= {*before}
+    assert {"pixels.npy", "labels.npy", "notes.json", "check.json", f"some-1.{os.getpid()}"} <= {*before}
 
 
 def test_what_a_killed_process_left_is_cleared_away() -> None:
-    left = cache.cache_dir() / "some.123"
+    left = cache.cache_dir() / "some-1.123"
     left.mkdir(parents=True)
     (left / "pixels.npy").touch()
-    cache.load("some", batches, describe)
+    cache.load("some-1", batches, describe)
     assert not left.exists()
-
-
-def test_no_entry_is_neither_whole_nor_damaged() -> None:
-    assert cache.is_whole("some", describe) is None
 
 
 # The list of entries
 
 
+def test_the_same_images_have_one_entry_whatever_files_they_are_in() -> None:
+    for key, of in (("some-1", "/there"), ("some-2", "/here.zip"), ("some-3", "/there")):
+        assert cache.load(key, batches, describe, of).entry == entry().name
+    assert [path for path in cache.cache_dir().iterdir() if path.is_dir()] == [entry()]
+    assert cache.places_of(entry()) == {"some-2": "/here.zip", "some-3": "/there"}, "a place's last state"
+    for key in ("some-2", "some-3"):
+        assert cache.load(key, refuse, describe).pixels[-1, 0] == 5
+    assert cache.entry_of("some-1") is None
+
+
+def test_other_images_have_another_entry() -> None:
+    def others() -> Iterator[cache.Batch]:
+        return ((slot, pixels + np.uint8(1), labels) for slot, pixels, labels in batches())
+
+    cache.load("some-1", batches, describe)
+    assert cache.load("some-2", others, describe).entry != entry().name
+    assert cache.load("some-1", refuse, describe).pixels[-1, 0] == 5
+    assert cache.load("some-2", refuse, describe).pixels[-1, 0] == 6
+
+
+def test_an_entry_in_which_no_place_can_be_noted_serves_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.load("some-1", batches, describe)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("cifarmlp.files.writing.os.open", refused)
+    assert cache.load("some-2", batches, describe).pixels[-1, 0] == 5
+
+
+def test_what_a_killed_process_left_is_no_entry() -> None:
+    cache.load("some-1", batches, describe)
+    entry().rename(cache.cache_dir() / "some-1.77")
+    assert cache.entry_of("some-1") is None
+
+
 def test_entries_are_listed_the_last_used_first_and_removed() -> None:
-    for key, of in (("cifar10-0a", "/there"), ("synthetic-1", "synthetic images")):
+    for key, of in (("cifar10-0a", "/there"), ("cifar10-0b", "/here"), ("synthetic-1", "synthetic images")):
         cache.load(key, batches, describe, of)
+    cifar10, synthetic = entry("cifar10"), entry("synthetic")
     (cache.cache_dir() / "cifar10-0a.77").mkdir()
     (cache.cache_dir() / "mine").mkdir()
     (cache.cache_dir() / "cifar-10-python.tar.gz").touch()
-    os.utime(cache.cache_dir() / "synthetic-1/notes.json", (1, 1))
+    os.utime(synthetic / "notes.json", (1, 1))
     cache.load("cifar10-0a", refuse, describe)
     first, second, left = cache_entries.entries()
-    assert (first.key, first.of, second.key, second.used) == ("cifar10-0a", "/there", "synthetic-1", 1)
+    assert (first.key, first.of) == (cifar10.name, ("/there", "/here"))
+    assert (second.key, second.used) == (synthetic.name, 1)
     assert (left.key, left.bytes) == ("cifar10-0a.77", 0)
-    assert first.bytes == cache.size("cifar10-0a") > 600 * 3072
-    for entry in (first, left):
-        cache_entries.remove(entry.key)
-    assert [entry.key for entry in cache_entries.entries()] == ["synthetic-1"]
+    assert first.bytes == cache.size(cifar10.name) > 600 * 3072
+    for listed in (first, left):
+        cache_entries.remove(listed.key)
+    assert [listed.key for listed in cache_entries.entries()] == [synthetic.name]
     names = {path.name for path in cache.cache_dir().iterdir() if path.suffix != ".lock"}
-    assert names == {"synthetic-1", "mine", "cifar-10-python.tar.gz"}
+    assert names == {synthetic.name, "mine", "cifar-10-python.tar.gz"}
 
 
 @pytest.mark.parametrize("key", ["mine", "..", "../cache/synthetic-1", "", "/", "cifar10-0b"])
@@ -230,11 +272,11 @@ def test_nothing_else_is_removed(key: str) -> None:
 
 
 def test_an_entry_with_odd_notes_is_listed() -> None:
-    for number, notes in enumerate([b"", b"[1]", b'{"of": 5}', b"[" * 100_000, b"\xff"]):
+    for number, notes in enumerate([b"", b"[1]", b'{"of": 5}', b'{"of": {"a": 5}}', b"[" * 100_000, b"\xff"]):
         folder = cache.cache_dir() / f"cifar10-{number}"
         folder.mkdir(parents=True)
         (folder / "notes.json").write_bytes(notes)
-    assert len(cache_entries.entries()) == 5
+    assert len(cache_entries.entries()) == 6
 
 
 def test_a_cache_that_is_not_there_has_no_entries() -> None:
@@ -242,17 +284,17 @@ def test_a_cache_that_is_not_there_has_no_entries() -> None:
 
 
 def test_a_shape_or_a_label_that_cannot_be_is_decoded_again() -> None:
-    cache.load("some", batches, describe)
-    file = cache.cache_dir() / "some/labels.npy"
+    cache.load("some-1", batches, describe)
+    file = entry() / "labels.npy"
     for wrong in (np.zeros(599, np.uint8), np.zeros(600, np.int16), np.full(600, 10, np.uint8)):
         np.save(file, wrong)
-        assert cache.load("some", batches, describe).labels.max() == 9
+        assert cache.load("some-1", batches, describe).labels.max() == 9
 
 
 def test_no_pickle_is_ever_opened() -> None:
-    cache.load("some", batches, describe)
-    np.save(cache.cache_dir() / "some/labels.npy", np.full(600, None), allow_pickle=True)
-    assert cache.load("some", batches, describe).labels.max() == 9
+    cache.load("some-1", batches, describe)
+    np.save(entry() / "labels.npy", np.full(600, None), allow_pickle=True)
+    assert cache.load("some-1", batches, describe).labels.max() == 9
 
 
 def test_an_interrupted_decoding_leaves_nothing() -> None:
@@ -261,7 +303,7 @@ def test_an_interrupted_decoding_leaves_nothing() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.load("some", interrupted, describe)
+        cache.load("some-1", interrupted, describe)
     assert [path.name for path in cache.cache_dir().iterdir() if path.suffix != ".lock"] == []
 
 
@@ -269,11 +311,11 @@ def test_an_entry_appears_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
 
     def look(*arrays: NDArray[np.uint8]) -> dict[str, object]:
-        seen.append((cache.cache_dir() / "some").exists())
+        seen.append(entry().exists())
         return describe(*arrays)
 
     monkeypatch.setattr(Path, "rename", full)
-    cache.load("some", batches, look)
+    cache.load("some-1", batches, look)
     assert seen == [False, False]
     assert [path for path in cache.cache_dir().iterdir() if path.is_dir()] == []
 
@@ -288,7 +330,7 @@ def test_decodes_in_memory_where_nothing_can_be_written(
         (tmp_path / "file").touch()
         monkeypatch.setenv("CIFARMLP_CACHE", str(tmp_path / "file"))
     with caplog.at_level(logging.WARNING):
-        stored = cache.load("some", batches, describe)
+        stored = cache.load("some-1", batches, describe)
     assert stored.pixels[-1, 0] == 5
     assert [record.name for record in caplog.records] == ["cifarmlp.data.cache"]
     assert "cannot be written" in caplog.text
@@ -301,7 +343,7 @@ def test_faults_of_the_data_are_not_taken_for_faults_of_the_cache() -> None:
         yield
 
     with pytest.raises(DataError, match="test_batch: damaged"):
-        cache.load("some", damaged, describe)
+        cache.load("some-1", damaged, describe)
 
 
 def test_several_processes_decode_once(tmp_path: Path) -> None:
@@ -325,7 +367,7 @@ def load_and_log(log: str) -> None:
         time.sleep(1)  # long enough for the others to arrive
         return batches()
 
-    assert cache.load("some", logged, describe).pixels[-1, 0] == 5
+    assert cache.load("some-1", logged, describe).pixels[-1, 0] == 5
 
 
 def test_the_key_changes_with_the_files(tmp_path: Path) -> None:
@@ -352,5 +394,5 @@ def test_an_entry_gets_its_name_while_none_of_its_files_is_mapped(monkeypatch: p
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", rename_unmapped)
-    assert cache.load("a", batches, describe).pixels[-1, 0] == 5
-    assert named == ["a"]
+    assert cache.load("a-1", batches, describe).pixels[-1, 0] == 5
+    assert named == [entry("a").name]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.cifar10_files import (
+    ARCHIVES,
     BINARY,
     FIRST,
     PAGE,
@@ -19,7 +20,7 @@ from helpers.cifar10_files import (
     pixels_and_labels,
 )
 
-from cifarmlp.data import cifar10
+from cifarmlp.data import batch_files, checks, cifar10, official
 from cifarmlp.errors import DataError
 
 
@@ -39,7 +40,7 @@ def replace(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("form", [PYTHON, BINARY, *cifar10.ARCHIVES[:2]])
+@pytest.mark.parametrize("form", [PYTHON, BINARY, *ARCHIVES])
 def test_reads_every_form(home: Path, form: str) -> None:
     slots = set()
     for slot, pixels, labels in cifar10.read(home / form):
@@ -51,7 +52,7 @@ def test_reads_every_form(home: Path, form: str) -> None:
     assert slots == set(range(6))
 
 
-@pytest.mark.parametrize("form", ["", PYTHON, BINARY, *cifar10.ARCHIVES[:2]])
+@pytest.mark.parametrize("form", ["", PYTHON, BINARY, *ARCHIVES])
 def test_locates_every_form(home: Path, form: str) -> None:
     assert cifar10.locate(home / form) == (home / form if form else home / PYTHON)
 
@@ -120,49 +121,49 @@ def test_official_images_are_recognised_by_their_sha1(home: Path, monkeypatch: p
     batches = sorted(cifar10.read(home / PYTHON), key=lambda batch: batch.slot)
     pixels = np.concatenate([batch.pixels for batch in batches])
     labels = np.concatenate([batch.labels for batch in batches])
-    assert not cifar10.is_official(pixels, labels)
+    assert not official.is_official(pixels, labels)
     digests = tuple(hashlib.sha1(binary(slot)).hexdigest() for slot in range(6))
-    monkeypatch.setattr(cifar10, "IMAGES_SHA1", digests)
-    assert cifar10.is_official(pixels, labels)
+    monkeypatch.setattr(official, "IMAGES_SHA1", digests)
+    assert official.is_official(pixels, labels)
     pixels[-1, -1] ^= 1
-    assert not cifar10.is_official(pixels, labels)
+    assert not official.is_official(pixels, labels)
 
 
 def test_verify_a_folder(folder: Callable[[str], Path]) -> None:
     place = folder(BINARY)
     (place / "data_batch_5.bin").unlink()
     replace(place / "test_batch.bin", PAGE)
-    checks = cifar10.verify(place)
-    assert [Path(check.file).name for check in checks] == [f"{name}.bin" for name in cifar10.BATCHES]
-    assert [check.usable for check in checks] == [True] * 4 + [False] * 2
-    assert checks[0].status == "readable, but not the official images"
-    assert checks[4].status.startswith("No such file")
-    assert checks[5].status.startswith("an HTML page")
+    checked = checks.check_files(place)
+    assert [Path(check.file).name for check in checked] == [f"{name}.bin" for name in batch_files.BATCHES]
+    assert [check.usable for check in checked] == [True] * 4 + [False] * 2
+    assert checked[0].status == "readable, but not the official images"
+    assert checked[4].status.startswith("No such file")
+    assert checked[5].status.startswith("an HTML page")
 
 
 def test_verify_an_archive(home: Path) -> None:
-    checks = cifar10.verify(home / "cifar-10-python.tar.gz")
-    assert len(checks) == 7
-    assert checks[0].status == "not the official archive"
-    assert all(check.usable for check in checks)
+    checked = checks.check_files(home / "cifar-10-python.tar.gz")
+    assert len(checked) == 7
+    assert checked[0].status == "not the official archive"
+    assert all(check.usable for check in checked)
 
 
 def test_verify_an_incomplete_archive(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "cifar-10-binary.tar.gz", (FIRST, binary(0)))
-    checks = cifar10.verify(path)
-    assert [check.usable for check in checks] == [True, True, *[False] * 5]
-    assert checks[-1].status == "missing"
+    checked = checks.check_files(path)
+    assert [check.usable for check in checked] == [True, True, *[False] * 5]
+    assert checked[-1].status == "missing"
 
 
 def test_verify_a_truncated_archive(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "cifar-10-python.tar.gz"
     path.write_bytes((home / path.name).read_bytes()[:1000])
-    assert [check.usable for check in cifar10.verify(path)] == [True, False]
+    assert [check.usable for check in checks.check_files(path)] == [True, False]
 
 
 def test_verify_nothing(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no CIFAR-10 batches"):
-        cifar10.verify(tmp_path)
+    with pytest.raises(DataError, match="holds none of the folders"):
+        checks.check_files(tmp_path)
 
 
 @pytest.mark.cifar10
@@ -173,4 +174,4 @@ def test_real_batches_have_a_thousand_of_each_class_to_test() -> None:
     counts = {slot: np.bincount(labels, minlength=10) for slot, _, labels in cifar10.read(place)}
     assert counts[5].tolist() == [1000] * 10
     assert sum(counts[slot] for slot in range(5)).tolist() == [5000] * 10
-    assert all(check.usable for check in cifar10.verify(place))
+    assert all(check.usable for check in checks.check_files(place))

@@ -1,4 +1,4 @@
-"""Finding, loading and splitting the images."""
+"""Loading, describing and drawing the images."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cifarmlp import data
-from cifarmlp.data import cifar10, download, synthetic
+from cifarmlp.data import batch_files, cifar10, download, synthetic
 from cifarmlp.errors import ConfigError, DataError
 
 ROWS = 10_000
@@ -43,7 +43,7 @@ def official_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for slot, pixels, labels in batches():
         rows = np.concatenate([labels[:, None], pixels], axis=1)
-        (folder / f"{cifar10.BATCHES[slot]}.bin").write_bytes(rows.tobytes())
+        (folder / f"{batch_files.BATCHES[slot]}.bin").write_bytes(rows.tobytes())
     return folder
 
 
@@ -98,99 +98,12 @@ def test_load_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not dataset.official
 
 
-# Finding
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "home/.cache/cifarmlp",
-        "work/data",
-        "work/data/cifar10",
-        "work/datasets",
-        "home/data",
-        "home/datasets",
-        "home/.keras/datasets",
-        "home/.keras/datasets/cifar-10-batches-py-target",
-    ],
-)
-def test_finds_in_the_usual_places(official_folder: Path, tmp_path: Path, place: str) -> None:
-    (tmp_path / place).mkdir(parents=True)
-    target = tmp_path / place / official_folder.name
-    target.symlink_to(official_folder, target_is_directory=True)
-    assert data.find().resolve() == official_folder
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "place"),
-    [
-        ("CIFARMLP_DATA", "given", "given"),
-        ("CIFARMLP_DATA", "~/mine", "home/mine"),
-        ("CIFARMLP_CACHE", "cache", "cache"),
-        ("XDG_CACHE_HOME", "xdg", "xdg/cifarmlp"),
-        ("KERAS_HOME", "keras", "keras/datasets"),
-    ],
-)
-def test_finds_where_the_environment_says(
-    official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, place: str
-) -> None:
-    monkeypatch.setenv(name, value if "~" in value else str(tmp_path / value))
-    (tmp_path / place).mkdir(parents=True)
-    (tmp_path / place / official_folder.name).symlink_to(official_folder)
-    assert data.find().resolve() == official_folder
-
-
-def test_finds_keras_archive(tmp_path: Path) -> None:
-    archive = tmp_path / "home/.keras/datasets/cifar-10-batches-py-target_archive"
-    archive.parent.mkdir(parents=True)
-    archive.touch()
-    assert data.find() == archive
-
-
-def test_a_given_place_comes_first(
-    official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archives = [tmp_path / name / "cifar-10-python.tar.gz" for name in ("given", "variable", "work/data")]
-    for archive in archives:
-        archive.parent.mkdir(parents=True)
-        archive.touch()
-    assert data.find() == Path("data/cifar-10-python.tar.gz")
-    monkeypatch.setenv("CIFARMLP_DATA", str(archives[1].parent))
-    assert data.find() == archives[1]
-    assert data.find(archives[0].parent) == archives[0]
-    assert data.find(archives[0]) == archives[0]
-
-
-def test_nothing_else_is_taken_for_a_given_place(tmp_path: Path) -> None:
-    Path("data").mkdir()
-    Path("data/cifar-10-python.tar.gz").touch()
-    with pytest.raises(DataError, match=f"in {tmp_path / 'empty'};"):
-        data.find(tmp_path / "empty")
-
-
-def test_not_found_names_the_places_and_the_remedies(tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
-        data.load("cifar10")
-    message = str(caught.value)
-    for expected in (
-        str(tmp_path / "home/.cache/cifarmlp"),
-        str(tmp_path / "home/.keras/datasets"),
-        "data/cifar10",
-        "cifarmlp data fetch",
-        "--data-dir",
-        "$CIFARMLP_DATA",
-        "--set data.source=synthetic",
-    ):
-        assert expected in message
-    assert "\n" not in message
-
-
 def test_downloads_only_on_request(
     official_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders: list[Path] = []
 
-    def stand_in(folder: Path, progress: object) -> Path:
+    def stand_in(folder: Path, *_: object, **__: object) -> Path:
         folders.append(folder)
         return official_folder
 

@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from cifarmlp.errors import DataError
 CONTENT = random.Random(0).randbytes(300_000)
 WRONG = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
 HALF = len(CONTENT) // 2
-WANTED = download.Wanted("some.tar.gz", len(CONTENT), hashlib.md5(CONTENT).hexdigest())
+WANTED = download.Wanted("some.tar.gz", hashlib.md5(CONTENT).hexdigest(), len(CONTENT), ())
 PATIENCE = download.Patience(timeout=1.0)
 SLOW = download.Patience(timeout=5.0, min_rate=10e6, window=0.1)
 
@@ -107,6 +108,15 @@ class Handler(BaseHTTPRequestHandler):
     def no_range_given(self) -> None:
         self.answer(206, CONTENT[self.start :])
 
+    def strict(self) -> None:
+        if self.start >= len(CONTENT):
+            self.answer(416, b"", Content_Range=f"bytes */{len(CONTENT)}")
+        else:
+            self.good()
+
+    def endless(self) -> None:
+        self.answer(200, CONTENT, announced=999_999_999_999)
+
     def short(self) -> None:
         self.answer(200, CONTENT[:1000])
 
@@ -157,8 +167,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-def fetched(folder: Path, *urls: str, patience: download.Patience = PATIENCE) -> bytes:
-    path = download.fetch(folder, urls, wanted=WANTED, patience=patience)
+def fetched(
+    folder: Path, *urls: str, wanted: download.Wanted = WANTED, patience: download.Patience = PATIENCE
+) -> bytes:
+    path = download.fetch(folder, wanted._replace(urls=urls), patience=patience)
     assert path == folder / WANTED.name
     assert not part_of(folder).exists()
     return path.read_bytes()
@@ -312,7 +324,8 @@ def test_a_full_disk_is_no_fault_of_the_mirrors(
 def test_tells_the_progress(server: Server, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     part_of(tmp_path).write_bytes(CONTENT[:1000])
-    download.fetch(tmp_path, [server.url("good")], wanted=WANTED, progress=lambda *call: calls.append(call))
+    wanted = WANTED._replace(urls=[server.url("good")])
+    download.fetch(tmp_path, wanted, progress=lambda *call: calls.append(call))
     assert calls == sorted(calls)
     assert 1000 < calls[0][0] <= 1000 + download.BLOCK
     assert calls[-1] == (len(CONTENT), len(CONTENT))
@@ -324,7 +337,7 @@ def test_an_interruption_keeps_what_has_come(server: Server, tmp_path: Path) -> 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        download.fetch(tmp_path, [server.url("good")], wanted=WANTED, progress=interrupt)
+        download.fetch(tmp_path, WANTED._replace(urls=[server.url("good")]), progress=interrupt)
     assert not (tmp_path / WANTED.name).exists()
     left = part_of(tmp_path).read_bytes()
     assert len(left) > HALF
@@ -343,6 +356,45 @@ def test_several_processes_fetch_once(server: Server, tmp_path: Path) -> None:
 
 
 def test_the_default_addresses() -> None:
-    assert download.URLS[0].startswith("https://www.cs.toronto.edu/")
-    assert all(url.startswith("https://") and url.endswith(download.FILE_NAME) for url in download.URLS)
-    assert download.Wanted().md5 == "c58f30108f718f92721af3b95e74349a"
+    for form, wanted in download.ARCHIVES.items():
+        assert wanted.urls[0] == f"https://www.cs.toronto.edu/~kriz/cifar-10-{form}.tar.gz"
+        assert all(url.startswith("https://") and url.endswith(wanted.name) for url in wanted.urls)
+    assert download.ARCHIVES["python"].md5 == "c58f30108f718f92721af3b95e74349a"
+    assert download.ARCHIVES["matlab"].md5 == "70270af85842c9e89bb428ec9976c926"
+
+
+# A file whose size is not known beforehand
+
+UNKNOWN = WANTED._replace(size=None)
+
+
+@pytest.mark.parametrize("manner", ["good", "redirect", "no_range", "drop_once", "trickle"])
+@pytest.mark.parametrize("left", [b"", CONTENT[:1000]])
+def test_fetches_what_has_the_size_that_the_server_says(
+    server: Server, tmp_path: Path, manner: str, left: bytes
+) -> None:
+    part_of(tmp_path).write_bytes(left)
+    assert fetched(tmp_path, server.url(manner), wanted=UNKNOWN) == CONTENT
+
+
+@pytest.mark.parametrize("left", [WRONG, CONTENT + b"more", b"rubbish"])
+def test_starts_again_where_the_server_has_no_such_part(server: Server, tmp_path: Path, left: bytes) -> None:
+    part_of(tmp_path).write_bytes(left)
+    assert fetched(tmp_path, server.url("strict"), wanted=UNKNOWN) == CONTENT
+    assert server.requests[-1] == ("/strict", None)
+
+
+@pytest.mark.parametrize(
+    ("manner", "fault"),
+    [
+        ("no_length", "does not say a size"),
+        ("endless", "does not say a size that the archive could have (999999999999)"),
+        ("short", "another file than the official one"),
+        ("wrong", "another file than the official one"),
+        ("drop", "connection dropped at"),
+    ],
+)
+def test_a_file_of_a_wrong_size_is_refused(server: Server, tmp_path: Path, manner: str, fault: str) -> None:
+    with pytest.raises(DataError, match=re.escape(fault)):
+        fetched(tmp_path, server.url(manner), wanted=UNKNOWN)
+    assert not (tmp_path / WANTED.name).exists()

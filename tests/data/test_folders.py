@@ -7,7 +7,7 @@ import pytest
 from helpers.cifar10_files import assert_refused
 from PIL import Image
 
-from cifarmlp.data import cifar10, folders
+from cifarmlp.data import checks, cifar10, folders
 
 TRAIN, TEST, BATCH = 100, 20, 20
 
@@ -64,7 +64,7 @@ def test_too_few_pictures(tmp_path: Path) -> None:
     place = write(tmp_path)
     next((place / "train/cat").iterdir()).unlink()
     assert_refused(place, place, "has 99 PNG files in train, not 100")
-    (check,) = cifar10.verify(place)
+    (check,) = checks.check_files(place)
     assert (check.usable, "has 99 PNG files" in check.status) == (False, True)
 
 
@@ -82,11 +82,11 @@ def test_what_is_no_such_picture_is_refused(content: bytes | str, tmp_path: Path
         Image.fromarray(np.zeros((32, 33, 3), np.uint8)).save(path)
     else:
         path.write_bytes(path.read_bytes()[:500] if content == "half" else content)  # type: ignore[arg-type]
-    fault = "33 x 32 pixels, not 32 x 32" if content == "large" else "not a whole PNG picture"
-    assert_refused(place, place, f"'test/ship/{path.name}' is {fault}")
+    fault = {"large": "33 x 32 pixels, not 32 x 32", "half": "not a whole PNG picture"}
+    assert_refused(place, place, f"'test/ship/{path.name}' is {fault.get(str(content), 'not a PNG picture')}")
 
 
 def test_verify_goes_through_every_picture(tmp_path: Path) -> None:
-    checks = cifar10.verify(write(tmp_path))
-    assert len(checks) == 6
-    assert all(check.usable and "not the official" in check.status for check in checks)
+    checked = checks.check_files(write(tmp_path))
+    assert len(checked) == 6
+    assert all(check.usable and "not the official" in check.status for check in checked)

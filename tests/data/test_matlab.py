@@ -14,7 +14,7 @@ from helpers.cifar10_files import MATLAB, assert_refused, pixels_and_labels
 from scipy.io import savemat
 
 from cifarmlp import data
-from cifarmlp.data import cifar10, matlab
+from cifarmlp.data import batch_files, cifar10, matlab
 
 
 def batch(slot: int, compress: bool = False, **changes: Any) -> bytes:
@@ -32,7 +32,7 @@ WHOLE = batch(0)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder whose files are all the same one."""
-    first, *others = [tmp_path / MATLAB / f"{name}.mat" for name in cifar10.BATCHES]
+    first, *others = [tmp_path / MATLAB / f"{name}.mat" for name in batch_files.BATCHES]
     first.parent.mkdir()
     first.write_bytes(WHOLE)
     for path in others:
@@ -53,7 +53,7 @@ def test_a_folder_is_found_and_read(folder: Path) -> None:
 @pytest.mark.slow
 def test_the_same_images_have_the_same_checksum_in_every_form(home: Path, tmp_path: Path) -> None:
     (tmp_path / MATLAB).mkdir()
-    for slot, name in enumerate(cifar10.BATCHES):
+    for slot, name in enumerate(batch_files.BATCHES):
         (tmp_path / MATLAB / f"{name}.mat").write_bytes(batch(slot))
     archive = tmp_path / "cifar-10-matlab.tar.gz"
     with tarfile.open(archive, "w:gz", compresslevel=0) as tar:
@@ -74,7 +74,7 @@ def test_compressed_files_are_read() -> None:
 
 def test_incomplete_folders_say_what_is_missing(folder: Path) -> None:
     (folder / "test_batch.mat").unlink()
-    assert cifar10.missing(folder) == ["test_batch.mat"]
+    assert batch_files.missing(folder) == ["test_batch.mat"]
     assert cifar10.locate(folder.parent) is None
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifarmlp.data import cifar10, pickles
+from cifarmlp.data import batch_files, cifar10, pickles
 from cifarmlp.errors import DataError
 
 PYTHON, BINARY, MATLAB = cifar10.FOLDERS
+ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
 FIRST = f"{BINARY}/data_batch_1.bin"
 PAGE = b"<!DOCTYPE html>\n<html><body>404</body></html>"
 Entry = tuple[str, bytes]
@@ -30,10 +31,10 @@ def write_every_form(place: Path) -> None:
     """Write pickled and binary batches, folders and archives, of random images."""
     for folder in (PYTHON, BINARY):
         (place / folder).mkdir()
-    for slot, name in enumerate(cifar10.BATCHES):
+    for slot, name in enumerate(batch_files.BATCHES):
         (place / PYTHON / name).write_bytes(pickles.dumps(name, *pixels_and_labels(slot)))
         (place / BINARY / f"{name}.bin").write_bytes(binary(slot))
-    for folder, archive in zip((PYTHON, BINARY), cifar10.ARCHIVES, strict=False):
+    for folder, archive in zip((PYTHON, BINARY), ARCHIVES, strict=True):
         with tarfile.open(place / archive, "w:gz", compresslevel=0) as tar:
             tar.add(place / folder, folder)
 

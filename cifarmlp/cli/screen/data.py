@@ -63,7 +63,7 @@ def print_entries(entries: Sequence[Any], as_json: bool) -> None:
         click.echo(json.dumps([vars(entry) for entry in entries], indent=2))
         return
     rows = [
-        [entry.key, f"{entry.bytes / 1e6:.0f} MB", _when(entry.used), escape(entry.of) or "-"]
+        [entry.key, f"{entry.bytes / 1e6:.0f} MB", _when(entry.used), "\n".join(map(escape, entry.of)) or "-"]
         for entry in entries
     ]
     if rows:
