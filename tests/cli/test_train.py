@@ -180,6 +180,18 @@ def test_a_diverged_run_is_a_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("hidden", "settings"), [("[]", "'network.hidden=[50]'"), ("[50]", "network.batch_norm=false")]
+)
+def test_after_repeats_the_next_thing_to_try_is_one_that_changes_something(
+    hidden: str, settings: str, tmp_path: Path
+) -> None:
+    shape = ("--set", f"network.hidden={hidden}", "--set", "training.lambda=0")
+    done = train("--repeats", 2, *shape, cwd=tmp_path)
+    assert done.out.endswith(f"next:    cifarmlp train {RUN}/seed-1/config.yaml --set {settings}\n")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_network_at_chance_level_is_named_with_its_layers(tmp_path: Path) -> None:
     done = train("--set", "network.init={sigma: 1.0e-4}", "--set", "network.batch_norm=false", cwd=tmp_path)
     outcome = result(tmp_path / RUN)

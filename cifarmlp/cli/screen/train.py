@@ -189,6 +189,8 @@ def _next(training: Repeats, outcomes: Sequence[Outcome]) -> str:
         return " ".join([command, *settings])
     if len(outcomes) == 1:
         return f"{command} --repeats 5"
+    if not config.network.hidden:
+        return f"{command} --set 'network.hidden=[50]'"
     return f"{command} --set network.batch_norm={'false' if config.network.batch_norm else 'true'}"
 
 
