@@ -35,8 +35,7 @@ def _linear(block: Linear) -> Iterator[Node]:
 
 
 def _batch_norm(block: BatchNorm) -> Iterator[Node]:
-    # Not the operation BatchNormalization, for which runtimes work out beta - mean · scale beforehand: where
-    # the variance is tiny, as in a deep network with small weights, that loses the digits.
+    # Not the operation BatchNormalization, which has no rule for units that never varied; see `scale`.
     yield Node("Sub", block.mean)
     yield Node("Mul", block.scale())
     yield Node("Add", block.beta)

@@ -103,11 +103,11 @@ def test_the_saved_model_is_the_network_that_was_measured(trained: tuple[Path, D
         x = (test.pixels - model["pixel_mean"]) / model["pixel_std"]
         for n in (1, 2):
             s = x @ model[f"W{n}"]
-            x_hat = (s - model[f"mean{n}"]) / np.sqrt(model[f"var{n}"] + 1e-12)
+            x_hat = (s - model[f"mean{n}"]) / np.sqrt(model[f"var{n}"] + model["eps"])
             x = np.maximum(model[f"gamma{n}"] * x_hat + model[f"beta{n}"], 0)
         logits = x @ model["W3"] + model["b3"]
         names = {f"{kind}{n}" for kind in ("W", "gamma", "beta", "mean", "var") for n in (1, 2)}
-        assert set(model) == names | {"W3", "b3", "pixel_mean", "pixel_std"}
+        assert set(model) == names | {"W3", "b3", "pixel_mean", "pixel_std", "eps"}
     accuracy = np.mean(logits.argmax(axis=1) == test.labels)
     assert accuracy == pytest.approx(result(folder)["test"]["accuracy"], abs=2e-4)
 
