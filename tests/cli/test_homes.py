@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cifarmlp.data import cache, dataset
+from cifarmlp.data import cache, places
 from cifarmlp.errors import DataError
 
 COMMAND = [sys.executable, "-m", "cifarmlp"]
@@ -52,11 +52,11 @@ def test_without_a_home_the_images_are_found_where_they_are_said_to_be(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"no complete CIFAR-10 in .*cifarmlp-"):
-        dataset.find()
+        places.find()
     with pytest.raises(DataError, match="nowhere"):
-        dataset.find(Path("nowhere"))
+        places.find(Path("nowhere"))
     with pytest.raises(DataError, match="no home is known for ~; write the whole path"):
-        dataset.find(Path("~/images"))
+        places.find(Path("~/images"))
 
 
 def test_a_user_without_a_home_gets_results_and_refusals(tmp_path: Path) -> None:
