@@ -7,6 +7,7 @@ import numpy as np
 
 from cifarmlp.config import words
 from cifarmlp.render.document import Block, Cell, Picture, Section, Table, Text, Verdict
+from cifarmlp.render.means import MeanCurve
 from cifarmlp.render.overlay import draw_overlay
 from cifarmlp.report.training import state_of
 from cifarmlp.runs import comparison
@@ -61,14 +62,13 @@ def _state(run: Run) -> Verdict:
     return Verdict("finished", "good") if run.status() == "finished" else Verdict("not ended", "open")
 
 
-def overlay_pictures(runs: Runs, name: str) -> Iterator[Picture]:
-    """Yield the picture of the runs' curves, by their names, if there is a line to draw.
+def overlay_pictures(runs: Runs, name: str, least: int = 1) -> Iterator[Picture]:
+    """Yield the picture of the runs' curves, by their names, if so many at `least` have a line to draw.
 
     name: of its file, before `-curves`.
     """
     curves = {title: comparison.mean_curve(run) for title, run in runs.items()}
-    every = [each for curve in curves.values() for each in (curve, *curve.lost)]
-    if not any(np.isfinite(each.mean["train_loss"]).sum() > 1 for each in every if each.mean):
+    if sum(map(_has_line, curves.values())) < least:
         return
     caption = "Loss and accuracy against steps, mean over the seeds; bands: ± one standard deviation."
     if any(curve.lost for curve in curves.values()):
@@ -76,6 +76,11 @@ def overlay_pictures(runs: Runs, name: str) -> Iterator[Picture]:
     loss = words.loss_label(run.config for run in runs.values())
     alt = f"Loss and accuracy of {', '.join(runs)} against steps."
     yield Picture(f"{name}-curves", caption, lambda: draw_overlay(curves, loss), alt)
+
+
+def _has_line(curve: MeanCurve) -> bool:
+    means = [each.mean for each in (curve, *curve.lost) if each.mean]
+    return any(np.isfinite(mean["train_loss"]).sum() > 1 for mean in means)
 
 
 def _settings(runs: Runs) -> Iterator[Block]:

@@ -142,8 +142,9 @@ def _experiment_blocks(state: StudyFolder, section: StudySection, name: str, bes
         yield number_table(f"{name}-numbers", caption, numbers)
     yield _results(state, section, name, beside)
     yield _losses(state, section, name)
-    if section.curves and len(begun) > 1:
-        yield from overlay_pictures({e.name: state.experiments[e.name] for e in begun}, f"{name}-all")
+    if section.curves:
+        runs = {each.name: state.experiments[each.name] for each in begun}
+        yield from overlay_pictures(runs, f"{name}-all", least=2)
     for experiment in section.experiments:
         yield from _details(state, section, experiment, f"{name}-{experiment.name}")
 

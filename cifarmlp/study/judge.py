@@ -45,7 +45,7 @@ class Judgement:
     reported: str
     obtained: str
     verdict: Verdict
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 def judge_numbers(state: StudyFolder, section: StudySection) -> Iterator[Judgement]:

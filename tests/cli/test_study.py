@@ -276,7 +276,7 @@ def test_the_page_has_every_section_and_experiment(whole: tuple[Path, Done]) -> 
     ):  # fmt: skip
         assert words in text, words
     assert "has been run yet" not in text
-    assert parsed.tags.count("svg") == 3  # the curves of a and b, the search's trials
+    assert parsed.tags.count("svg") == 4  # the curves of a and b, alone and overlaid, the search's trials
     for link in parsed.links:
         assert link.startswith("#") or (place / RUN / link).exists(), link
 
@@ -298,6 +298,16 @@ def test_verdicts_as_json(ended: Path, no_training: None) -> None:
     (conclusion,) = sections["Limits: accuracies that are none"]["conclusions"]
     assert conclusion["verdict"] == {"words": "holds with every seed", "tone": "good"}
     assert [each["quantity"] for each in sections["Gradients"]["numbers"]] == ["W1", "W2", "gamma9"]
+    assert all(type(each["numbers"]["reported"]) is float for each in sections["Gradients"]["numbers"])
+    experiments = sections["Accuracies: norm or not"]["experiments"]
+    assert [each["name"] for each in experiments] == ["a: norm", "b: bare"]
+    accuracy = experiments[0]["test"]["accuracy"]
+    assert (accuracy["n"], 0 < accuracy["mean"] < 1, 0 <= accuracy["std"] < 1) == (3, True, True)
+    assert sections["Search"]["search"]["best"]["trial"] > 0
+
+
+def test_the_shipped_studies_as_json() -> None:
+    assert [each["name"] for each in here.cifarmlp("study", "--json").json][:2] == ["dd2424-1", "dd2424-2"]
 
 
 def test_the_same_command_again_trains_nothing(

@@ -62,3 +62,13 @@ def test_runs_of_another_loss_are_told(place: Path, tmp_path: Path) -> None:
     ) in words(page, "note")
     assert "loss (of different kinds)" in table(page, "comparison").caption
     assert "loss (hinge (multi-class SVM, margin 1)) at the end" in table(page, "hinge-001-results").caption
+
+
+def test_many_settings_that_differ_are_rows(place: Path, tmp_path: Path) -> None:
+    other = trained(
+        tmp_path, "other", "network.batch_norm=false", "training.lambda=0.1", "data.validation=50"
+    )
+    found = table(build_page([place / "plain-001", other], tmp_path), "comparison-settings")
+    assert found.header == ("setting", "plain-001", "other-001")
+    assert ("lambda (L2)", "0.5", "0.1") in found.rows
+    assert len(found.rows) > 2

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from helpers import tiny
-from helpers.reports import table, words
+from helpers.reports import pictures, table, words
 from helpers.studies import LAMBDA, good_outcomes, run_of, search_of, state_of
 
 from cifarmlp.report.study import study_page
+from cifarmlp.runs.folder import load_run
 from cifarmlp.study.folder import StudyFolder
 from cifarmlp.training.environment import describe
+from cifarmlp.training.outcome import PARTS
 
 REPORTED = {"accuracy": [0.61, 0.9, None]}
 
@@ -75,3 +77,26 @@ def test_images_that_are_not_the_official_ones_are_noted(
     (tmp_path / "environment.json").write_text(json.dumps({**values, "data": images}))
     notes = words(study_page([state], Path()), "note")
     assert ("official CIFAR-10's checksum" in notes) == is_noted
+
+
+def test_a_section_has_accuracies_and_losses_of_all_parts(state: StudyFolder) -> None:
+    page = study_page([state], Path())
+    runs, losses = table(page, "s-s-runs"), table(page, "s-s-losses")
+    assert runs.header[:6] == ("experiment", "n", "state", *(f"{p} accuracy" for p in PARTS))
+    assert runs.rows[0][1] == "3"
+    assert runs.rows[0][3:6] == ("0.6000 ± 0.0100", "0.5000 ± 0.0100", "0.5100 ± 0.0200")
+    assert runs.rows[2][:2] == ("c", "0")
+    assert losses.rows[0] == ("a", "3", *["1.0000 ± 0.0000"] * 3)
+    assert losses.rows[2] == ("c", "0", "-", "-", "-")
+
+
+def test_the_experiments_of_a_section_are_one_figure(place: Path) -> None:
+    state = state_of({"experiments": [{"name": name} for name in ("plain", "bare", "lost")]})
+    state.experiments = {name: load_run(place / f"{name}-001") for name in ("plain", "bare", "lost")}
+    (overlaid,) = [each for each in pictures(study_page([state], Path())) if each.name == "s-s-all-curves"]
+    assert "What diverged leaves at the top" in overlaid.caption
+    texts = [text.get_text() for text in overlaid.draw().legends[0].get_texts()]
+    assert texts == ["plain, n = 2", "bare, n = 2", "lost, diverged (×)"]
+    alone = state_of({"experiments": [{"name": "plain"}]})
+    alone.experiments = {"plain": state.experiments["plain"]}
+    assert [each.name for each in pictures(study_page([alone], Path()))] == ["s-s-plain-curves"]

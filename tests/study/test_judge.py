@@ -34,6 +34,12 @@ def test_a_row_for_each_number_that_was_reported() -> None:
         Judgement("one", "train accuracy", "0.6100", "0.6000 ± 0.0100 (n = 3)", INSIDE),
         Judgement("one", "test accuracy", "0.6000", "0.5100 ± 0.0200 (n = 3)", INSIDE),
     ]
+    assert rows[0].numbers == {
+        "reported": 0.61,
+        "mean": pytest.approx(0.6),
+        "std": pytest.approx(0.01),
+        "n": 3,
+    }
     (high,) = numbers(
         {"accuracy": [0.66, None, None]}, *good_outcomes()
     )  # 0.60 ± 4.303 x 0.01 x sqrt(4/3) = 0.05

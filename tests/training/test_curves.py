@@ -1,9 +1,11 @@
 """curves.png of a repeated training: drawn when all its seeds have ended, and never at a result's cost."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import tiny
+from matplotlib.figure import Figure
 
 from cifarmlp.errors import CifarmlpWarning
 from cifarmlp.render.curves import draw_seeds
@@ -18,10 +20,13 @@ def repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> seeds.Repeats:
 
 
 def test_it_has_mean_and_band_over_all_seeds(repeats: seeds.Repeats, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = []
-    monkeypatch.setattr(
-        curves, "draw_seeds", lambda *args: drawn.append((args, draw_seeds(*args))) or drawn[0][1]
-    )
+    drawn: list[Any] = []
+
+    def draw(*args: Any) -> Figure:
+        drawn.append((args, draw_seeds(*args)))
+        return drawn[0][1]
+
+    monkeypatch.setattr(curves, "draw_seeds", draw)
     seeds.train_seeds(repeats, tiny.dataset(), None, threads=1)
     assert (repeats.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     ((rows, eta, title, *_), figure) = drawn[0]
