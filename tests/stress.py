@@ -40,7 +40,7 @@ from cifarmlp.report import training as report_training
 from cifarmlp.search import run as search_run
 from cifarmlp.search import summary
 from cifarmlp.study import plan
-from cifarmlp.training import checkpoint, environment, seeds
+from cifarmlp.training import checkpoint, environment
 from cifarmlp.training import run as training_run
 from cifarmlp.training.run import train_into
 
@@ -95,7 +95,7 @@ class Ended:
 
 def replace_what_is_slow() -> None:
     dataset = tiny.dataset()
-    data.load = seeds.load = lambda *_, **__: dataset  # type: ignore[assignment]
+    data.load = workers.load = lambda *_, **__: dataset  # type: ignore[assignment]
     search_run.load = plan.load = lambda *_, **__: dataset  # type: ignore[assignment]
     for module, name in [(report_training, "draw_seeds"), (report_search, "draw_trials")]:
         setattr(module, name, lambda *_, **__: tiny.Figure())

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cifarmlp.cli.cluster import DASK, connect, name_what_goes_on
 from cifarmlp.cli.options import (
     ANY_PATH,
     DATA_DIR,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--resume", type=ANY_PATH, metavar="RUN", help="Go on with the training in this folder.")
 @click.option("--strict", is_flag=True, help="Resume only where the same bits will come out.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Train so many seeds side by side.")
+@DASK
 @THREADS
 @OUT
 @DATA_DIR
@@ -46,6 +49,8 @@ def train(
     seed: int | None,
     repeats: int | None,
     resume: Path | None,
+    jobs: int,
+    dask: str | None,
     out: Path,
     data_dir: Path | None,
     as_json: bool,
@@ -57,44 +62,72 @@ def train(
     Each training leaves a run folder with its curves, accuracies and model. Several configs with --repeats
     are compared with the first, seed by seed. With --resume, CONFIG may be left out.
     """
-    from cifarmlp.cli.screen.train import (
-        TrainingProgress,
-        outcomes_as_json,
-        print_difference,
-        print_json,
-        print_outcomes,
-    )
+    from cifarmlp.cli.screen.train import TrainingProgress, print_json
     from cifarmlp.parallel.signals import watch_signals
-    from cifarmlp.runs.comparison import compare_pairs
     from cifarmlp.runs.folder import find_run
     from cifarmlp.training.seeds import repeats_to_resume, train_seeds
 
     resume = find_run(resume) if resume else None
     todo = _load_configs(configs, overrides, seed, resume)
     earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
+    cluster, jobs = connect(dask, jobs)
     stop = watch_signals()
-    first: tuple[Path, list[Outcome]] | None = None
-    checksum = ""
+    first: tuple[Path, list[Outcome], str] | None = None
     documents: list[dict[str, Any]] = []
-    for training, dataset in _prepare(todo, earlier, repeats or 1, out, data_dir):
-        progress = TrainingProgress(training.config.name, quiet)
-        outcomes = train_seeds(
-            training, dataset, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
-        )
-        documents.append(outcomes_as_json(training.folder, outcomes))
-        if not as_json:
-            print_outcomes(training, outcomes)
+    for group in _groups(_prepare(todo, earlier, repeats or 1, out, data_dir), bool(cluster)):
+        progress = TrainingProgress(group[0][0].config.name, quiet)
+        with name_what_goes_on(*(partial(_again, each.folder, dask) for each, _ in group)):
+            results = train_seeds(
+                group, data_dir, jobs=jobs, cluster=cluster, watch=progress, ended=progress.finish, stop=stop,
+                **options,
+            )  # fmt: skip
+        for (training, dataset), outcomes in zip(group, results, strict=True):
+            documents += _show(training, outcomes, as_json)
+            if first and len(outcomes) > 1 and dataset.checksum == first[2] and not stop():
+                documents += _show_difference(first, training, outcomes, as_json)
+            first = first or (training.folder, outcomes, dataset.checksum)
         if stop():
             break
-        if first and len(outcomes) > 1 and dataset.checksum == checksum:
-            documents.append(compare_pairs(*first, training.folder, outcomes))
-            if not as_json:
-                print_difference(documents[-1])
-        first, checksum = first or (training.folder, outcomes), checksum or dataset.checksum
     if as_json:
         print_json(documents if len(configs) > 1 else documents[0])
     if stop():
         sys.exit(INTERRUPTED + stop())
+
+
+def _groups(
+    prepared: "Iterator[tuple[Repeats, Dataset]]", is_one: bool
+) -> "Iterator[list[tuple[Repeats, Dataset]]]":
+    """Yield the configs that are trained at the same time: all on a cluster, here one after the other."""
+    if is_one:
+        yield [*prepared]
+    else:
+        yield from ([each] for each in prepared)
+
+
+def _again(folder: Path, dask: str | None) -> list[str]:
+    return ["cifarmlp", "train", "--resume", str(folder), "--dask", str(dask)]
+
+
+def _show(training: "Repeats", outcomes: "list[Outcome]", as_json: bool) -> list[dict[str, Any]]:
+    """Print the results of a config, unless they are wanted as JSON; return them for that."""
+    from cifarmlp.cli.screen.train import outcomes_as_json, print_outcomes
+
+    if not as_json:
+        print_outcomes(training, outcomes)
+    return [outcomes_as_json(training.folder, outcomes)]
+
+
+def _show_difference(
+    first: "tuple[Path, list[Outcome], str]", training: "Repeats", outcomes: "list[Outcome]", as_json: bool
+) -> list[dict[str, Any]]:
+    """Print how a config differs from the first, unless as JSON; return that."""
+    from cifarmlp.cli.screen.train import print_difference
+    from cifarmlp.runs.comparison import compare_pairs
+
+    difference = compare_pairs(*first[:2], training.folder, outcomes)
+    if not as_json:
+        print_difference(difference)
+    return [difference]
 
 
 def _load_configs(

@@ -13,7 +13,7 @@ import numpy as np
 
 from cifarmlp import files
 from cifarmlp.data import Dataset, load
-from cifarmlp.errors import CifarmlpWarning, DataError
+from cifarmlp.errors import CifarmlpWarning
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.search.folder import (
@@ -34,7 +34,7 @@ from cifarmlp.training import environment
 from cifarmlp.training.cost import estimate
 from cifarmlp.training.environment import fingerprint
 from cifarmlp.training.outcome import Outcome
-from cifarmlp.training.provenance import refuse_other_folder
+from cifarmlp.training.provenance import refuse_other_folder, refuse_other_images
 from cifarmlp.training.together import train_together
 
 
@@ -158,11 +158,7 @@ def train_population(population: Sequence[Member], data_dir: Path | None, images
     """
     configs = [member.config for member in population]
     dataset = load(configs[0].data.source, data_dir, download=True)
-    if dataset.checksum != images:
-        raise DataError(
-            f"{dataset.place or dataset.source}: other images than those that the search was begun with; put "
-            "the same ones there and resume it"
-        )
+    refuse_other_images(dataset, images)
     stop = watch_signals()
     return train_together(configs, dataset, lambda: bool(stop()))
 
