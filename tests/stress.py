@@ -40,7 +40,7 @@ from cifarmlp.report import training as report_training
 from cifarmlp.search import run as search_run
 from cifarmlp.search import summary
 from cifarmlp.study import plan
-from cifarmlp.training import checkpoint, environment
+from cifarmlp.training import checkpoint, environment, workers
 from cifarmlp.training import run as training_run
 from cifarmlp.training.run import train_into
 

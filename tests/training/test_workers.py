@@ -63,7 +63,7 @@ def test_folders_come_back_whole_with_the_bits_of_one_machine(
         }
         assert read_ended(place) in outcomes
     assert json.loads((repeats.folder / "summary.json").read_text())["n"] == 2
-    assert not [path for path in dask.folder.rglob("model.npz")]  # workers leave nothing behind
+    assert not list(dask.folder.rglob("model.npz"))  # workers leave nothing behind
 
 
 def test_the_environment_names_the_workers_machine_and_our_command(
