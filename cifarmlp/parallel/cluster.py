@@ -105,6 +105,8 @@ class _Tasks(Generic[Item]):
 
     def interrupt(self) -> Iterator[tuple[_Task[Item], Any]]:
         """Tell the workers that a signal came; yield the answers that come within GRACE seconds."""
+        if not self.running:
+            return
         deadline = time.monotonic() + GRACE
         with suppress(OSError):  # of a scheduler that is gone
             begun = {key for keys in self.cluster.processing().values() for key in keys}
