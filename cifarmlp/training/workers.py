@@ -101,7 +101,9 @@ def _errand(task: SeedTask) -> Errand:
 
 def run_errand(train: Callable[[SeedTask], Outcome], errand: Errand) -> tuple[Outcome, Parts]:
     """Train in a worker of a cluster; return the outcome and the files of the run folder."""
-    with files.disk_errors(worker_folder()), TemporaryDirectory(dir=worker_folder()) as place:
+    with files.disk_errors(worker_folder()):
+        temporary = TemporaryDirectory(dir=worker_folder())
+    with temporary as place:
         folder = Path(place) / errand.task.folder.name
         write_parts(folder, errand.parts)
         outcome = train(replace(errand.task, folder=folder))

@@ -3,13 +3,16 @@
 import os
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from helpers import tiny
-from helpers.command import SMALL, cifarmlp_process, held, until, with_helpers
+from helpers.command import cifarmlp_process, until, with_helpers
 from helpers.dask import Dask
 
 SETTINGS = [word for setting in tiny.SETTINGS for word in ("--set", setting)]
@@ -29,6 +32,20 @@ def dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dask]:
     started.end()
 
 
+@contextmanager
+def running(place: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command on the tiny images in a process of its own, which is killed in the end."""
+    command, pipe = [sys.executable, "-m", "helpers.small", *words], subprocess.PIPE
+    environment = {name: value for name, value in with_helpers().items() if name != "HOLD"}
+    with subprocess.Popen(
+        command, cwd=place, env=environment, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def waiting(dask: Dask) -> list[int]:
     """The processes that wait."""
     return [int(path.name.removeprefix("held-")) for path in dask.folder.glob("held-*")]
@@ -40,7 +57,7 @@ def finished_as_alone(folder: Path, place: Path) -> bool:
 
 
 def test_trainings_of_a_killed_worker_are_done_by_another(dask: Dask, tmp_path: Path) -> None:
-    with held(tmp_path, "nowhere 0", *COMMAND, dask.address, processes=0, script=SMALL) as process:
+    with running(tmp_path, *COMMAND, dask.address) as process:
         until(lambda: len(waiting(dask)) == 2, process)
         os.kill(waiting(dask)[0], signal.SIGKILL)
         (dask.folder / "go").touch()
@@ -50,7 +67,7 @@ def test_trainings_of_a_killed_worker_are_done_by_another(dask: Dask, tmp_path: 
 
 
 def test_a_lost_scheduler_is_one_line_with_the_command_that_goes_on(dask: Dask, tmp_path: Path) -> None:
-    with held(tmp_path, "nowhere 0", *COMMAND, dask.address, processes=0, script=SMALL) as process:
+    with running(tmp_path, *COMMAND, dask.address) as process:
         until(lambda: len(waiting(dask)) == 2, process)
         dask.scheduler.kill()
         _, err = process.communicate(timeout=240)
@@ -65,7 +82,7 @@ def test_a_lost_scheduler_is_one_line_with_the_command_that_goes_on(dask: Dask, 
     try:
         other.add_workers(1, "--preload", "helpers.small")
         words = shlex.split(again.replace(dask.address, other.address))
-        with held(tmp_path, "nowhere 0", *words, processes=0, script=SMALL) as process:
+        with running(tmp_path, *words) as process:
             _, err = process.communicate(timeout=240)
     finally:
         other.end()
@@ -74,13 +91,13 @@ def test_a_lost_scheduler_is_one_line_with_the_command_that_goes_on(dask: Dask, 
 
 
 def test_workers_of_a_killed_client_are_free_for_the_next_one(dask: Dask, tmp_path: Path) -> None:
-    with held(tmp_path, "nowhere 0", *COMMAND, dask.address, processes=0, script=SMALL) as process:
+    with running(tmp_path, *COMMAND, dask.address) as process:
         until(lambda: len(waiting(dask)) == 2, process)
         process.kill()
         process.wait()
     (dask.folder / "go").touch()
     words = ["train", "--resume", "runs/x-001", "--quiet", "--dask", dask.address]
-    with held(tmp_path, "nowhere 0", *words, processes=0, script=SMALL) as process:
+    with running(tmp_path, *words) as process:
         _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert finished_as_alone(tmp_path / "runs" / "x-001", tmp_path)
@@ -97,7 +114,7 @@ def test_a_worker_without_images_is_named_in_one_line(tmp_path: Path) -> None:
     dask = Dask(tmp_path / "dask")
     try:
         dask.add_workers(1, "--preload", "bare.py")
-        with held(tmp_path, "nowhere 0", *COMMAND, dask.address, processes=0, script=SMALL) as process:
+        with running(tmp_path, *COMMAND, dask.address) as process:
             _, err = process.communicate(timeout=240)
     finally:
         dask.end()
@@ -122,7 +139,7 @@ def test_a_study_on_a_cluster_is_that_of_one_machine(dask: Dask, tmp_path: Path)
     (tmp_path / "s.yaml").write_text(STUDY)
     for out, more in {"there": ["--dask", dask.address], "here": ["--jobs", "1"]}.items():
         words = ["study", "s.yaml", *SETTINGS, "--out", out, *more]
-        with held(tmp_path, "nowhere 0", *words, processes=0, script=SMALL) as process:
+        with running(tmp_path, *words) as process:
             _, err = process.communicate(timeout=240)
         assert process.returncode == 0, err
         assert "s-b, seed 2: " in err
