@@ -33,6 +33,9 @@ from cifarmlp.training.provenance import refuse_other_folders
 from cifarmlp.training.run import train_into
 from cifarmlp.training.workers import SeedTask, map_trainings, train_seed
 
+# What helps where memory runs out.
+HERE, IN_WORKERS = "a smaller network.hidden or training.batch_size", "fewer --jobs, or workers a machine"
+
 Watch = Callable[[Training, Record], None]
 
 
@@ -148,33 +151,29 @@ def train_seeds(
 ) -> list[list[Outcome]]:
     """Train the seeds that have not ended, each from its last checkpoint. Return all outcomes, by seed.
 
-    todo: one config or several, with their images; the result has a list for each. Of several seeds,
-    summary.json is written. jobs: processes at a time, or workers of the cluster. threads: of BLAS in each,
-    see `train_into`, as for strict. `watch` sees the records of trainings in this process, that is with one
-    job; `ended` sees each new outcome. Raises RunFolderError if a folder cannot be used, DataError if a seed
-    was trained on other images; at the end CifarmlpError if the worker of a seed died twice or ran out of
-    memory twice.
+    todo: configs with their images; the result has a list for each. summary.json is of several seeds only.
+    jobs: at a time. threads, strict: see `train_into`. `watch` sees the records of trainings in this process,
+    that is with one job; `ended` sees each new outcome. Raises RunFolderError if a folder cannot be used,
+    DataError if a seed was trained on other images; at the end CifarmlpError if workers of a seed were lost.
     """
     with ExitStack() as locks:
         for repeats, _ in todo:
             if repeats.seeds > 1 or cluster:
                 locks.enter_context(files.lock(repeats.folder))
         left = [each for repeats, dataset in todo for each in _left(repeats, dataset, strict)]
-        is_here = cluster is None and min(jobs, len(left)) <= 1
+        jobs = min(jobs, len(left))
+        is_here = cluster is None and jobs <= 1
         threads = threads or (None if is_here else 1)
         tasks = [SeedTask(c, place, data_dir, threads, strict, images) for place, c, images in left]
         datasets = {dataset.checksum: dataset for _, dataset in todo}
         work = partial(_train_here, datasets=datasets, watch=watch, stop=stop) if is_here else train_seed
         results = dict[Path, Outcome | Lost]()
-        for task, result in map_trainings(work, tasks, min(jobs, len(left)), cluster=cluster, stop=stop):
+        for task, result in map_trainings(work, tasks, jobs, cluster=cluster, stop=stop):
             results[task.folder] = result
             if not isinstance(result, Lost):
                 ended(task, result)
         outcomes = [_conclude(repeats, results) for repeats, _ in todo]
-    jobs_or_size = "fewer --jobs" if not is_here else "a smaller network.hidden or training.batch_size"
-    _refuse_lost(
-        [repeats for repeats, _ in todo], results, "fewer workers a machine" if cluster else jobs_or_size
-    )
+    _refuse_lost([repeats for repeats, _ in todo], results, HERE if is_here else IN_WORKERS)
     return outcomes
 
 
