@@ -82,7 +82,7 @@ def train(
     config = load_config(config)
     dataset = _load_images(config, data_dir, download=True)  # before a folder is claimed
     repeats = claim_repeats(config, seeds, Path(out))
-    train_seeds(repeats, dataset, _path(data_dir), jobs=jobs, threads=threads, watch=watch)
+    train_seeds([(repeats, dataset)], _path(data_dir), jobs=jobs, threads=threads, watch=watch)
     return load_training(repeats.folder)
 
 
@@ -107,7 +107,7 @@ def resume(
 
     repeats = repeats_to_resume(_folder(run))
     dataset = _load_images(repeats.config, data_dir, download=True)
-    train_seeds(repeats, dataset, _path(data_dir), jobs=jobs, threads=threads, watch=watch)
+    train_seeds([(repeats, dataset)], _path(data_dir), jobs=jobs, threads=threads, watch=watch)
     return load_training(repeats.folder)
 
 

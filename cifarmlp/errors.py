@@ -30,6 +30,10 @@ class RunFolderError(CifarmlpError):
     exit_code = 4
 
 
+class ClusterError(CifarmlpError):
+    """A cluster is gone for good; what it had returned until then is kept."""
+
+
 class CifarmlpWarning(UserWarning):
     """Something to know that stops nothing; one line."""
 

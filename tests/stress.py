@@ -40,7 +40,7 @@ from cifarmlp.report import search as report_search
 from cifarmlp.search import run as search_run
 from cifarmlp.search import summary
 from cifarmlp.study import plan
-from cifarmlp.training import checkpoint, environment, seeds
+from cifarmlp.training import checkpoint, environment, workers
 from cifarmlp.training import curves as training_curves
 from cifarmlp.training import run as training_run
 from cifarmlp.training.run import train_into
@@ -96,7 +96,7 @@ class Ended:
 
 def replace_what_is_slow() -> None:
     dataset = tiny.dataset()
-    data.load = seeds.load = lambda *_, **__: dataset  # type: ignore[assignment]
+    data.load = workers.load = lambda *_, **__: dataset  # type: ignore[assignment]
     search_run.load = plan.load = lambda *_, **__: dataset  # type: ignore[assignment]
     drawn = [(training_curves, "draw_seeds"), (comparison, "draw_overlay"), (report_search, "draw_trials")]
     for module, name in drawn:

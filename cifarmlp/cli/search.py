@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cifarmlp.cli.cluster import DASK, connect, name_what_goes_on
 from cifarmlp.cli.options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET, complete_config
 from cifarmlp.errors import ConfigError
 
@@ -63,7 +64,7 @@ class SearchOptions:
     "--top", type=click.IntRange(1, 1000), default=3, show_default=True, help="Show so many of the best."
 )
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes side by side. [default: one a core]")
-@click.option("--dask", metavar="ADDRESS", help="Train on a Dask cluster, such as tcp://host:8786.")
+@DASK
 @click.option("--strict", is_flag=True, help="Go on only with the same code and numerics.")
 @click.option(
     "--dry-run", is_flag=True, help="Only say what there is to train, how long and in how much memory."
@@ -102,8 +103,7 @@ def search(
         raise ConfigError("--json is for results; leave it out with --dry-run")
     if options.coarse_from and options.stages != ["fine"]:
         raise ConfigError("--from names the coarse search for --fine to refine; give --fine alone with it")
-    cluster = parallel.connect(dask) if dask is not None else None
-    cores = parallel.size(cluster) if cluster else parallel.cores()
+    cluster, cores = connect(dask, parallel.cores())
     jobs = cores if cluster else jobs or cores
     state = continue_search(options) if options.resume else new_search(options, cores)
     section = state.config.search
@@ -113,17 +113,12 @@ def search(
         print_plan(state, jobs)
         return
     stop, watch = watch_signals(), SearchProgress(quiet)
-    summary = run_search(
-        state,
-        options.out,
-        data_dir,
-        jobs=jobs,
-        top=top,
-        strict=strict,
-        cluster=cluster,
-        stop=stop,
-        watch=watch,
-    )
+    again = ["cifarmlp", "search", "--resume"]
+    with name_what_goes_on(lambda: [*again, str(state.folder), "--dask", str(dask)]):
+        summary = run_search(
+            state, options.out, data_dir, jobs=jobs, top=top, strict=strict, cluster=cluster, stop=stop,
+            watch=watch,
+        )  # fmt: skip
     watch.close()
     print_results(state, summary, as_json)
     sys.exit(INTERRUPTED + stop() if stop() else int(bool(state.failed())))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from cifarmlp.cli.cluster import DASK, connect, name_what_goes_on
 from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES, complete_study
 from cifarmlp.errors import CifarmlpError, ConfigError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--trials", type=click.IntRange(1, 10_000), help="Trials of each stage of a search.")
 @SET
 @click.option("--jobs", type=click.IntRange(1, 256), help="Trainings side by side. [default: one a core]")
-@click.option("--dask", metavar="ADDRESS", help="Search on a Dask cluster, such as tcp://host:8786.")
+@DASK
 @click.option("--strict", is_flag=True, help="Refuse what was trained with other code or another NumPy.")
 @click.option("--dry-run", is_flag=True, help="Only say what there is to train, and how long it takes.")
 @TABLES
@@ -65,14 +66,12 @@ def study(
         raise ConfigError("--json is for results; leave it out with --dry-run")
     plans = _plans(names, overrides, out, only, repeats, trials)
     _refuse_page(plans, out)
-    cluster = parallel.connect(dask) if dask is not None else None
-    jobs = jobs or parallel.cores()
-    cores = parallel.size(cluster) if cluster else jobs
+    cluster, jobs = connect(dask, jobs or parallel.cores())
     if dry_run:
         for plan in plans:
-            print_plan(plan, data_dir, out, jobs, cores, strict)
+            print_plan(plan, data_dir, out, jobs, strict)
         return
-    folders, failures = _run(plans, out, data_dir, jobs, cores, cluster, strict, quiet)
+    folders, failures = _run(plans, out, data_dir, jobs, cluster, strict, quiet)
     _show(folders, out, form, figures, as_json)
     if failures:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
@@ -102,7 +101,6 @@ def _run(
     out: Path,
     data_dir: Path | None,
     jobs: int,
-    cores: int,
     cluster: Any,
     strict: bool,
     quiet: bool,
@@ -115,10 +113,11 @@ def _run(
     stop, command = watch_signals(), ["cifarmlp", *sys.argv[1:]]
     folders, failures = [], dict[str, str]()
     for plan in plans:
-        folder, reasons = run_study(
-            plan, out, data_dir, jobs=jobs, cores=cores, command=command, events=study_events(quiet),
-            cluster=cluster, stop=stop, strict=strict,
-        )  # fmt: skip
+        with name_what_goes_on(lambda: command):
+            folder, reasons = run_study(
+                plan, out, data_dir, jobs=jobs, command=command, events=study_events(quiet),
+                cluster=cluster, stop=stop, strict=strict,
+            )  # fmt: skip
         if stop():
             print_interrupted(command)
             sys.exit(INTERRUPTED + stop())

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cifarmlp.cli.cluster import DASK, connect, name_what_goes_on
 from cifarmlp.cli.options import (
     ANY_PATH,
     DATA_DIR,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Resume only where the same bits will come out.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Train so many seeds side by side.")
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard, while it trains.")
+@DASK
 @THREADS
 @OUT
 @DATA_DIR
@@ -47,6 +50,8 @@ def train(
     seed: int | None,
     repeats: int | None,
     resume: Path | None,
+    jobs: int,
+    dask: str | None,
     out: Path,
     data_dir: Path | None,
     as_json: bool,
@@ -65,13 +70,15 @@ def train(
     from cifarmlp.training.tensorboard import import_tensorboard
 
     if options["tensorboard"]:
+        _refuse_tensorboard_on(dask)
         import_tensorboard()  # where it is missing, that is said before anything begins
     resume = find_run(resume) if resume else None
     todo = _load_configs(configs, overrides, seed, resume)
     earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
+    options["cluster"], options["jobs"] = connect(dask, jobs)
     stop, trained = watch_signals(), list["Trained"]()
     prepared = _prepare(todo, earlier, repeats or 1, out, data_dir)
-    for each in _train_each(prepared, data_dir, quiet, stop, options):
+    for each in _train_each(prepared, data_dir, quiet, dask, stop, options):
         if not as_json:
             print_trained(each, is_first=not trained, is_only=len(todo) < 2)
         trained.append(each)
@@ -130,24 +137,48 @@ def _train_each(
     prepared: "Iterator[tuple[Repeats, Dataset]]",
     data_dir: Path | None,
     quiet: bool,
+    dask: str | None,
     stop: Callable[[], int],
     options: Mapping[str, Any],
 ) -> "Iterator[Trained]":
-    """Train one config after the other; compare each with the first over several seeds of the same images."""
+    """Train all configs; compare each with the first over several seeds of the same images."""
     from cifarmlp.cli.screen.train import Trained, TrainingProgress
     from cifarmlp.runs.comparison import compare_pairs
     from cifarmlp.training.seeds import train_seeds
 
     first, its_images = None, ""
-    for training, dataset in prepared:
-        progress = TrainingProgress(training.config.name, quiet)
-        outcomes = train_seeds(
-            training, dataset, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
-        )
-        difference = None
-        if first and len(outcomes) > 1 and dataset.checksum == its_images and not stop():
-            difference = compare_pairs(first.training.folder, first.outcomes, training.folder, outcomes)
-        yield (trained := Trained(training, outcomes, difference))
+    for group in _groups(prepared, is_one=dask is not None):
+        progress = TrainingProgress(group[0][0].config.name, quiet)
+        with name_what_goes_on(*(partial(_again, each.folder, dask) for each, _ in group)):
+            results = train_seeds(
+                group, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
+            )
+        for (training, dataset), outcomes in zip(group, results, strict=True):
+            difference = None
+            if first and len(outcomes) > 1 and dataset.checksum == its_images and not stop():
+                difference = compare_pairs(first.training.folder, first.outcomes, training.folder, outcomes)
+            yield (trained := Trained(training, outcomes, difference))
+            first, its_images = first or trained, its_images or dataset.checksum
         if stop():
             return
-        first, its_images = first or trained, its_images or dataset.checksum
+
+
+def _groups(
+    prepared: "Iterator[tuple[Repeats, Dataset]]", is_one: bool
+) -> "Iterator[list[tuple[Repeats, Dataset]]]":
+    """Yield the configs that are trained at the same time: all on a cluster, here one after the other."""
+    if is_one:
+        yield [*prepared]
+    else:
+        yield from ([each] for each in prepared)
+
+
+def _again(folder: Path, dask: str | None) -> list[str]:
+    return ["cifarmlp", "train", "--resume", str(folder), "--dask", str(dask)]
+
+
+def _refuse_tensorboard_on(dask: str | None) -> None:
+    if dask is not None:
+        raise ConfigError(
+            "--tensorboard writes while it trains, and a cluster's folders come at the end: without --dask"
+        )

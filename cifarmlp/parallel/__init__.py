@@ -6,9 +6,10 @@ An item whose worker dies is tried once more. Rank 2: may import the ground (err
 packages from training upwards use it. Begin reading with map.py.
 """
 
-from cifarmlp.parallel.cluster import connect, size
+from cifarmlp.parallel.client import connect, size
+from cifarmlp.parallel.cluster import worker_folder
 from cifarmlp.parallel.cores import cores
 from cifarmlp.parallel.map import map_unordered
 from cifarmlp.parallel.retry import Lost
 
-__all__ = ["Lost", "connect", "cores", "map_unordered", "size"]
+__all__ = ["Lost", "connect", "cores", "map_unordered", "size", "worker_folder"]

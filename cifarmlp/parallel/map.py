@@ -27,9 +27,9 @@ def map_unordered(
 
     One job works in this process and in order, several in as many processes, a cluster on its workers. The
     result is Lost where the item's worker died, or it raised MemoryError, twice. Another exception of the
-    function is raised here, and ends the other items. Once `stop` returns non-zero no item begins; those in
-    processes are waited for (they get signals of their own), those on a cluster are dropped. `tick` is called
-    about once a second meanwhile. Raises CifarmlpError where the cluster is gone for good.
+    function is raised here, and ends the other items. Once `stop` returns non-zero no item begins; the
+    others are waited for, on a cluster for some seconds: they see the signal, too, by `watch_signals`. `tick`
+    is called about once a second meanwhile. Raises ClusterError where the cluster is gone for good.
     """
     tick = throttle(tick, 1)
     if cluster is not None:

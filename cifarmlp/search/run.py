@@ -14,7 +14,7 @@ import numpy as np
 from cifarmlp import files
 from cifarmlp.config import HalvingConfig
 from cifarmlp.data import Dataset, load
-from cifarmlp.errors import CifarmlpWarning, DataError
+from cifarmlp.errors import CifarmlpWarning
 from cifarmlp.parallel import Lost, map_unordered
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.search.folder import (
@@ -35,7 +35,7 @@ from cifarmlp.stats import doubt_of_few
 from cifarmlp.training import environment
 from cifarmlp.training.environment import fingerprint
 from cifarmlp.training.outcome import Outcome
-from cifarmlp.training.provenance import refuse_other_folder
+from cifarmlp.training.provenance import refuse_other_folder, refuse_other_images
 from cifarmlp.training.together import train_together
 
 
@@ -162,11 +162,7 @@ def train_population(
     """
     configs = [member.config for member in population]
     dataset = load(configs[0].data.source, data_dir, download=True)
-    if dataset.checksum != images:
-        raise DataError(
-            f"{dataset.place or dataset.source}: other images than those that the search was begun with; put "
-            "the same ones there and resume it"
-        )
+    refuse_other_images(dataset, images)
     stop = watch_signals()
     return train_together(configs, dataset, lambda: bool(stop()), halving)
 

@@ -19,7 +19,8 @@ from cifarmlp.study.schema import Experiment, GradientCheck, StudySection
 from cifarmlp.training.cost import estimate, work_of
 from cifarmlp.training.environment import describe, fingerprint
 from cifarmlp.training.outcome import read_ended
-from cifarmlp.training.seeds import Repeats, SeedTask
+from cifarmlp.training.seeds import Repeats
+from cifarmlp.training.workers import SeedTask
 
 NOWHERE = Path("not begun")
 

@@ -6,7 +6,6 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 
 from cifarmlp import files
@@ -15,14 +14,10 @@ from cifarmlp.errors import CifarmlpError
 from cifarmlp.search.folder import read_search
 from cifarmlp.training import environment
 from cifarmlp.training.outcome import read_ended
+from cifarmlp.training.parts import is_part
 from cifarmlp.training.provenance import Fingerprint, find_changes
 
-# Patterns of the names of a finished training's and a search's files.
-PARTS = (
-    "config.yaml", "environment.json", "metrics.csv", "batch_loss.csv", "checkpoint.npz", "model.npz",
-    "snapshot*.npz", "curves.png", "result.json",
-    "search.json", "seeds.csv", "trials.csv", "top.json", "search.png", "best.yaml",
-)  # fmt: skip
+SEARCH_PARTS = ("search.json", "seeds.csv", "trials.csv", "top.json", "search.png", "best.yaml")
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,8 @@ def _note_config(folder: Path, config: Config) -> None:
 
 
 def _parts(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if any(fnmatch(path.name, pattern) for pattern in PARTS)]
+    """Return the files of a training, and those of a search that it does not have."""
+    return [path for path in folder.iterdir() if is_part(path.name) or path.name in SEARCH_PARTS]
 
 
 def _text(config: Config, searched: bool) -> str:

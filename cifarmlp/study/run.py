@@ -1,4 +1,4 @@
-"""Carry out a study: copy what was trained before, train the rest on all cores."""
+"""Carry out a study: copy what was trained before, train the rest on all cores, or on a cluster."""
 
 import time
 import warnings
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from cifarmlp import files
 from cifarmlp.data import Dataset
 from cifarmlp.errors import CifarmlpWarning, RunFolderError
-from cifarmlp.parallel import Lost, map_unordered
+from cifarmlp.parallel import Lost
 from cifarmlp.search.ranking import Trial
 from cifarmlp.search.run import StageProgress, run_search
 from cifarmlp.study.folder import DifferenceRow, PullRow, Status, write_record
@@ -31,7 +31,8 @@ from cifarmlp.text import escape
 from cifarmlp.training.diagnosis import gradient_and_decay_at
 from cifarmlp.training.gradcheck import check_of, run_checks
 from cifarmlp.training.outcome import Outcome, read_ended
-from cifarmlp.training.seeds import SeedTask, begin_repeats, train_seed, write_summary
+from cifarmlp.training.seeds import begin_repeats, write_summary
+from cifarmlp.training.workers import SeedTask, map_trainings, train_seed
 
 DIAGNOSIS_STEPS = (0, 100, 1000)  # at which a network that stays at chance level is looked into
 
@@ -74,7 +75,6 @@ def run_study(
     data_dir: Path | None = None,
     *,
     jobs: int = 1,
-    cores: int | None = None,
     command: Sequence[str] = (),
     events: StudyEvents = SILENCE,
     cluster: Any = None,
@@ -83,16 +83,16 @@ def run_study(
 ) -> tuple[Path, Failures]:
     """Do what is left of a study.
 
-    Returns its folder, and what could not be trained, by name, with the reason. jobs: trainings side by side;
-    cores: of a search's workers, which may be on a cluster (default: jobs). command: for study.json. strict:
-    refuse what was made with other code or numerics. Before anything is written, raises ConfigError or
-    DataError if something can't be trained, or is in the folder and of another config or of other images;
-    RunFolderError if another process is at work in the folder or it can't be written.
+    Returns its folder, and what could not be trained, by name, with the reason. jobs: trainings side by side,
+    or workers of the cluster; gradients are checked, and networks at chance level looked into, here. command:
+    for study.json. strict: refuse what was made with other code or numerics. Before anything is written,
+    raises ConfigError or DataError if something can't be trained, or is in the folder and of another config
+    or of other images; RunFolderError if another process is at work in the folder or it can't be written.
     """
     datasets = load_images(study, data_dir, download=True)
     refuse_others(study, datasets, strict)
     for config in study.searches:
-        search_of(study, config, cores or jobs)  # raises the ConfigError of a trial
+        search_of(study, config, jobs)  # raises the ConfigError of a trial
     study = _begin(study, out)
     is_idle = study.record.status == "finished" and not trainings_left(study)
     watch = Stopwatch(study.record.seconds, is_idle)
@@ -102,9 +102,13 @@ def run_study(
         set_aside_damage(study)
         _copy_finished(study, out, datasets, strict)
         _check_gradients(study, datasets, stop)
-        failures = _train(study, trainings_left(study, data_dir, jobs, strict), jobs, events, watch, stop)
+        tasks = [
+            replace(task, images=datasets[task.config.data.source].checksum)
+            for task in trainings_left(study, data_dir, jobs, strict)
+        ]
+        failures = _train(study, tasks, jobs, cluster, events, watch, stop)
         _diagnose(study, datasets, stop)
-        failures |= _search(study, data_dir, cores or jobs, cluster, events, watch, stop)
+        failures |= _search(study, data_dir, jobs, cluster, events, watch, stop)
         _note(study, watch, "interrupted" if stop() or failures else _status(study))
     return study.folder, failures
 
@@ -157,14 +161,21 @@ def _check_gradients(study: StudyPlan, datasets: dict[str, Dataset], stop: Stop)
 
 
 def _train(
-    study: StudyPlan, tasks: Sequence[SeedTask], jobs: int, events: StudyEvents, watch: Stopwatch, stop: Stop
+    study: StudyPlan,
+    tasks: Sequence[SeedTask],
+    jobs: int,
+    cluster: Any,
+    events: StudyEvents,
+    watch: Stopwatch,
+    stop: Stop,
 ) -> Failures:
     failures: Failures = {}
     for each in study.experiments.values():
         files.make_folder(each.folder)
         begin_repeats(each)
     events.start(study, tasks)
-    for task, result in map_unordered(train_seed, tasks, min(jobs, max(1, len(tasks))), stop=stop):
+    jobs = min(jobs, max(1, len(tasks)))
+    for task, result in map_trainings(train_seed, tasks, jobs, cluster=cluster, stop=stop):
         if isinstance(result, Lost):
             failures[str(task.folder)] = result.reason
         else:
@@ -194,7 +205,7 @@ def _diagnose(study: StudyPlan, datasets: dict[str, Dataset], stop: Stop) -> Non
 def _search(
     study: StudyPlan,
     data_dir: Path | None,
-    cores: int,
+    jobs: int,
     cluster: Any,
     events: StudyEvents,
     watch: Stopwatch,
@@ -204,10 +215,8 @@ def _search(
     for config in study.searches:
         if stop():
             break
-        search = search_of(study, config, cores)
-        run_search(
-            search, study.folder, data_dir, jobs=cores, cluster=cluster, stop=stop, watch=events.search
-        )
+        search = search_of(study, config, jobs)
+        run_search(search, study.folder, data_dir, jobs=jobs, cluster=cluster, stop=stop, watch=events.search)
         failures |= {f"{config.name}, trial {trial.trial}": trial.reason for trial in search.failed()}
         _note(study, watch)
     return failures

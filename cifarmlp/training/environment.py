@@ -57,7 +57,10 @@ class ImageOrigin(BaseModel):
 
 
 class Environment(BaseModel):
-    """Contents of environment.json. code: see `code_digest`. config: digest of a training's config."""
+    """Contents of environment.json.
+
+    code: see `code_digest`. config: digest of a training's config. host: machine of a cluster's worker.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
 
@@ -73,6 +76,7 @@ class Environment(BaseModel):
     command: list[Any]
     data: ImageOrigin
     config: str | None = None
+    host: str | None = None
 
 
 def describe(dataset: Dataset, threads: int) -> Environment:

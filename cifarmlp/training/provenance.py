@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cifarmlp.data import Dataset
 from cifarmlp.errors import CifarmlpWarning, DataError, RunFolderError
 from cifarmlp.text import escape
 from cifarmlp.training.environment import Environment, fingerprint, load_environment
@@ -83,6 +84,14 @@ def _refuse(subject: object, changes: Changes, strict: bool) -> None:
     if changes.tolerable:
         message = f"{subject}: made with {changes.tolerable}: {EFFECT}"
         warnings.warn(message, CifarmlpWarning, stacklevel=3)
+
+
+def refuse_other_images(dataset: Dataset, images: str) -> None:
+    """Raise DataError, in a worker, if its images have another checksum than those that it works for."""
+    if dataset.checksum != images:
+        where = dataset.place or dataset.source
+        remedy = "put the same ones there, and go on with it"
+        raise DataError(f"{where}: other images than those that the work was begun with; {remedy}")
 
 
 def refuse_other_folder(folder: Path, here: Fingerprint, strict: bool = False) -> None:

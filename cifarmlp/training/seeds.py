@@ -1,15 +1,16 @@
 """A config trained with one or several seeds.
 
-    config, seeds -> Repeats -> a folder a seed -> `train_into`, here or in worker processes -> summary.json
+    config, seeds -> Repeats -> a folder a seed -> `train_into`, here or in workers -> summary.json
 
-The folder of each seed is a run folder, see `cifarmlp.training.run`.
+The folder of each seed is a run folder, see `cifarmlp.training.run`; workers: `cifarmlp.training.workers`.
 """
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cifarmlp import files
 from cifarmlp.config import (
@@ -21,10 +22,9 @@ from cifarmlp.config import (
     refuse_other_config,
     to_yaml,
 )
-from cifarmlp.data import Dataset, load
-from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError, show_warnings_as_lines
-from cifarmlp.parallel import Lost, map_unordered
-from cifarmlp.parallel.signals import watch_signals
+from cifarmlp.data import Dataset
+from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
+from cifarmlp.parallel import Lost
 from cifarmlp.training import checkpoint
 from cifarmlp.training.cautions import warn_of_settings
 from cifarmlp.training.curves import write_curves
@@ -33,20 +33,12 @@ from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import Outcome, read_ended, read_planned, summarise
 from cifarmlp.training.provenance import refuse_other_folders
 from cifarmlp.training.run import train_into
+from cifarmlp.training.workers import SeedTask, map_trainings, train_seed
+
+# What helps where memory runs out.
+HERE, IN_WORKERS = "a smaller network.hidden or training.batch_size", "fewer --jobs, or workers a machine"
 
 Watch = Callable[[Training, Record], None]
-
-
-@dataclass(frozen=True)
-class SeedTask:
-    """One training, as it is sent to a worker process. data_dir: where the images are looked for."""
-
-    config: Config
-    folder: Path
-    data_dir: Path | None
-    threads: int | None
-    strict: bool
-    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,60 +140,73 @@ def _config_in(folder: Path) -> Config | None:
 
 
 def train_seeds(
-    repeats: Repeats,
-    dataset: Dataset,
+    todo: Sequence[tuple[Repeats, Dataset]],
     data_dir: Path | None,
     *,
     jobs: int = 1,
     threads: int | None = None,
     strict: bool = False,
     tensorboard: bool = False,
+    cluster: Any = None,
     watch: Watch = lambda training, record: None,
-    ended: Callable[[Outcome], None] = lambda outcome: None,
+    ended: Callable[[SeedTask, Outcome], None] = lambda task, outcome: None,
     stop: Callable[[], int] = lambda: 0,
-) -> list[Outcome]:
+) -> list[list[Outcome]]:
     """Train the seeds that have not ended, each from its last checkpoint. Return all outcomes, by seed.
 
-    Of several seeds, summary.json is written. jobs: processes at a time. threads: of BLAS in each, see
-    `train_into`, as for strict and tensorboard. `watch` sees the records of trainings in this process, that
-    is with one job; `ended` sees each new outcome. Raises RunFolderError if a folder cannot be used,
-    DataError if a seed was trained on other images; at the end CifarmlpError if the worker of a seed died
-    twice or ran out of memory twice.
+    todo: configs with their images; the result has a list for each. Of several seeds, summary.json and curves
+    are written. jobs: at a time. threads, strict, tensorboard: see `train_into`. `watch` sees the records of
+    trainings in this process, that is with one job; `ended` sees each new outcome. Raises RunFolderError if a
+    folder cannot be used, DataError if a seed was trained on other images; at the end CifarmlpError if
+    workers of a seed were lost.
     """
-    with files.lock(repeats.folder) if repeats.seeds > 1 else nullcontext():
-        places = repeats.places()
-        outcomes = {place: outcome for place in places if (outcome := read_ended(place))}
-        if outcomes:
-            refuse_other_folders(outcomes, fingerprint(describe(dataset, 1)), strict)
-        todo = {place: config for place, config in places.items() if place not in outcomes}
-        jobs = min(jobs, max(1, len(todo)))
-        threads = threads or (None if jobs == 1 else 1)
+    with ExitStack() as locks:
+        for repeats, _ in todo:
+            if repeats.seeds > 1 or cluster:
+                locks.enter_context(files.lock(repeats.folder))
+        left = [each for repeats, dataset in todo for each in _left(repeats, dataset, strict)]
+        jobs = min(jobs, len(left))
+        is_here = cluster is None and jobs <= 1
+        threads = threads or (None if is_here else 1)
         tasks = [
-            SeedTask(config, place, data_dir, threads, strict, tensorboard) for place, config in todo.items()
+            SeedTask(c, place, data_dir, threads, strict, tensorboard, images) for place, c, images in left
         ]
-        if tasks:
-            warn_of_settings(repeats.config)
-        work = train_seed if jobs > 1 else partial(_train, dataset=dataset, watch=watch, stop=stop)
-        lost = {}
-        for task, result in map_unordered(work, tasks, jobs, stop=stop):
-            if isinstance(result, Lost):
-                lost[task.config.seed] = result
-            else:
-                ended(result)
-                outcomes[task.folder] = result
-        return _conclude(repeats, list(outcomes.values()), lost, jobs)
+        datasets = {dataset.checksum: dataset for _, dataset in todo}
+        work = partial(_train_here, datasets=datasets, watch=watch, stop=stop) if is_here else train_seed
+        results = dict[Path, Outcome | Lost]()
+        for task, result in map_trainings(work, tasks, jobs, cluster=cluster, stop=stop):
+            results[task.folder] = result
+            if not isinstance(result, Lost):
+                ended(task, result)
+        outcomes = [_conclude(repeats, results) for repeats, _ in todo]
+    _refuse_lost([repeats for repeats, _ in todo], results, HERE if is_here else IN_WORKERS)
+    return outcomes
 
 
-def _conclude(repeats: Repeats, outcomes: list[Outcome], lost: dict[int, Lost], jobs: int) -> list[Outcome]:
-    """Write summary and curves, and return the outcomes by seed. Raises CifarmlpError if seeds were lost."""
-    outcomes = sorted(outcomes, key=lambda outcome: outcome.seed)
-    ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
+def _left(repeats: Repeats, dataset: Dataset, strict: bool) -> list[tuple[Path, Config, str]]:
+    """Return folder, config and images of the seeds that have not ended; warn of their settings.
+
+    Raises DataError if one that has was trained on other images, RunFolderError as `train_seeds`.
+    """
+    places = repeats.places()
+    ended = [place for place in places if read_ended(place)]
+    if ended:
+        refuse_other_folders(ended, fingerprint(describe(dataset, 1)), strict)
+    left = [(place, config, dataset.checksum) for place, config in places.items() if place not in ended]
+    if left:
+        warn_of_settings(repeats.config)
+    return left
+
+
+def _conclude(repeats: Repeats, results: Mapping[Path, Outcome | Lost]) -> list[Outcome]:
+    """Write summary and curves of several seeds. Return all outcomes by seed, those from before, too."""
+    known = [results.get(place) or read_ended(place) for place in repeats.places()]
+    outcomes = [each for each in known if isinstance(each, Outcome)]
     if repeats.seeds > 1:
+        ended = [outcome for outcome in outcomes if outcome.status != "interrupted"]
         write_summary(repeats, ended)
         if len(ended) == repeats.seeds:
             write_curves(repeats.folder, repeats.config, [*repeats.places()])
-    if lost:
-        raise _lost_error(lost, repeats.folder, jobs)
     return outcomes
 
 
@@ -210,24 +215,28 @@ def write_summary(repeats: Repeats, outcomes: list[Outcome]) -> None:
     files.write_json(repeats.folder / "summary.json", {**summarise(outcomes), "planned": repeats.seeds})
 
 
-def train_seed(task: SeedTask) -> Outcome:
-    """Train one seed in a worker process."""
-    show_warnings_as_lines()
-    dataset = load(task.config.data.source, task.data_dir)
-    return _train(task, dataset, lambda training, record: None, watch_signals())
-
-
-def _train(task: SeedTask, dataset: Dataset, watch: Watch, stop: Callable[[], int]) -> Outcome:
+def _train_here(
+    task: SeedTask, datasets: Mapping[str, Dataset], watch: Watch, stop: Callable[[], int]
+) -> Outcome:
+    """Train in this process. datasets: by their checksums."""
+    folder, dataset = files.make_folder(task.folder), datasets[task.images]
     return train_into(
-        files.make_folder(task.folder), task.config, dataset, task.threads, watch, lambda: bool(stop()),
-        task.strict, task.tensorboard,
-    )  # fmt: skip
-
-
-def _lost_error(lost: dict[int, Lost], folder: Path, jobs: int) -> CifarmlpError:
-    seeds = " and ".join(map(str, sorted(lost)))
-    reasons = ", ".join(sorted({each.reason for each in lost.values()}))
-    remedy = "fewer --jobs" if jobs > 1 else "a smaller network.hidden or training.batch_size"
-    return CifarmlpError(
-        f"seed {seeds}: given up after two tries: {reasons}; try {remedy}; the rest is in {folder}"
+        folder, task.config, dataset, task.threads, watch, lambda: bool(stop()), task.strict, task.tensorboard
     )
+
+
+def _refuse_lost(todo: Sequence[Repeats], results: Mapping[Path, Outcome | Lost], remedy: str) -> None:
+    """Raise CifarmlpError, with a line a config, if the workers of seeds were lost."""
+    lines = []
+    for repeats in todo:
+        lost = {
+            config.seed: result.reason
+            for place, config in repeats.places().items()
+            if isinstance(result := results.get(place), Lost)
+        }
+        if lost:
+            seeds, reasons = " and ".join(map(str, lost)), ", ".join(sorted({*lost.values()}))
+            rest = f"the rest is in {repeats.folder}"
+            lines.append(f"seed {seeds}: given up after two tries: {reasons}; try {remedy}; {rest}")
+    if lines:
+        raise CifarmlpError("\n".join(lines))

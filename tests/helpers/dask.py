@@ -41,11 +41,11 @@ class Dask:
             )
 
     def add_workers(self, count: int, *args: str, path: Path = TESTS) -> None:
-        command = [self.address, "--nthreads", "1", "--no-nanny", "--death-timeout", "30", *args]
+        command = [self.address, "--nthreads", "1", "--no-nanny", "--death-timeout", "240", *args]
         self.workers += [self.start("worker", *command, path=path) for _ in range(count)]
         with warnings.catch_warnings(), Client(self.address, set_as_default=False) as client:
             warnings.simplefilter("ignore")
-            client.wait_for_workers(len(self.workers), timeout=60)
+            client.wait_for_workers(len(self.workers), timeout=240)
 
     def kill_worker(self) -> None:
         worker = self.workers.pop(0)

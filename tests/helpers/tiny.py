@@ -64,5 +64,5 @@ def trained(out: Path, name: str, *settings: str, seeds: int = 1) -> Path:
 
     repeats = claim_repeats(config(f"name={name}", *settings), seeds, out)
     with mock.patch("cifarmlp.training.run._draw"), mock.patch("cifarmlp.training.seeds.write_curves"):
-        train_seeds(repeats, dataset(), None, threads=1)
+        train_seeds([(repeats, dataset())], None, threads=1)
     return repeats.folder

@@ -144,8 +144,8 @@ import sys, time
 from pathlib import Path
 from helpers import worker_functions
 from cifarmlp import errors, parallel
-from cifarmlp.parallel import cluster
-cluster.CONNECT = 1.0
+from cifarmlp.parallel import client as clients
+clients.CONNECT = 1.0
 client = parallel.connect(sys.argv[1])
 items = [(Path(sys.argv[2]), number) for number in range(7)]
 try:

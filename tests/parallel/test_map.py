@@ -286,7 +286,9 @@ def test_a_seed_that_runs_out_of_memory_is_told_and_the_others_are_summarised(tm
     seen = []
     three = seeds.claim_repeats(load_config(find_config("quickstart")), 3, tmp_path)
     with pytest.raises(CifarmlpError) as caught:
-        seeds.train_seeds(three, tiny.dataset(), None, ended=lambda outcome: seen.append(outcome.seed))
+        seeds.train_seeds(
+            [(three, tiny.dataset())], None, ended=lambda task, outcome: seen.append(outcome.seed)
+        )
     folder = tmp_path / "quickstart-001"
     assert str(caught.value).startswith("seed 2: given up after two tries: it ran out of memory; ")
     assert str(folder) in str(caught.value)

@@ -28,6 +28,6 @@ def loaded(tmp_path: Path) -> LoadedStudy:
 
 @pytest.fixture
 def _tiny_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("study.plan", "training.seeds"):
+    for module in ("study.plan", "training.workers"):
         monkeypatch.setattr(f"cifarmlp.{module}.load", tiny.dataset)
     monkeypatch.setattr("cifarmlp.training.run._draw", lambda *_: None)

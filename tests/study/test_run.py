@@ -12,7 +12,7 @@ from cifarmlp.study.load import LoadedStudy
 from cifarmlp.study.plan import StudyPlan, plan_study
 from cifarmlp.study.run import Stopwatch, StudyEvents, run_study
 from cifarmlp.training.outcome import Outcome
-from cifarmlp.training.seeds import SeedTask
+from cifarmlp.training.workers import SeedTask
 
 pytestmark = pytest.mark.usefixtures("_tiny_images")
 

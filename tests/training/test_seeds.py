@@ -51,12 +51,11 @@ def test_only_seeds_that_have_not_ended_are_trained(folder: Path) -> None:
     before = [path.read_bytes() for path in others]
     (folder / "seed-8" / "model.npz").unlink()
     seen: list[int] = []
-    outcomes = train_seeds(
-        repeats_to_resume(folder),
-        tiny.dataset(),
+    (outcomes,) = train_seeds(
+        [(repeats_to_resume(folder), tiny.dataset())],
         None,
         threads=1,
-        ended=lambda outcome: seen.append(outcome.seed),
+        ended=lambda task, outcome: seen.append(outcome.seed),
     )
     assert seen == [8]
     assert outcomes == [read_ended(folder / f"seed-{seed}") for seed in (7, 8, 9)]
@@ -67,7 +66,7 @@ def test_only_seeds_that_have_not_ended_are_trained(folder: Path) -> None:
 
 def test_a_summary_leaves_out_what_was_interrupted(folder: Path) -> None:
     shutil.rmtree(folder / "seed-9")
-    outcomes = train_seeds(repeats_to_resume(folder), tiny.dataset(), None, threads=1, stop=lambda: 15)
+    (outcomes,) = train_seeds([(repeats_to_resume(folder), tiny.dataset())], None, threads=1, stop=lambda: 15)
     assert [outcome.seed for outcome in outcomes] == [7, 8]
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["n"], summary["planned"]) == (2, 3)
@@ -124,7 +123,7 @@ def test_seeds_that_were_trained_on_other_images_are_not_gone_on_with(folder: Pa
     shutil.rmtree(folder / "seed-9")
     other = replace(tiny.dataset(), checksum="another")
     with pytest.raises(DataError, match=r"seed-7 and 1 more: made of other images than those here"):
-        train_seeds(repeats_to_resume(folder), other, None, threads=1)
+        train_seeds([(repeats_to_resume(folder), other)], None, threads=1)
     assert not (folder / "seed-9").exists()
 
 
@@ -134,9 +133,9 @@ def test_seeds_that_were_trained_with_another_numpy_are_told_or_where_strict_ref
     told["libraries"]["numpy"] = "1.0"
     path.write_text(json.dumps(told))
     with pytest.warns(CifarmlpWarning, match=r"seed-7: made with other numerics \(numpy was 1\.0, is "):
-        train_seeds(repeats_to_resume(folder), tiny.dataset(), None, threads=1)
+        train_seeds([(repeats_to_resume(folder), tiny.dataset())], None, threads=1)
     with pytest.raises(RunFolderError, match=r"numpy was 1\.0"):
-        train_seeds(repeats_to_resume(folder), tiny.dataset(), None, threads=1, strict=True)
+        train_seeds([(repeats_to_resume(folder), tiny.dataset())], None, threads=1, strict=True)
 
 
 def test_more_seeds_than_there_are_leave_no_folder(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from cifarmlp.study.schema import StudySection
 from cifarmlp.text import counted, duration, escape
 from cifarmlp.training.cost import steps_of
 from cifarmlp.training.outcome import Outcome, summarise
-from cifarmlp.training.seeds import SeedTask
+from cifarmlp.training.workers import SeedTask
 
 BEST = 10  # trials of a search, as on its page
 
@@ -89,14 +89,12 @@ def print_studies(as_json: bool) -> None:
     click.echo(f"\nnext:       cifarmlp study {next(iter(shipped))} --dry-run")
 
 
-def print_plan(
-    plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, cores: int, strict: bool
-) -> None:
+def print_plan(plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, strict: bool) -> None:
     """Print what a study would do, and how long that would take."""
     copies = _places_to_copy_to(plan, out, data_dir, strict)
     tasks = [task for task in trainings_left(plan) if task.folder not in copies]
     searches = [c for c in searches_left(plan) if plan.folder / f"{c.name}-001" not in copies]
-    first, then = training_seconds(tasks, jobs), search_seconds(plan, searches, cores)
+    first, then = training_seconds(tasks, jobs), search_seconds(plan, searches, jobs)
     steps, total = sum(steps_of(task.config) for task in tasks), len(plan.trainings)
     click.echo(f"{plan.loaded.name}: {plan.loaded.study.title}")
     click.echo(f"  sections:  {', '.join(plan.only)}")

@@ -22,6 +22,7 @@ from cifarmlp.text import counted, escape
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, summarise
 from cifarmlp.training.seeds import Repeats
+from cifarmlp.training.workers import SeedTask
 
 
 class TrainingProgress:
@@ -53,14 +54,14 @@ class TrainingProgress:
         self.bar.set_postfix(words, refresh=False)
         self.bar.update(record.step - self.bar.n)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, task: SeedTask, outcome: Outcome) -> None:
         """Show the outcome of a seed."""
         self.close()
         if not self.quiet:
             accuracy = outcome.metric("test", "accuracy")
             measure = f", test accuracy {accuracy:.4f}" if math.isfinite(accuracy) else ""
             result = f"{outcome.status}{measure}, {outcome.seconds:.1f} s"
-            click.echo(f"{self.name}, seed {outcome.seed}: {result}", err=True)
+            click.echo(f"{task.config.name}, seed {outcome.seed}: {result}", err=True)
 
     def close(self) -> None:
         """End the bar, and leave it on the terminal."""
@@ -174,6 +175,8 @@ def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
         n = len(_ended(outcomes))
         curves = f"curves:  {folder / 'curves.png'}\n" if n == training.seeds else ""
         return f"n = {counted(n, 'seed')}, mean ± std\n{curves}summary: {folder / 'summary.json'}"
+    if not outcomes:
+        return f"config:  {folder / 'config.yaml'}"
     if any(outcome.status == "interrupted" for outcome in outcomes):
         return f"metrics: {folder / 'metrics.csv'}"
     return f"curves:  {folder / 'curves.png'}"
