@@ -232,7 +232,9 @@ def test_repeats_without_validation_images_are_compared_by_the_others(tmp_path: 
         (tmp_path / f"{name}.yaml").write_text(f"{text}data: {{validation: 0}}\n")
     done = cifarmlp("train", "a.yaml", "b.yaml", "--repeats", "2", cwd=tmp_path)
     assert done.code == 0, done.err
-    assert [line.split()[0] for line in done.out.splitlines()[-2:]] == ["train", "test"]
+    assert "validation" not in done.out
+    difference = done.out.split("\n\n")[-3].splitlines()
+    assert [line.split()[0] for line in difference[-2:]] == ["train", "test"]
     assert "validation" not in done.out
 
 

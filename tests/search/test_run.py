@@ -171,7 +171,7 @@ def test_a_search_is_not_refined_with_other_images(tmp_path: Path) -> None:
 
 def test_a_worker_with_other_images_is_found_out(tmp_path: Path) -> None:
     (member, *_), *_ = populations_to_train(prepared(tmp_path), "coarse")
-    with pytest.raises(DataError, match="other images than those that the search was begun with"):
+    with pytest.raises(DataError, match="other images than those that the work was begun with"):
         run.train_population([member], None, images="0" * 64, halving=None)
 
 
