@@ -371,7 +371,8 @@ def test_fewer_trials_and_more_of_the_best(place: Path) -> None:
     done = search("c.yaml", "--trials", "3", "--top", "1", "--json", "--quiet", cwd=place)
     assert done.err == ""
     assert len(trials(place / RUN)) == 3 + 2 * 3
-    assert done.json == {"run": RUN, "status": "finished", **read(place / RUN, "top.json")}
+    ended = {"run": RUN, "status": "finished", "stopped": 0, "diverged": 0, "failed": 0}
+    assert done.json == {**ended, **read(place / RUN, "top.json")}
     assert [len(found["top"]) for found in done.json["tables"]] == [1, 1, 1]
 
 

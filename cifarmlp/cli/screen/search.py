@@ -112,7 +112,7 @@ def print_results(search: Search, summary: Mapping[str, Any], as_json: bool) -> 
     """
     if as_json:
         states = [trial.status for trial in search.trials()]
-        counts = {status: states.count(status) for status in ("diverged", "failed")}
+        counts = {status: states.count(status) for status in (STOPPED, "diverged", "failed")}
         run = {"run": str(search.folder), "status": search.plan.status, **counts}
         click.echo(json.dumps({**run, **nan_to_null(summary)}, indent=2))
         return
