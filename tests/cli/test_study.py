@@ -328,7 +328,7 @@ def test_tables_and_figures_beside_the_page(ended: Path, no_training: None, pict
     figures = {path.name for path in (ended / RUN / "figures").iterdir()}
     assert "conclusions.md" in tables
     assert any("gradients" in name for name in tables)
-    assert len(figures) == 6
+    assert len(figures) == 8  # SVG and PDF, of three experiments and of all together
     assert "holds with every seed" in (ended / RUN / "tables" / "conclusions.md").read_text()
 
 
