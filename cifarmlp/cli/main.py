@@ -75,6 +75,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)  # here before a command watches for it, or where none has to
         sys.exit(130)
     except CifarmlpError as error:
         _fail(str(error), error.exit_code)

@@ -45,8 +45,10 @@ def predict(
     from cifarmlp.runs.evaluation import choose_model
     from cifarmlp.runs.folder import find_run
 
-    if bool(pictures) == bool(part):
-        raise ConfigError("predict: give pictures after the run, or --part, and not both")
+    if pictures and part:
+        raise ConfigError("predict: pictures or --part, not both")
+    if not pictures and not part:
+        raise ConfigError("predict: give pictures after the run, or --part test")
     if sheet is not None:
         refuse_other_picture(sheet, force)
     model = choose_model(find_run(run), seed)

@@ -43,8 +43,9 @@ def range_test(
     from cifarmlp import data
     from cifarmlp.cli.screen.range_test import print_range_test
     from cifarmlp.config import find_config, load_config
-    from cifarmlp.training.range_test import run_range_test
+    from cifarmlp.training.range_test import check_rates, run_range_test
 
+    check_rates(low, high, linear)
     changes = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
     chosen = load_config(find_config(config), changes)
     dataset = data.load(chosen.data.source, data_dir)

@@ -44,7 +44,8 @@ def read_picture(path: Path) -> Picture:
     try:
         content = files.read_bytes(path, MOST_BYTES)
     except OSError as error:
-        raise DataError(f"{name}: cannot be read: {error.strerror}") from error
+        hint = "; give the pictures in it" if path.is_dir() else ""
+        raise DataError(f"{name}: cannot be read: {error.strerror}{hint}") from error
     try:
         return Picture(path, *_decode(content))
     except Exception as error:  # Pillow has errors of many kinds for a damaged file
@@ -62,11 +63,12 @@ def _decode(content: bytes) -> tuple[Pixels, tuple[int, int], tuple[str, ...]]:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(content), formats=formats) as image:
             is_turned = image.getexif().get(ORIENTATION) in TURNED
+            frames = getattr(image, "n_frames", 1)
             upright = ImageOps.exif_transpose(image)
             small = _eight_bits(upright).convert("RGBA").resize((SIDE, SIDE))
     on_white = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
     is_transparent = bool(np.asarray(small)[..., 3].min() < 255)
-    changes = _changes(upright.size, upright.mode, is_turned, is_transparent)
+    changes = _changes(upright.size, upright.mode, frames, is_turned, is_transparent)
     return np.asarray(on_white), upright.size, changes
 
 
@@ -77,7 +79,7 @@ def _fault(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture that Pillow reads"
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError | MemoryError):
-        return "too large; give a picture of fewer pixels"
+        return "too large; give a picture of at most 89 million pixels"
     return f"a damaged picture: {escape((str(error).splitlines() or [type(error).__name__])[0])}"
 
 
@@ -90,10 +92,13 @@ def _eight_bits(image: "PillowImage") -> "PillowImage":
     return Image.fromarray((np.clip(np.asarray(image), 0, 2**16 - 1) // 257).astype(np.uint8))
 
 
-def _changes(size: tuple[int, int], mode: str, is_turned: bool, is_transparent: bool) -> tuple[str, ...]:
+def _changes(
+    size: tuple[int, int], mode: str, frames: int, is_turned: bool, is_transparent: bool
+) -> tuple[str, ...]:
     width, height = size
     stretched = "" if width == height else ", its sides not in proportion"
     each = {
+        f"the first of {frames} frames": frames > 1,
         "turned as its EXIF says": is_turned,
         f"{width} x {height} pixels, resized to {SIDE} x {SIDE}{stretched}": size != (SIDE, SIDE),
         f"from {'greyscale' if mode[0] in 'IF' else MODES.get(mode, mode)} to RGB": mode != "RGB",

@@ -154,7 +154,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        exists = isinstance(error, FileExistsError)
+        reason = "there is something that is no folder" if exists else error.strerror or str(error)
         hint = "mend that, or choose another place"
         raise RunFolderError(f"{path}: cannot be written: {reason}; {hint}") from error
 

@@ -25,6 +25,7 @@ from cifarmlp.training.snapshots import snapshot_step, snapshots
 Kind = Literal["run", "search", "study"]
 Columns = dict[str, NDArray[np.float64]]
 
+NO_FOLDER = "no such folder; `cifarmlp runs` lists those that there are"
 BESIDE_REPORTS = ("tables", "figures")
 RANGE_TEST = "range-test.json"
 ASIDE = re.compile(r"\.aside-\d+$")  # see `files.set_aside`
@@ -228,7 +229,8 @@ def load_run(folder: Path) -> Run:
         return replace(run, seeds=tuple(replace(seed, model_file=folder.name) for seed in run.seeds))
     name = escape(str(folder))
     if not (folder / "config.yaml").exists():
-        raise RunFolderError(f"{name}: not a run folder: it has no config.yaml")
+        fault = "not a run folder: it has no config.yaml" if folder.exists() else NO_FOLDER
+        raise RunFolderError(f"{name}: {fault}")
     try:
         config = load_config(folder / "config.yaml")
     except CifarmlpError as error:
@@ -248,7 +250,7 @@ def load_training(folder: Path) -> Run:
     if kind == "study":
         raise ConfigError(f"{name}: the folder of a study; name the runs inside it")
     if not folder.is_dir():
-        raise RunFolderError(f"{name}: no such folder; `cifarmlp runs` lists those that there are")
+        raise RunFolderError(f"{name}: {NO_FOLDER}")
     return load_run(folder)
 
 

@@ -16,9 +16,12 @@ LARGEST = 1e100  # more than the sum of the squares of all float32 weights
 def read_metrics(folder: Path) -> tuple[list[dict[str, float]], list[str]]:
     """Return the rows of metrics.csv that are not damaged, column -> number, and a line about each other one.
 
-    None of either if there is no such file.
+    None of either if there is no such file. One without a row is damaged: it is written with the first.
     """
-    return files.read_rows(folder / NAME, parse_metrics)
+    rows, faults = files.read_rows(folder / NAME, parse_metrics)
+    if not rows and not faults and (folder / NAME).exists():
+        faults = [f"{NAME} is damaged: there is no row in it"]
+    return rows, faults
 
 
 def parse_metrics(row: Mapping[str, str]) -> dict[str, float]:

@@ -45,13 +45,17 @@ class Range:
     linear: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ConfigError if the rates do not grow, or begin at 0 where they are multiplied."""
-        if not 0 <= self.low < self.high < float("inf"):
-            raise ConfigError(
-                f"eta from {self.low:g} to {self.high:g}: give two rates, the smaller one first"
-            )
-        if self.low == 0 and not self.linear:
-            raise ConfigError("eta from 0 by factors stays at 0: give --from a small rate, or --linear")
+        """Raise ConfigError, see `check_rates`."""
+        check_rates(self.low, self.high, self.linear)
+
+
+def check_rates(low: float, high: float, linear: bool) -> None:
+    """Raise ConfigError if the rates do not grow, or begin at 0 where they are multiplied."""
+    if not 0 <= low < high < float("inf"):
+        finite = "two finite rates, not negative, the smaller one first"
+        raise ConfigError(f"eta from {low:g} to {high:g}: give {finite}")
+    if low == 0 and not linear:
+        raise ConfigError("eta from 0 by factors stays at 0: give --from a small rate, or --linear")
 
 
 @dataclass(frozen=True)

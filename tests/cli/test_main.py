@@ -36,3 +36,17 @@ def test_all_that_was_read_before_the_pipe_closed_is_there(tmp_path: Path) -> No
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_ctrl_c_where_nothing_has_begun_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def press(context: click.Context) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["cifarmlp", "configs"])
+    monkeypatch.setattr(main.commands, "invoke", press)
+    with pytest.raises(SystemExit) as ending:
+        main.main()
+    assert ending.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"

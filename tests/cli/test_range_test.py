@@ -74,7 +74,10 @@ def test_a_network_that_cannot_learn_gets_no_schedule() -> None:
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (("--from", "1", "--to", "0.1"), "error: eta from 1 to 0.1: give two rates, the smaller one first"),
+        (
+            ("--from", "1", "--to", "0.1"),
+            "error: eta from 1 to 0.1: give two finite rates, not negative, the smaller one first",
+        ),
         (("--from", "0"), "error: eta from 0 by factors stays at 0: give --from a small rate, or --linear"),
         (
             ("--set", "training.lambda=-1"),

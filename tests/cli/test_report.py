@@ -51,7 +51,7 @@ def test_the_page_of_several_goes_to_the_current_folder(place: Path) -> None:
     ("words", "code", "fault"),
     [
         (["."], 4, "no config.yaml"),
-        (["nowhere"], 4, "no config.yaml"),
+        (["nowhere"], 4, "no such folder"),
         (["plain-001", "--output", "lost-001"], 2, "--output lost-001: a folder; give the name of a file"),
         (["plain-001", "--output", "no/x.html"], 4, "No such file or directory"),
         (["plain-001", "--output", "plain-001/config.yaml"], 2, "is no report"),

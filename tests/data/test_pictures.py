@@ -58,6 +58,19 @@ def test_greys_palettes_and_cmyk_become_rgb(tmp_path: Path) -> None:
         assert picture.changes[0].startswith(words), name
 
 
+def test_of_an_animation_the_first_frame_is_taken_and_said(tmp_path: Path) -> None:
+    first, second = (Image.fromarray(frame).convert("P") for frame in (GREY, 255 - GREY))
+    first.save(tmp_path / "moving.gif", save_all=True, append_images=[second])
+    picture = read_picture(tmp_path / "moving.gif")
+    assert picture.changes[0] == "the first of 2 frames"
+    assert np.abs(picture.pixels.astype(int) - GREY[..., None]).max() <= 1
+
+
+def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read: Is a directory; give the pictures in it"):
+        read_picture(tmp_path)
+
+
 def test_transparent_parts_are_white(tmp_path: Path) -> None:
     alpha = np.full((32, 32, 1), 255, np.uint8)
     alpha[:, :16] = 0

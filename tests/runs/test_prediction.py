@@ -142,7 +142,7 @@ def test_a_sheet_of_pictures_has_their_names(cifar: Path, tmp_path: Path) -> Non
     ("words", "code", "reason"),
     [
         (["eps-001"], 2, "give pictures after the run, or --part"),
-        (["eps-001", "a.png", "--part", "test"], 2, "and not both"),
+        (["eps-001", "a.png", "--part", "test"], 2, "pictures or --part, not both"),
         (["eps-001", "none.png"], 3, "none.png: cannot be read"),
         (["eps-001", "a.png", "text.png"], 3, "text.png: not a picture"),
         (["plain-001", "a.png"], 2, "has seeds 1, 2, 3; choose one with --seed"),

@@ -26,9 +26,10 @@ def print_info(info: Mapping[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(info, indent=2))
         return
     images = info["images"]
+    shown = {**info, "official": "yes" if info["official"] else "no"}
     for key in ("source", "place", "official", "checksum", "cache", "cache_bytes"):
-        if info[key] != "":
-            click.echo(f"{key.replace('_', ' '):<12} {escape(str(info[key]))}")
+        if shown[key] != "":
+            click.echo(f"{key.replace('_', ' '):<12} {escape(str(shown[key]))}")
     rows = [[name, images["train"][name], images["test"][name]] for name in images["train"]]
     click.echo("\n" + tabulate(rows, headers=["class", "train", "test"]))
 

@@ -43,7 +43,8 @@ def _values(found: Diagnosis) -> dict[str, object]:
 def _words(found: Diagnosis) -> Iterator[str]:
     yield from (f"note: {note}" for note in found.notes)
     if found.right:
-        yield f"all right: {len(found.quantities)} quantities"
+        count = len(found.quantities)
+        yield f"all right: {count} {'quantity' if count == 1 else 'quantities'}"
         return
     yield f"first wrong: {found.first_wrong}{_before(found)}"
     for mistake in found.mistakes:
@@ -61,7 +62,8 @@ def _before(found: Diagnosis) -> str:
     if not before:
         return ""
     dots = "..., " if len(before) > 3 else ""
-    return f"; the {len(before)} before it are right: {dots}{', '.join(before[-3:])}"
+    are = "one before it is" if len(before) == 1 else f"{len(before)} before it are"
+    return f"; the {are} right: {dots}{', '.join(before[-3:])}"
 
 
 def _about(mistake: Mistake) -> Iterator[str]:
