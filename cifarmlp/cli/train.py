@@ -23,7 +23,7 @@ from cifarmlp.cli.options import (
 from cifarmlp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cifarmlp.cli.screen.train import Trained
+    from cifarmlp.cli.screen.train import Result
     from cifarmlp.config import Config
     from cifarmlp.data import Dataset
     from cifarmlp.training.seeds import Repeats
@@ -63,7 +63,7 @@ def train(
     Each training leaves a run folder with its curves, accuracies and model. Several configs end in a table of
     all; with --repeats they are compared with the first, seed by seed. With --resume, CONFIG may be left out.
     """
-    from cifarmlp.cli.screen.train import print_json, print_table_of_all, print_trained
+    from cifarmlp.cli.screen.train import print_json, print_result, print_table_of_all
     from cifarmlp.parallel.signals import watch_signals
     from cifarmlp.runs.folder import find_run
     from cifarmlp.training.seeds import repeats_to_resume
@@ -76,16 +76,16 @@ def train(
     todo = _load_configs(configs, overrides, seed, resume)
     earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
     options["cluster"], options["jobs"] = connect(dask, jobs)
-    stop, trained = watch_signals(), list["Trained"]()
+    stop, results = watch_signals(), list["Result"]()
     prepared = _prepare(todo, earlier, repeats or 1, out, data_dir)
     for each in _train_each(prepared, data_dir, quiet, dask, stop, options):
         if not as_json:
-            print_trained(each, is_first=not trained, is_only=len(todo) < 2)
-        trained.append(each)
+            print_result(each, is_first=not results, is_only=len(todo) < 2)
+        results.append(each)
     if as_json:
-        print_json(trained, is_list=len(configs) > 1)
-    elif len(trained) > 1:
-        print_table_of_all(trained)
+        print_json(results, is_list=len(configs) > 1)
+    elif len(results) > 1:
+        print_table_of_all(results)
     if stop():
         sys.exit(INTERRUPTED + stop())
 
@@ -140,9 +140,9 @@ def _train_each(
     dask: str | None,
     stop: Callable[[], int],
     options: Mapping[str, Any],
-) -> "Iterator[Trained]":
+) -> "Iterator[Result]":
     """Train all configs; compare each with the first over several seeds of the same images."""
-    from cifarmlp.cli.screen.train import Trained, TrainingProgress
+    from cifarmlp.cli.screen.train import Result, TrainingProgress
     from cifarmlp.runs.comparison import compare_pairs
     from cifarmlp.training.seeds import train_seeds
 
@@ -157,8 +157,8 @@ def _train_each(
             difference = None
             if first and len(outcomes) > 1 and dataset.checksum == its_images and not stop():
                 difference = compare_pairs(first.training.folder, first.outcomes, training.folder, outcomes)
-            yield (trained := Trained(training, outcomes, difference))
-            first, its_images = first or trained, its_images or dataset.checksum
+            yield (result := Result(training, outcomes, difference))
+            first, its_images = first or result, its_images or dataset.checksum
         if stop():
             return
 

@@ -244,7 +244,7 @@ def _extent(response: http.client.HTTPResponse, have: int, wanted: int | None) -
     resumed = response.status == 206
     place = response.headers.get("Content-Range", "")
     length = response.headers.get("Content-Length")
-    size = wanted or _announced(place.rpartition("/")[2] if resumed else length)
+    size = wanted or _length(place.rpartition("/")[2] if resumed else length)
     if resumed and place != f"bytes {have}-{size - 1}/{size}":
         raise _MirrorError(f"another part than asked for ({place})")
     start = have if resumed else 0
@@ -253,7 +253,7 @@ def _extent(response: http.client.HTTPResponse, have: int, wanted: int | None) -
     return start, size
 
 
-def _announced(size: str | None) -> int:
+def _length(size: str | None) -> int:
     if not size or not size.isdecimal() or int(size) > MAX_SIZE:
         raise _MirrorError(f"does not say a size that the archive could have ({size})")
     return int(size)

@@ -79,7 +79,7 @@ def _labels_of(folder: Path, part: str) -> NDArray[np.uint8]:
 
 def _count(path: Path) -> int:
     """Return the number of images of a file, if its columns are there and of a size that can be."""
-    with _opened(path) as file:
+    with _open(path) as file:
         kinds = {column.path: column.physical_type for column in file.schema}
         if kinds.get("img.bytes") != "BYTE_ARRAY" or kinds.get("label") not in ("INT64", "INT32"):
             names = escape(", ".join(list(kinds)[:5]))[:100]
@@ -96,7 +96,7 @@ def _count(path: Path) -> int:
 
 
 def _labels(path: Path) -> NDArray[np.uint8]:
-    with _opened(path) as file:
+    with _open(path) as file:
         column = file.read(columns=["label"], use_threads=False).column("label")
         labels = column.to_numpy() if not column.null_count else np.array([-1])
     if len(labels) != file.metadata.num_rows or labels.min(initial=0) < 0 or labels.max(initial=0) > 9:
@@ -105,7 +105,7 @@ def _labels(path: Path) -> NDArray[np.uint8]:
 
 
 def _pictures(path: Path) -> Iterator[NDArray[np.uint8]]:
-    with _opened(path) as file:
+    with _open(path) as file:
         number = 0
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=["img.bytes"], use_threads=False):
             for raw in batch.column(0).field("bytes"):
@@ -127,7 +127,7 @@ def _stack(rows: Iterator[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _open(path: Path) -> Iterator[Any]:
     """Open a Parquet file, and raise what pyarrow says of it as ValueError."""
     try:
         import pyarrow

@@ -19,7 +19,7 @@ def find(data_dir: Path | None = None) -> Path:
     """
     places = _places(data_dir)
     for place in places:
-        if path := _located(place):
+        if path := _locate(place):
             return path
     listed = escape(", ".join(map(str, places)))
     lacking = "".join(f" ({hint})" for place in places if (hint := _hint(place)))
@@ -53,7 +53,7 @@ def given_place(data_dir: Path | None) -> Path | None:
     return cache.expand(given) if given else None
 
 
-def _located(place: Path) -> Path | None:
+def _locate(place: Path) -> Path | None:
     try:
         return cifar10.locate(place)
     except OSError as error:

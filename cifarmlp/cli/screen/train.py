@@ -69,7 +69,7 @@ class TrainingProgress:
             self.bar.close()
 
 
-class Trained(NamedTuple):
+class Result(NamedTuple):
     """A config's trainings, and the difference to the first config's, seed by seed, where there is one."""
 
     training: Repeats
@@ -77,13 +77,13 @@ class Trained(NamedTuple):
     difference: dict[str, Any] | None
 
 
-def print_trained(trained: Trained, is_first: bool, is_only: bool) -> None:
+def print_result(result: Result, is_first: bool, is_only: bool) -> None:
     """Print the results of a config; of several configs under its folder's name."""
     if not is_only:
-        click.echo(f"{'' if is_first else chr(10)}{escape(str(trained.training.folder))}")
-    _print_outcomes(trained.training, trained.outcomes)
-    if trained.difference:
-        _print_difference(trained.difference)
+        click.echo(f"{'' if is_first else chr(10)}{escape(str(result.training.folder))}")
+    _print_outcomes(result.training, result.outcomes)
+    if result.difference:
+        _print_difference(result.difference)
 
 
 def _print_outcomes(training: Repeats, outcomes: Sequence[Outcome]) -> None:
@@ -98,14 +98,14 @@ def _print_outcomes(training: Repeats, outcomes: Sequence[Outcome]) -> None:
     click.echo(f"\n{_files(training, outcomes)}\nnext:    {_next(training, outcomes)}")
 
 
-def print_table_of_all(trained: Sequence[Trained]) -> None:
+def print_table_of_all(results: Sequence[Result]) -> None:
     """Print the accuracies of several configs, a row each, and the command that draws their curves."""
-    configs = [each.training.config for each in trained]
+    configs = [each.training.config for each in results]
     parts = parts_of(configs)
-    states = [status_of(False, each.outcomes, each.training.seeds) for each in trained]
+    states = [status_of(False, each.outcomes, each.training.seeds) for each in results]
     with_status = set(states) != {"finished"}
     rows = []
-    for each, state, config in zip(trained, states, configs, strict=True):
+    for each, state, config in zip(results, states, configs, strict=True):
         ended, name = _ended(each.outcomes), escape(each.training.folder.name)
         summary = summarise(ended)
         means = [result_text(config, p, summary[p]["accuracy"]) for p in parts]
@@ -114,15 +114,15 @@ def print_table_of_all(trained: Sequence[Trained]) -> None:
     click.echo("\naccuracy of all")
     print_table([*headers, "seeds", *parts], rows, left=len(headers))
     print_looked_at(configs)
-    folders = " ".join(escape(shlex.quote(str(each.training.folder))) for each in trained)
+    folders = " ".join(escape(shlex.quote(str(each.training.folder))) for each in results)
     click.echo(f"\nnext:    cifarmlp compare {folders}")
 
 
-def print_json(trained: Sequence[Trained], is_list: bool) -> None:
+def print_json(results: Sequence[Result], is_list: bool) -> None:
     """Print the results of each config, followed by the difference to the first, as one JSON document."""
     documents = [
         document
-        for each in trained
+        for each in results
         for document in (_outcomes_as_json(each.training.folder, each.outcomes), each.difference)
         if document is not None
     ]
