@@ -34,7 +34,10 @@ def test_a_hundred_claims_at_once_get_a_hundred_folders(tmp_path):
 
 def test_a_file_in_the_way_is_told(tmp_path):
     (tmp_path / "runs").write_text("")
-    with pytest.raises(RunFolderError, match=r"runs: cannot be written: File exists; .*choose another"):
+    with pytest.raises(
+        RunFolderError,
+        match=r"runs: cannot be written: there is something that is no folder; .*choose another",
+    ):
         files.claim(tmp_path / "runs", "a")
 
 

@@ -27,7 +27,7 @@ def test_it_has_mean_and_band_over_all_seeds(repeats: seeds.Repeats, monkeypatch
         return drawn[0][1]
 
     monkeypatch.setattr(curves, "draw_seeds", draw)
-    seeds.train_seeds(repeats, tiny.dataset(), None, threads=1)
+    seeds.train_seeds([(repeats, tiny.dataset())], None, threads=1)
     assert (repeats.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     ((rows, eta, title, *_), figure) = drawn[0]
     assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
@@ -42,10 +42,10 @@ def test_a_failure_to_draw_is_a_warning(repeats: seeds.Repeats, monkeypatch: pyt
 
     monkeypatch.setattr(curves, "draw_seeds", fail)
     with pytest.warns(CifarmlpWarning, match="curves.png: could not be drawn: no ink"):
-        outcomes = seeds.train_seeds(repeats, tiny.dataset(), None, threads=1)
+        (outcomes,) = seeds.train_seeds([(repeats, tiny.dataset())], None, threads=1)
     assert [outcome.status for outcome in outcomes] == ["finished", "finished"]
 
 
 def test_interrupted_repeats_have_no_curves_yet(repeats: seeds.Repeats) -> None:
-    seeds.train_seeds(repeats, tiny.dataset(), None, threads=1, stop=lambda: 1)
+    seeds.train_seeds([(repeats, tiny.dataset())], None, threads=1, stop=lambda: 1)
     assert not (repeats.folder / "curves.png").exists()
