@@ -20,6 +20,7 @@ from cifarmlp.data.dataset import (
 )
 from cifarmlp.data.pictures import Picture, read_picture
 from cifarmlp.data.places import find, find_or_fetch
+from cifarmlp.data.room import Room, SharedMemory, private_room, room_bytes, shared_room
 from cifarmlp.data.split import Split, redraw_labels, split_by_count, split_by_files
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "Images",
     "Picture",
     "Pixels",
+    "Room",
+    "SharedMemory",
     "Split",
     "augmenter",
     "class_names",
@@ -39,9 +42,12 @@ __all__ = [
     "load",
     "mirror",
     "pixel_statistics",
+    "private_room",
     "read_picture",
     "redraw_labels",
+    "room_bytes",
     "scaling_statistics",
+    "shared_room",
     "split_by_count",
     "split_by_files",
     "standardiser",

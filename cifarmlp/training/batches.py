@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import Augmentation, Images, augmenter, standardiser
+from cifarmlp.data import Augmentation, Images, Room, augmenter, standardiser
 from cifarmlp.errors import ConfigError
 from cifarmlp.nn import Float, Labels
 
@@ -52,14 +52,21 @@ def order_of(epoch: int, images: int, seed: int) -> NDArray[np.intp]:
 
 
 def mini_batches(
-    images: Images, mean: Float, std: Float, dtype: type[np.floating], rules: Batching, steps: range
+    images: Images,
+    mean: Float,
+    std: Float,
+    dtype: type[np.floating],
+    rules: Batching,
+    steps: range,
+    room: Room | None = None,
 ) -> Iterator[tuple[Float, Labels]]:
     """Yield x (B, 3072) and its labels for each of the steps; x is overwritten by the next.
 
-    mean, std: (3072,), see `standardiser`. labels: (B,), or with mixup (B, 10) shares of the classes.
+    mean, std: (3072,), and room: see `standardiser`. labels: (B,), or with mixup (B, 10) shares of the
+    classes.
     """
     x = np.empty((rules.size, images.pixels.shape[1]), dtype)
-    fill = standardiser(mean, std, dtype)
+    fill = standardiser(mean, std, dtype, room)
     change = rules.augmentation and augmenter(rules.augmentation, fill, rules.size)
     an_epoch = count_batches(len(images), rules.size, rules.keep_last)
     for step in steps:

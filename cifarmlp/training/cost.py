@@ -127,6 +127,15 @@ def steps_of(config: Config) -> int:
     return total_steps(config, _split_like(config))
 
 
+def passes_of(config: Config) -> float:
+    """Return how often an image is standardised: in evaluations, and in steps without augmentation."""
+    steps, epoch = steps_of(config), steps_per_epoch(config, _split_like(config))
+    images = config.data.training_images
+    evaluations = 1 + steps // config.training.evaluation_interval(epoch)
+    share = min(1.0, (config.training.evaluate_images or images) / images)
+    return evaluations * share + (0 if config.data.augment else steps / epoch)
+
+
 def _split_like(config: Config) -> Split:
     return Split(*(_images(config.data.training_images, columns=1),) * 3)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cifarmlp.data import Augmentation, Images, standardiser
+from cifarmlp.data import Augmentation, Images, Room, standardiser
 from cifarmlp.nn import Float, Labels, Loss, Network, Optimiser, Schedule
 from cifarmlp.training.average import MovingAverage
 from cifarmlp.training.batch_loss import BatchLoss
@@ -58,8 +58,8 @@ class Training:
     `Batching`. evaluate_every: steps; None is an epoch. evaluate_images: number of training images for the
     records on the way; the last record always takes all. test: images for the records, too, or None. average:
     evaluated in place of the network. best: for `keep: best` and `patience`. snapshot_every: steps, after
-    which there is a record, too. stop: called after each step and within evaluations. diverged: (K,) the step
-    at which a member's loss was first not finite, or -1.
+    which there is a record, too. room: see `standardiser`; no number depends on it. stop: called after each
+    step and within evaluations. diverged: (K,) the step at which a member's loss was first not finite, or -1.
 
     States, by `step` and `last_recorded_step` (-1: none yet):
 
@@ -92,6 +92,7 @@ class Training:
     average: MovingAverage | None = None
     best: Best | None = None
     snapshot_every: int | None = None
+    room: Room | None = None
     stop: Callable[[], bool] = lambda: False
     step: int = 0
     last_recorded_step: int = -1
@@ -259,7 +260,7 @@ class Training:
         network = network or self.evaluated
         total_loss, right = np.zeros(len(self.lam)), np.zeros(len(self.lam))
         one = np.ones_like(self.lam)
-        for logits, labels in predictions(network, images, self.mean, self.std):
+        for logits, labels in predictions(network, images, self.mean, self.std, self.room):
             if self.stop():
                 raise Stopped
             loss, _ = self.loss(logits, labels, one)
@@ -277,14 +278,19 @@ class Training:
     def _batches(self) -> Iterator[tuple[Float, Labels]]:
         rules = Batching(self.batch_size, self.order_seed, self.keep_last_batch, self.augmentation)
         steps = range(self.step, self.steps)
-        return mini_batches(self.train, self.mean, self.std, self.network.dtype, rules, steps)
+        return mini_batches(self.train, self.mean, self.std, self.network.dtype, rules, steps, self.room)
 
 
-def predictions(network: Network, images: Images, mean: Float, std: Float) -> Iterator[tuple[Float, Labels]]:
-    """Yield logits (b, K, 10) and labels (b,), chunk by chunk, by the running averages."""
+def predictions(
+    network: Network, images: Images, mean: Float, std: Float, room: Room | None = None
+) -> Iterator[tuple[Float, Labels]]:
+    """Yield logits (b, K, 10) and labels (b,), chunk by chunk, by the running averages.
+
+    mean, std, room: see `standardiser`.
+    """
     x = np.empty((CHUNK, images.pixels.shape[1]), network.dtype)
-    fill = standardiser(mean, std, network.dtype)
+    fill = standardiser(mean, std, network.dtype, room)
     for start in range(0, len(images), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(images)))
-        fill(images.pixels, rows, x[: len(rows)])
-        yield network.forward(x[: len(rows)], training=False), images.labels[rows]
+        rows = range(start, min(start + CHUNK, len(images)))
+        part = fill(images.pixels, rows, x[: len(rows)])
+        yield network.forward(part, training=False), images.labels[rows.start : rows.stop]

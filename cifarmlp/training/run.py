@@ -46,6 +46,7 @@ from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
 from cifarmlp.training.loop import CHUNK, Record, Stopped, Training, predictions
 from cifarmlp.training.outcome import CLASSES, F1, Outcome, model_checksum
+from cifarmlp.training.rooms import room_of
 from cifarmlp.training.rows import of_member, outcome_of, row_of
 from cifarmlp.training.snapshots import snapshot_name, snapshots
 from cifarmlp.training.tensorboard import write_events
@@ -62,19 +63,21 @@ def train_into(
     stop: Callable[[], bool] = lambda: False,
     strict: bool = False,
     tensorboard: bool = False,
+    room: str | None = None,
 ) -> Outcome:
     """Train a config in its run folder, from the last checkpoint there or from the beginning.
 
     `watch` sees every record, `stop` may end the training early. threads: of BLAS; None adapts their number,
-    see `BlasThreads`. tensorboard: write event files, too. Raises ConfigError if the checkpoint is of another
-    config, or there is no writer of event files; RunFolderError if the folder cannot be written, another
-    process is at work in it or, with `strict`, the checkpoint is from another environment, where other bits
-    may come out.
+    see `BlasThreads`. tensorboard: write event files, too. room: see `room_of`. Raises ConfigError if the
+    checkpoint is of another config, or there is no writer of event files; RunFolderError if the folder cannot
+    be written, another process is at work in it or, with `strict`, the checkpoint is from another
+    environment, where other bits may come out.
     """
     check_memory(config)
     with files.lock(folder):
         session = _begin(folder, config, dataset, threads, strict)
         session.training.stop = stop
+        session.training.room = room_of(room, config, dataset, session.training.train)
         with write_events(folder, session.rows) if tensorboard else nullcontext(_ignore) as add_event:
             for record in session.training.records():
                 session.keep(record)

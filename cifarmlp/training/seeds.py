@@ -221,8 +221,9 @@ def _train_here(
     """Train in this process. datasets: by their checksums."""
     folder, dataset = files.make_folder(task.folder), datasets[task.images]
     return train_into(
-        folder, task.config, dataset, task.threads, watch, lambda: bool(stop()), task.strict, task.tensorboard
-    )
+        folder, task.config, dataset, task.threads, watch, lambda: bool(stop()), task.strict,
+        task.tensorboard, task.room,
+    )  # fmt: skip
 
 
 def _refuse_lost(todo: Sequence[Repeats], results: Mapping[Path, Outcome | Lost], remedy: str) -> None:

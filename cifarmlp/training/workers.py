@@ -26,6 +26,7 @@ from cifarmlp.training import environment
 from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.parts import Parts, read_parts, write_parts
 from cifarmlp.training.provenance import refuse_other_images
+from cifarmlp.training.rooms import give_rooms
 from cifarmlp.training.run import train_into
 
 
@@ -33,7 +34,7 @@ from cifarmlp.training.run import train_into
 class SeedTask:
     """One training, as it is sent to a worker.
 
-    data_dir: where the images are looked for. images: their checksum; "" for any.
+    data_dir: where the images are looked for. images: their checksum; "" for any. room: see `room_of`.
     """
 
     config: Config
@@ -43,6 +44,7 @@ class SeedTask:
     strict: bool
     tensorboard: bool = False
     images: str = ""
+    room: str | None = None
 
 
 def train_seed(task: SeedTask) -> Outcome:
@@ -54,7 +56,7 @@ def train_seed(task: SeedTask) -> Outcome:
     stop, folder = watch_signals(), files.make_folder(task.folder)
     return train_into(
         folder, task.config, dataset, task.threads, stop=lambda: bool(stop()), strict=task.strict,
-        tensorboard=task.tensorboard,
+        tensorboard=task.tensorboard, room=task.room,
     )  # fmt: skip
 
 
@@ -82,16 +84,19 @@ def map_trainings(
     Raises RunFolderError where that cannot be read or written.
     """
     if cluster is None:
-        yield from map_unordered(train, tasks, jobs, stop=stop)
+        with give_rooms([task.config for task in tasks], jobs) as rooms:
+            settled = [replace(task, room=room) for task, room in zip(tasks, rooms, strict=True)]
+            given = {task.folder: task for task in tasks}
+            for task, outcome in map_unordered(train, settled, jobs, stop=stop):
+                yield given[task.folder], outcome
         return
     errands = [_errand(task) for task in tasks]
     for errand, answer in map_unordered(partial(run_errand, train), errands, cluster=cluster, stop=stop):
         if isinstance(answer, Lost):
             yield errand.task, answer
         else:
-            outcome, parts = answer
-            write_parts(errand.task.folder, parts)
-            yield errand.task, outcome
+            write_parts(errand.task.folder, answer[1])
+            yield errand.task, answer[0]
 
 
 def _errand(task: SeedTask) -> Errand:

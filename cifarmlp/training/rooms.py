@@ -1,0 +1,77 @@
+"""Rooms for standardised images: which trainings get one, of their own or shared with others.
+
+A room takes 600 MB, so there is one only where memory allows, and where the images are needed so often that
+it pays. Populations of searches have none: their time goes into the products of their members.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import numpy as np
+
+from cifarmlp.config import Config
+from cifarmlp.config.types import TRAINING_IMAGES
+from cifarmlp.data import Dataset, Images, Room, SharedMemory, private_room, room_bytes, shared_room
+from cifarmlp.training.cost import free_memory, passes_of
+
+PAYS = 6  # passes over the images; a room costs about as much as two or three of them save
+SHARE = 1 / 3  # of the free memory, for all rooms of a command together
+OWN = ""
+Key = tuple[object, ...]
+
+
+@contextmanager
+def give_rooms(configs: Sequence[Config], jobs: int) -> Iterator[list[str | None]]:
+    """Give each training of a command its `room`, for `room_of`, while the context lasts.
+
+    Those that have the same images in the same scaling share one; of several such groups the one with the
+    most passes over the images. Where nothing is shared, trainings that are alone on the machine have one of
+    their own.
+    """
+    keys = [_key(config) for config in configs]
+    shared, memory = _busiest(configs, keys), None
+    if shared and len(configs) > 1 and _is_free(TRAINING_IMAGES):
+        with suppress(OSError):
+            memory = SharedMemory(room_bytes(TRAINING_IMAGES))
+    other = OWN if jobs <= 1 and memory is None else None
+    try:
+        yield [memory.path if memory and key == shared else other for key in keys]
+    finally:
+        if memory:
+            memory.close()
+
+
+def _key(config: Config) -> Key | None:
+    """Return what the images standardised depend on; None where they are no part of those on the disk."""
+    data = config.data
+    parts = data.train_batches or (1,)
+    if data.validation_from not in (None, "last") or [*parts] != [*range(parts[0], parts[0] + len(parts))]:
+        return None
+    return data.source, data.scaling, data.validation, data.train_batches, data.train_images
+
+
+def _busiest(configs: Sequence[Config], keys: Sequence[Key | None]) -> Key | None:
+    """Return the key with the most passes over the images, if it pays."""
+    passes = Counter[Key]()
+    for config, key in zip(configs, keys, strict=True):
+        if key:
+            passes[key] += round(passes_of(config))
+    return next((key for key, count in passes.most_common(1) if count >= PAYS), None)
+
+
+def _is_free(images: int) -> bool:
+    return room_bytes(images) <= SHARE * free_memory()
+
+
+def room_of(room: str | None, config: Config, dataset: Dataset, train: Images) -> Room | None:
+    """Return the room for the images of a training, or None.
+
+    room: the path of a `SharedMemory`; "" for one of its own, if that pays and memory allows; or None.
+    """
+    every = dataset.train.pixels
+    if room:
+        return shared_room(every, room)
+    images = every if np.may_share_memory(every, train.pixels) else train.pixels
+    pays = room == OWN and passes_of(config) >= PAYS
+    return private_room(images) if pays and _is_free(len(images)) else None
