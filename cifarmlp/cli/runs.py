@@ -77,6 +77,10 @@ def compare(folders: tuple[Path, ...], figure: Path, quiet: bool, as_json: bool)
 @click.option(
     "--mirror", is_flag=True, help="Average also those of the mirror images: each model is two members."
 )
+@click.option(
+    "--shift", type=click.IntRange(0, 8), default=0, show_default=True,
+    help="Average also those of images moved by up to so many pixels, 4 moves with 1, 12 with 2, 24 with 3.",
+)  # fmt: skip
 @DATA_DIR
 @JSON
 def evaluate(
@@ -85,6 +89,7 @@ def evaluate(
     seed: int | None,
     ensemble: bool,
     mirror: bool,
+    shift: int,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -105,8 +110,8 @@ def evaluate(
         return data.load(config.data.source, data_dir)
 
     places = [find_run(run) for run in runs]
-    if ensemble or mirror:
-        print_ensemble(evaluate_ensemble(places, load, part, seed, mirror), as_json)
+    if ensemble or mirror or shift:
+        print_ensemble(evaluate_ensemble(places, load, part, seed, mirror, shift), as_json)
         return
     reports = []
     for place in places:

@@ -6,7 +6,7 @@ Images are decoded once into a memory-mapped cache that all processes share. Ran
 (errors, text, stats, files); the packages from training upwards use it. Begin reading with dataset.py.
 """
 
-from cifarmlp.data.augment import Augmentation, augmenter, mirror
+from cifarmlp.data.augment import Augmentation, augmenter, mirror, move
 from cifarmlp.data.batches import Fill, pixel_statistics, scaling_statistics, standardiser
 from cifarmlp.data.dataset import (
     Dataset,
@@ -41,6 +41,7 @@ __all__ = [
     "info",
     "load",
     "mirror",
+    "move",
     "pixel_statistics",
     "private_room",
     "read_picture",

@@ -101,6 +101,21 @@ def mirror(pixels: Pixels) -> Pixels:
     return copies
 
 
+def move(pixels: Pixels, down: int, right: int, blank: Pixels) -> Pixels:
+    """Return copies of images (n, 3072) moved by so many pixels; those moved in are from `blank`, (3072,).
+
+    >>> image = np.arange(3072).astype(np.uint8).reshape(1, -1)
+    >>> move(image, 0, 2, np.zeros(3072, np.uint8))[0, :5]
+    array([0, 0, 0, 1, 2], dtype=uint8)
+    """
+    moved = np.tile(blank, (len(pixels), 1))
+    shape = (-1, CHANNELS, SIDE, SIDE)
+    rows, columns = ((slice(max(0, by), min(SIDE, SIDE + by))) for by in (down, right))
+    from_rows, from_columns = ((slice(max(0, -by), min(SIDE, SIDE - by))) for by in (down, right))
+    moved.reshape(shape)[..., rows, columns] = pixels.reshape(shape)[..., from_rows, from_columns]
+    return moved
+
+
 def _outside(most: int) -> NDArray[np.bool_]:
     """Return by a shift from -most to most (as an index) which of 32 rows lie outside of the image."""
     shifts = np.arange(2 * most + 1)

@@ -21,6 +21,7 @@ from cifarmlp.nn.scores import confusion
 from cifarmlp.nn.types import Float
 from cifarmlp.runs.evaluation import Evaluation, choose_seeds, evaluate_seed, macro_f1
 from cifarmlp.runs.folder import Seed
+from cifarmlp.runs.views import AS_IT_IS, views
 from cifarmlp.text import escape
 from cifarmlp.training.build import build_loss
 from cifarmlp.training.environment import read_environment
@@ -79,11 +80,12 @@ def evaluate_ensemble(
     part: str,
     seed: int | None = None,
     mirror: bool = False,
+    shift: int = 0,
 ) -> Ensemble:
     """Evaluate the models of runs, of all their seeds or one, on a part of the data, and as an ensemble.
 
     A training with snapshots is an ensemble of these; a snapshot's path is that one alone. load: returns the
-    images of a config. mirror: each model is a second member on the mirror images. Diverged members are left
+    images of a config. mirror, shift: each model is a member for each of `views`. Diverged members are left
     out, with a warning. Raises ConfigError if fewer than two are left, a model is given twice or they are
     not of the same images and kind of loss; else as `evaluate`.
     """
@@ -92,18 +94,20 @@ def evaluate_ensemble(
     datasets = {each.config.data.source: each.config for each in seeds}
     loaded = {source: load(config) for source, config in datasets.items()}
     members = [
-        evaluate_seed(each, loaded[each.config.data.source], part, mirrored)
+        evaluate_seed(each, loaded[each.config.data.source], part, view)
         for each in seeds
-        for mirrored in ((False, True) if mirror else (False,))
+        for view in views(mirror, shift)
     ]
     for member in members:
         _check_same_images(members[0], member, part)
-        if not member.is_finite:
+        if not member.is_finite and member.view == AS_IT_IS:  # once a model
             message = f"{escape(str(model_path(member.seed)))}: diverged; left out of the ensemble"
             warnings.warn(message, CifarmlpWarning, stacklevel=2)
     finite = tuple(member for member in members if member.is_finite)
     if len(finite) < 2:
-        raise ConfigError(f"an ensemble of {len(finite)}: give --ensemble two models or more, or --mirror")
+        raise ConfigError(
+            f"an ensemble of {len(finite)}: give --ensemble two models or more, --mirror or --shift"
+        )
     return Ensemble(part, loaded[finite[0].seed.config.data.source].names, finite)
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp import files
-from cifarmlp.data import Dataset, Images, mirror
+from cifarmlp.data import Dataset, Images
 from cifarmlp.errors import CifarmlpWarning, ConfigError, RunFolderError
 from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.nn.types import Float
 from cifarmlp.render.evaluation import draw_confusion, draw_images, draw_weights
 from cifarmlp.runs.folder import Seed, load_training
 from cifarmlp.runs.model import probabilities, rebuild_training
+from cifarmlp.runs.views import AS_IT_IS, View
 from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape
 from cifarmlp.training.build import split_images
@@ -40,8 +41,8 @@ class Evaluation:
     """One network on one part of the data.
 
     metrics: cost, loss, accuracy, f1 (macro F1). probabilities: (n, 10), see `model.probabilities`; nan if
-    the outputs are not finite. W1: the weights of the first layer, (3072, width). mirrored: the network saw
-    the images with left and right exchanged.
+    the outputs are not finite. W1: the weights of the first layer, (3072, width). view: as the network saw
+    the images.
     """
 
     seed: Seed
@@ -49,7 +50,7 @@ class Evaluation:
     images: Images
     probabilities: Float
     W1: Float
-    mirrored: bool = False
+    view: View = AS_IT_IS
 
     @property
     def is_finite(self) -> bool:
@@ -158,8 +159,8 @@ def evaluate(folder: Path, seeds: Sequence[Seed], dataset: Dataset, part: str) -
     return Report(folder, part, dataset.names, evaluations)
 
 
-def evaluate_seed(seed: Seed, dataset: Dataset, part: str, mirrored: bool = False) -> Evaluation:
-    """Evaluate one saved model on one part of the data, or on its mirror images; see `evaluate`."""
+def evaluate_seed(seed: Seed, dataset: Dataset, part: str, view: View = AS_IT_IS) -> Evaluation:
+    """Evaluate one saved model on one part of the data, or on a view of it; see `evaluate`."""
     check_memory(seed.config)
     _warn_of_other_images(seed.folder, dataset)
     split = split_images(seed.config, dataset)
@@ -167,12 +168,12 @@ def evaluate_seed(seed: Seed, dataset: Dataset, part: str, mirrored: bool = Fals
     images: Images = getattr(split, part)
     if not len(images):
         raise ConfigError(f"{escape(str(seed.folder))}: has no {part} images; evaluate --part train or test")
-    seen = Images(mirror(images.pixels), images.labels) if mirrored else images
+    seen = view.of(images, training.mean.round().astype(np.uint8))
     measured = training.evaluate(seen)
     metrics = {quantity: float(getattr(measured, quantity)[0]) for quantity in QUANTITIES}
     found = probabilities(training, seen)
     metrics[F1] = macro_f1(images, found)
-    return Evaluation(seed, metrics, images, found, training.network.parameters()["W1"][0], mirrored)
+    return Evaluation(seed, metrics, images, found, training.network.parameters()["W1"][0], view)
 
 
 def macro_f1(images: Images, found: Float) -> float:

@@ -15,8 +15,10 @@ from cifarmlp.runs.ensemble import Ensemble, evaluate_ensemble
 from cifarmlp.runs.folder import load_run
 
 
-def ensemble(*paths: Path, part: str = "test", seed: int | None = None, mirror: bool = False) -> Ensemble:
-    return evaluate_ensemble(paths, lambda config: tiny.dataset(), part, seed, mirror)
+def ensemble(
+    *paths: Path, part: str = "test", seed: int | None = None, mirror: bool = False, shift: int = 0
+) -> Ensemble:
+    return evaluate_ensemble(paths, lambda config: tiny.dataset(), part, seed, mirror, shift)
 
 
 def test_it_averages_the_probabilities_of_all_models(trained: Path) -> None:
@@ -95,7 +97,7 @@ def test_with_mirror_each_model_is_a_second_member_on_the_mirror_images(trained:
     np.testing.assert_allclose(found.probabilities(), np.mean(views, axis=0), rtol=1e-5)
     accuracies = [np.mean(view.argmax(axis=1) == test.labels) for view in views]
     assert [member.metrics["accuracy"] for member in found.members] == pytest.approx(accuracies)
-    assert [member.mirrored for member in found.members] == [False, True]
+    assert [member.view.mirrored for member in found.members] == [False, True]
 
 
 def test_mirror_alone_prints_both_views_of_a_run(trained: Path) -> None:
@@ -104,6 +106,33 @@ def test_mirror_alone_prints_both_views_of_a_run(trained: Path) -> None:
     assert "ensemble of 2" in done.out
     found = cifarmlp("evaluate", trained / "eps-001", "--mirror", "--json").json
     assert [member["mirrored"] for member in found["members"]] == [False, True]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_with_shift_each_model_sees_the_images_moved(trained: Path) -> None:
+    test = tiny.dataset().test
+    run = load_run(trained / "eps-001")
+    with np.load(trained / "eps-001" / "model.npz") as model:
+        blank = model["pixel_mean"].round().astype(np.uint8).reshape(3, 32, 32)
+    right, up = (np.tile(blank, (len(test), 1, 1, 1)) for _ in range(2))
+    square = test.pixels.reshape(-1, 3, 32, 32)
+    right[..., 1:], up[..., :-1, :] = square[..., :-1], square[..., 1:, :]
+    found = ensemble(trained / "eps-001", shift=1)
+    views = {str(member.view): member.probabilities for member in found.members}
+    assert [*views] == ["", "up 1", "left 1", "right 1", "down 1"]
+    for name, seen in (("", square), ("right 1", right), ("up 1", up)):
+        np.testing.assert_allclose(views[name], run.predict(seen.reshape(-1, 3072)), rtol=1e-5)
+    np.testing.assert_allclose(found.probabilities(), np.mean([*views.values()], axis=0, dtype=np.float64))
+    both = ensemble(trained / "eps-001", shift=2, mirror=True)
+    assert len({str(member.view) for member in both.members}) == 26
+
+
+def test_shift_names_the_moves_of_a_run(trained: Path) -> None:
+    done = cifarmlp("evaluate", trained / "eps-001", "--shift", 1, "--mirror")
+    assert f"{trained / 'eps-001'}, down 1, mirrored" in done.out
+    assert "ensemble of 10" in done.out
+    members = cifarmlp("evaluate", trained / "eps-001", "--shift", 1, "--json").json["members"]
+    assert [(member["down"], member["right"]) for member in members][:2] == [(0, 0), (-1, 0)]
 
 
 def test_a_training_with_snapshots_is_an_ensemble_of_them(tmp_path: Path) -> None:
@@ -152,8 +181,11 @@ def test_runs_of_different_images_are_refused(
 @pytest.mark.parametrize(
     ("names", "fault"),
     [
-        (["eps-001"], "an ensemble of 1: give --ensemble two models or more, or --mirror"),
-        (["eps-001", "lost-001"], "an ensemble of 1: give --ensemble two models or more, or --mirror"),
+        (["eps-001"], "an ensemble of 1: give --ensemble two models or more, --mirror or --shift"),
+        (
+            ["eps-001", "lost-001"],
+            "an ensemble of 1: give --ensemble two models or more, --mirror or --shift",
+        ),
         (["eps-001", "eps-001"], "given twice; once is enough"),
         (["plain-001", "plain-001/seed-2"], "given twice; once is enough"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ def print_ensemble(ensemble: "Ensemble", as_json: bool) -> None:
         click.echo(json.dumps(nan_to_null(_ensemble_as_json(ensemble, metrics)), indent=2))
         return
     numbers = {
-        f"{model_path(member.seed)}{', mirrored' * member.mirrored}": member.metrics
+        ", ".join([str(model_path(member.seed)), *filter(None, [str(member.view)])]): member.metrics
         for member in ensemble.members
     }
     numbers[f"ensemble of {len(ensemble.members)}"] = metrics
@@ -109,7 +110,7 @@ def _ensemble_as_json(ensemble: "Ensemble", metrics: Mapping[str, float]) -> dic
         "part": ensemble.part,
         "images": len(ensemble.members[0].images),
         "members": [
-            {"run": str(model_path(each.seed)), "seed": each.seed.config.seed, "mirrored": each.mirrored}
+            {"run": str(model_path(each.seed)), "seed": each.seed.config.seed, **asdict(each.view)}
             | dict(each.metrics)
             for each in ensemble.members
         ],
