@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @click.option("--resume", type=ANY_PATH, metavar="RUN", help="Go on with the training in this folder.")
 @click.option("--strict", is_flag=True, help="Resume only where the same bits will come out.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Train so many seeds side by side.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only say what there is to train, how long and in how much memory."
+)
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard, while it trains.")
 @DASK
 @THREADS
@@ -51,6 +54,7 @@ def train(
     repeats: int | None,
     resume: Path | None,
     jobs: int,
+    dry_run: bool,
     dask: str | None,
     out: Path,
     data_dir: Path | None,
@@ -75,6 +79,11 @@ def train(
     resume = find_run(resume) if resume else None
     todo = _load_configs(configs, overrides, seed, resume)
     earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
+    if dry_run and as_json:
+        raise ConfigError("--json is for results; leave it out with --dry-run")
+    if dry_run:
+        _print_plan(earlier, todo, repeats or 1, out, jobs)
+        return
     options["cluster"], options["jobs"] = connect(dask, jobs)
     stop, results = watch_signals(), list["Result"]()
     prepared = _prepare(todo, earlier, repeats or 1, out, data_dir)
@@ -88,6 +97,15 @@ def train(
         print_table_of_all(results)
     if stop():
         sys.exit(INTERRUPTED + stop())
+
+
+def _print_plan(
+    earlier: "Repeats | None", configs: "Sequence[Config]", seeds: int, out: Path, jobs: int
+) -> None:
+    from cifarmlp.cli.screen.train import print_plan
+    from cifarmlp.training.seeds import Repeats
+
+    print_plan([earlier] if earlier else [Repeats(out, config, seeds) for config in configs], jobs)
 
 
 def _load_configs(

@@ -20,7 +20,8 @@ from cifarmlp.search.folder import (
 from cifarmlp.search.populations import Member, configs_of, group_into_populations
 from cifarmlp.search.ranking import Trial
 from cifarmlp.search.sampling import Values, describe_values
-from cifarmlp.training.cost import Estimate, estimate, free_memory, steps_of
+from cifarmlp.training.cost import free_memory, steps_of
+from cifarmlp.training.estimate import Estimate, estimate
 
 STAGES: tuple[Stage, ...] = ("coarse", "fine")
 Key = tuple[int, int]  # trial, seed

@@ -16,8 +16,9 @@ from cifarmlp.study.folder import StudyRecord, StudyRequest, find_study_folder, 
 from cifarmlp.study.load import LoadedStudy, slug
 from cifarmlp.study.reuse import finished_runs, source_for
 from cifarmlp.study.schema import Experiment, GradientCheck, StudySection
-from cifarmlp.training.cost import estimate, work_of
+from cifarmlp.training.cost import work_of
 from cifarmlp.training.environment import describe, fingerprint
+from cifarmlp.training.estimate import estimate
 from cifarmlp.training.outcome import read_ended
 from cifarmlp.training.seeds import Repeats
 from cifarmlp.training.workers import SeedTask
@@ -194,12 +195,8 @@ def search_of(study: StudyPlan, config: Config, cores: int) -> Search:
 
 
 def training_seconds(tasks: Sequence[SeedTask], jobs: int) -> float:
-    """Estimate the time of trainings, `jobs` at a time, from a few steps of each shape of network."""
-    shapes: dict[object, list[list[Config]]] = {}
-    for task in tasks:
-        network = task.config.network
-        shapes.setdefault((network.hidden, network.batch_norm), []).append([task.config])
-    return sum(estimate(alike, 1).seconds for alike in shapes.values()) / jobs
+    """Estimate the time of trainings, `jobs` at a time; see `estimate`."""
+    return estimate([[task.config] for task in tasks], jobs, in_folders=True).seconds
 
 
 def search_seconds(study: StudyPlan, searches: Sequence[Config], cores: int) -> float:

@@ -1,20 +1,17 @@
 """Cost of a training: memory, operations and time; and the memory that is free."""
 
 import itertools
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cifarmlp.config import Config
 from cifarmlp.config.types import TRAINING_IMAGES
 from cifarmlp.data import Images, Split
 from cifarmlp.parallel import cgroup
-from cifarmlp.training.build import build_training, steps_per_epoch, total_steps
+from cifarmlp.training.build import steps_per_epoch, total_steps
 from cifarmlp.training.loop import CHUNK
 
 CONTAINERS = (  # files: the limit, the bytes taken, and the line of a third with those taken by caches
@@ -73,36 +70,9 @@ def _meminfo(name: str) -> float:
     return next(float(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """Cost of several trainings: seconds in all, bytes in one process."""
-
-    seconds: float
-    bytes: float
-
-
-def estimate(populations: Sequence[Sequence[Config]], jobs: int) -> Estimate:
-    """Estimate the time and memory of populations, `jobs` at a time, from a few steps of the first.
-
-    populations: the configs of each. The steps are made on random images, in one thread.
-    """
-    if not populations:
-        return Estimate(0.0, 0.0)
-    first = populations[0]
-    seconds = _seconds_per_step(first) / (len(first) * _work(first[0]))
-    totals = [seconds * len(p) * _work(p[0]) * _length(p[0]) for p in populations]
-    rounds = max(sum(totals) / jobs, max(totals))
-    largest = max(process_bytes(p[0]) + len(p) * member_bytes(p[0]) for p in populations)
-    return Estimate(rounds, largest)
-
-
 def work_of(config: Config) -> float:
     """Return the operations in the matrix products of a whole training."""
-    return _work(config) * _length(config)
-
-
-def _work(config: Config) -> float:
-    return float(operations_per_step(config.network.sizes, config.training.batch_size))
+    return float(operations_per_step(config.network.sizes, config.training.batch_size)) * steps_of(config)
 
 
 def operations_per_step(sizes: Sequence[int], batch: int) -> int:
@@ -117,11 +87,6 @@ def operations_per_step(sizes: Sequence[int], batch: int) -> int:
     return 2 * batch * (2 * first + 3 * sum(others))
 
 
-def _length(config: Config) -> float:
-    """Steps, and the time of an evaluation of the training images in steps: a third of an epoch's."""
-    return steps_of(config) + steps_per_epoch(config, _split_like(config)) / 3
-
-
 def steps_of(config: Config) -> int:
     """Return the number of steps of a training."""
     return total_steps(config, _split_like(config))
@@ -129,33 +94,32 @@ def steps_of(config: Config) -> int:
 
 def passes_of(config: Config) -> float:
     """Return how often an image is standardised: in evaluations, and in steps without augmentation."""
-    steps, epoch = steps_of(config), steps_per_epoch(config, _split_like(config))
+    trained = 0.0 if config.data.augment else steps_of(config) / _epoch(config)
+    return trained + evaluations_of(config) * images_an_evaluation(config) / config.data.training_images
+
+
+def evaluations_of(config: Config) -> int:
+    """Return the number of evaluations of a training, that before the first step included."""
+    every = config.training.evaluation_interval(_epoch(config))
+    return 1 + -(-steps_of(config) // every)
+
+
+def images_an_evaluation(config: Config) -> int:
+    """Return the number of training images in an evaluation on the way."""
     images = config.data.training_images
-    evaluations = 1 + steps // config.training.evaluation_interval(epoch)
-    share = min(1.0, (config.training.evaluate_images or images) / images)
-    return evaluations * share + (0 if config.data.augment else steps / epoch)
+    return min(images, config.training.evaluate_images or images)
+
+
+def _epoch(config: Config) -> int:
+    return steps_per_epoch(config, _split_like(config))
 
 
 def _split_like(config: Config) -> Split:
-    return Split(*(_images(config.data.training_images, columns=1),) * 3)
+    return Split(*(random_images(config.data.training_images, columns=1),) * 3)
 
 
-def _seconds_per_step(configs: Sequence[Config], seconds: float = 0.5) -> float:
-    images = _images(max(2000, configs[0].training.batch_size))
-    training = replace(build_training(configs, Split(images, images, images)), steps=10**9)
-    times: list[float] = []
-
-    def is_long_enough() -> bool:
-        times.append(time.perf_counter())
-        return len(times) > 3 and times[-1] - times[0] > seconds
-
-    with threadpool_limits(1, user_api="blas"):
-        training.run_until(is_long_enough)
-    times.append(time.perf_counter())  # so that there are two, even if all diverge at once
-    return float(np.median(np.diff(times)))
-
-
-def _images(count: int, columns: int = 3072) -> Images:
+def random_images(count: int, columns: int = 3072) -> Images:
+    """Return images that are noise, with any labels."""
     rng = np.random.default_rng(1)
     pixels = rng.integers(0, 256, (count, columns), dtype=np.uint8)
     return Images(pixels, rng.integers(0, 10, count, dtype=np.uint8))

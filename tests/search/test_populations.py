@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -252,73 +251,7 @@ def test_no_trials_make_no_populations() -> None:
     assert group([], 2, PLENTY) == []
 
 
-# Cost: cifarmlp/training/cost.py
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step of a population takes 10 ms, whichever it is."""
-    monkeypatch.setattr(cost, "_seconds_per_step", lambda configs: 0.01)
-
-
-def parts_of(count: int, each: int, **common: Any) -> list[list[Member]]:
-    members = numbered(different(count * each, **common))
-    return [members[n * each : (n + 1) * each] for n in range(count)]
-
-
-def estimate(parts: list[list[Member]], jobs: int) -> cost.Estimate:
-    return cost.estimate(populations.configs_of(parts), jobs)
-
-
-def test_an_estimate_is_measured() -> None:
-    found = estimate(parts_of(2, 3, **{"training.steps": 1000}), 1)
-    assert 0.05 < found.seconds < 500
-    assert cost.PROCESS_BYTES < found.bytes < 1000 * MB
-
-
-@pytest.mark.usefixtures("quick")
-def test_time_is_that_of_all_steps_over_the_jobs() -> None:
-    def seconds(jobs: int, count: int = 4, **common: Any) -> float:
-        return estimate(parts_of(count, 3, **common), jobs).seconds
-
-    few, many = ({"training.steps": n, "training.batch_size": 5000} for n in (1000, 2000))
-    assert seconds(1, **few) == pytest.approx(40, rel=0.01)  # and an evaluation of 49,000 images
-    assert seconds(1, **many) == pytest.approx(2 * seconds(1, **few), rel=0.01)
-    assert seconds(2, **few) == pytest.approx(seconds(1, **few) / 2)
-    assert seconds(8, **few) == pytest.approx(seconds(4, **few))  # four populations in four processes
-    assert seconds(1, 8, **few) == pytest.approx(2 * seconds(1, **few))
-
-
-@pytest.mark.usefixtures("quick")
-def test_time_goes_with_the_length_of_the_schedule_and_the_work_of_a_step() -> None:
-    plain = parts_of(1, 4, **{"training.batch_size": 100})
-    assert estimate(plain, 1).seconds == pytest.approx(0.01 * (200 + 490 / 3))
-    broad = [*plain, *parts_of(1, 4, **{"training.batch_size": 200})]  # twice the images a step
-    assert estimate(broad, 1).seconds == pytest.approx(0.01 * (200 + 490 / 3) + 0.02 * (200 + 245 / 3))
-    constant = override_with(Config(), {"training.schedule": {"kind": "constant", "epochs": 3}})
-    assert estimate([[Member(1, constant)]], 1).seconds == pytest.approx(0.01 * (3 * 490 + 490 / 3))
-
-
-@pytest.mark.usefixtures("quick")
-def test_memory_is_that_of_the_largest_population() -> None:
-    def taken(*counts: int, **common: Any) -> float:
-        return estimate([part for n in counts for part in parts_of(1, n, **common)], 1).bytes
-
-    member = taken(2) - taken(1)
-    assert taken(1, 9, 4) == taken(9) == pytest.approx(taken(1) + 8 * member)
-    assert taken(1, **{"network.hidden": [800, 6]}) > taken(1) + 50 * member
-    assert taken(1, **{"training.optimiser": "momentum"}) > taken(1)
-
-
-def test_nothing_to_train_takes_nothing() -> None:
-    assert estimate([], 2) == cost.Estimate(0, 0)
-
-
-def test_a_population_that_diverges_at_once_has_an_estimate_too() -> None:
-    hot = {"training.schedule": {"kind": "constant", "eta": 1e30}, "training.steps": 100}
-    found = estimate([[Member(1, override_with(Config(), SMALL | hot))]], 1)
-    assert isfinite(found.seconds)
-    assert found.seconds > 0
+# Memory: cifarmlp/training/cost.py
 
 
 def test_free_memory_is_some_and_no_more_than_there_is() -> None:

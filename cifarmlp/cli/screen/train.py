@@ -18,9 +18,11 @@ from cifarmlp.config import Config
 from cifarmlp.files import nan_to_null
 from cifarmlp.runs.folder import status_of
 from cifarmlp.stats import format_mean_std, format_number
-from cifarmlp.text import counted, escape
+from cifarmlp.text import counted, escape, rough_duration
+from cifarmlp.training.cost import evaluations_of, steps_of
+from cifarmlp.training.estimate import estimate
 from cifarmlp.training.loop import Record, Training
-from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, summarise
+from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, read_ended, summarise
 from cifarmlp.training.seeds import Repeats
 from cifarmlp.training.workers import SeedTask
 
@@ -67,6 +69,30 @@ class TrainingProgress:
         """End the bar, and leave it on the terminal."""
         if self.bar is not None:
             self.bar.close()
+
+
+def print_plan(todo: Sequence[Repeats], jobs: int) -> None:
+    """Print what there is to train, and the time and memory that it would take.
+
+    Raises ConfigError as `Repeats.places`.
+    """
+    total = 0.0
+    for repeats in todo:
+        is_begun = (repeats.folder / "config.yaml").exists()
+        left = [c for place, c in repeats.places().items() if not (is_begun and read_ended(place))]
+        at_once = min(jobs, max(1, len(left)))
+        cost = estimate([[config] for config in left], at_once, in_folders=True)
+        total += cost.seconds
+        click.echo(repeats.config.name)
+        click.echo(f"  {_work(repeats.config, len(left), repeats.seeds)}, {at_once} at a time")
+        click.echo(f"  about {rough_duration(cost.seconds)}, {cost.bytes / 1e6:.0f} MB in each process")
+    if len(todo) > 1:
+        click.echo(f"in all about {rough_duration(total)}")
+
+
+def _work(config: Config, left: int, seeds: int) -> str:
+    trainings = counted(left, "training") if left == seeds else f"{left} of {seeds} trainings are left"
+    return f"{trainings}, {steps_of(config):,} steps with {evaluations_of(config)} evaluations"
 
 
 class Result(NamedTuple):

@@ -1,0 +1,41 @@
+"""`train --dry-run`: what there is to train, how long and in how much memory, and nothing else."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+from helpers import command, tiny
+
+TINY = [word for setting in tiny.SETTINGS for word in ("--set", setting)]
+COST = r"  about \d+ (s|min), \d+ MB in each process"
+
+cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
+plan = partial(cifarmlp, "train", "quickstart", *TINY, "--dry-run")
+
+
+def test_it_says_what_there_is_to_train_and_writes_nothing(tmp_path: Path) -> None:
+    lines = plan("--repeats", 3, "--jobs", 2, cwd=tmp_path).out.splitlines()
+    assert lines[:2] == ["quickstart", "  3 trainings, 80 steps with 2 evaluations, 2 at a time"]
+    assert re.fullmatch(COST, lines[2])
+    assert len(lines) == 3
+    assert not [*tmp_path.iterdir()]
+
+
+def test_of_several_configs_it_adds_up_the_time(tmp_path: Path) -> None:
+    lines = cifarmlp("train", "quickstart", "report-2/figure-3", "--dry-run", cwd=tmp_path).out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")][:2] == ["quickstart", "report-2-figure-3"]
+    assert re.fullmatch(r"in all about \d+ (s|min)", lines[-1])
+
+
+def test_what_has_ended_is_not_counted(tmp_path: Path) -> None:
+    cifarmlp("train", "quickstart", *TINY, "--repeats", 2, cwd=tmp_path)
+    (tmp_path / "runs" / "quickstart-001" / "seed-2" / "result.json").unlink()
+    done = cifarmlp("train", "--resume", "runs/quickstart-001", "--dry-run", cwd=tmp_path)
+    assert "  1 of 2 trainings are left, 80 steps with 2 evaluations, 1 at a time" in done.out
+    assert not (tmp_path / "runs" / "quickstart-001" / "seed-2" / "result.json").exists()
+
+
+def test_it_prints_no_json(tmp_path: Path) -> None:
+    done = plan("--json", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "leave it out with --dry-run" in done.err
