@@ -17,9 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cifarmlp import parallel
-from cifarmlp.training import environment
 from cifarmlp.training.bench import Block
+from cifarmlp.training.machine import describe_machine
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -131,15 +130,14 @@ def measure(
 
 
 def footer() -> dict[str, str]:
-    """Versions, processor and date."""
+    """Versions, machine and date."""
     versions = {"python": platform.python_version()}
     for name in ("cifarmlp", "numpy", "torch", "jax", "scikit-learn"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "checkout" if name == "cifarmlp" else "not installed"
-    cpu = f"{environment.processor()}, {parallel.cores()} cores"
-    return {**versions, "cpu": cpu, "date": time.strftime("%Y-%m-%d")}
+    return {**versions, "machine": describe_machine(), "date": time.strftime("%Y-%m-%d")}
 
 
 def main(

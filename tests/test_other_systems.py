@@ -15,7 +15,7 @@ from cifarmlp import files
 from cifarmlp.config import load_config
 from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.parallel import cgroup, cores, map_unordered, signals
-from cifarmlp.training import cost, environment
+from cifarmlp.training import cost, machine
 from cifarmlp.training.run import train_into
 from cifarmlp.training.threads import BlasThreads
 
@@ -94,7 +94,9 @@ def test_processors_memory_and_threads_are_known_or_assumed(monkeypatch: pytest.
 
 def test_a_processor_without_proc_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda path, **_: (_ for _ in ()).throw(FileNotFoundError))
-    assert isinstance(environment.processor(), str)
+    assert isinstance(machine.processor(), str)
+    assert machine.caches() == []
+    assert machine.describe_machine()
 
 
 @pytest.mark.parametrize(("refusals", "comes_through"), [(2, True), (99, False)])

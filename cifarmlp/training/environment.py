@@ -16,6 +16,7 @@ from cifarmlp import __version__, files
 from cifarmlp.data import Dataset
 from cifarmlp.errors import RunFolderError
 from cifarmlp.text import escape
+from cifarmlp.training.machine import blas, processor
 
 LIBRARIES = ("numpy", "matplotlib", "pydantic", "pyyaml")
 PACKAGE = Path(cifarmlp.__file__).parent
@@ -30,6 +31,7 @@ DECISIVE = (  # modules that decide the numbers of a training
     "data/augment.py",
     "data/batches.py",
     "data/dataset.py",
+    "data/room.py",
     "data/split.py",
     "data/synthetic.py",
     "search/dealing.py",
@@ -89,7 +91,7 @@ def describe(dataset: Dataset, threads: int) -> Environment:
         libraries={name: version(name) for name in LIBRARIES},
         platform=platform.platform(),
         cpu=processor(),
-        blas=_blas(),
+        blas=blas(),
         blas_threads=threads,
         command=[escape(word) for word in sys.argv],  # which may have bytes that are not UTF-8
         data=ImageOrigin(source=dataset.source, sha256=dataset.checksum, official=dataset.official),
@@ -121,15 +123,6 @@ def code_digest() -> str:
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
 
 
-def _blas() -> list[str]:
-    """Return name and version of NumPy's BLAS; SciPy may load another, which no training uses."""
-    from threadpoolctl import threadpool_info
-
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    numpys = [pool for pool in pools if not {"scipy", "scipy.libs"} & {*Path(pool["filepath"]).parts}]
-    return sorted({f"{pool['internal_api']} {pool.get('version')}" for pool in numpys})
-
-
 def fingerprint(environment: Environment, threads: int | None = None) -> dict[str, Any]:
     """Return what decides the bits of a result, by name; `provenance` compares two of them.
 
@@ -157,12 +150,3 @@ def _output(*command: str) -> str | None:
         return done.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -12,6 +12,7 @@ from cifarmlp.files import nan_to_null
 from cifarmlp.nn.gradcheck import Difference
 from cifarmlp.training.bench import Row
 from cifarmlp.training.gradcheck import LIMIT, NetworkCheck, wrong_parameters
+from cifarmlp.training.machine import describe_machine
 
 
 def print_checks(source: str, checks: Iterable[tuple[NetworkCheck, list[Difference]]], as_json: bool) -> bool:
@@ -93,7 +94,8 @@ def print_check_verdict(off: Sequence[str]) -> None:
 def print_benchmark(rows: Sequence[Row], as_json: bool) -> None:
     """Print the times of each arrangement of networks, processes and threads, a row each."""
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        here = {"machine": describe_machine()}
+        click.echo(json.dumps([{**asdict(row), **here} for row in rows], indent=2))
         return
     table = [
         [r.members, r.processes, r.threads]
@@ -107,3 +109,4 @@ def print_benchmark(rows: Sequence[Row], as_json: bool) -> None:
     click.echo(
         tabulate(table, headers=columns, disable_numparse=True, stralign="right", maxheadercolwidths=10)
     )
+    click.echo(f"\n{describe_machine()}")
