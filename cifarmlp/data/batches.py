@@ -121,20 +121,23 @@ def _in_room(fill: Fill, room: Room) -> Fill:
         if isinstance(rows, range):
             here = slice(first + rows.start, first + rows.stop)
             if not room.there[here].all():
-                fill(pixels, rows, room.x[here])
-                room.there[here] = True
+                _write(fill, room, pixels, rows, here, out)
             return room.x[here]
         if not room.is_full:
-            _write(fill, room, pixels, rows, first)
+            missing = rows[~room.there[rows + first]]
+            _write(fill, room, pixels, missing, missing + first, out)
+            room.is_full = bool(room.there.all())
         return np.take(room.x, rows + first, axis=0, out=out, mode="clip")
 
     return take
 
 
-def _write(fill: Fill, room: Room, pixels: Pixels, rows: NDArray[np.intp], first: int) -> None:
-    """Standardise the images of these rows that the room does not have yet."""
-    missing = rows[~room.there[rows + first]]
-    x = np.empty((len(missing), pixels.shape[1]), room.x.dtype)
-    room.x[missing + first] = fill(pixels, missing, x)
-    room.there[missing + first] = True
-    room.is_full = bool(room.there.all())
+def _write(
+    fill: Fill, room: Room, pixels: Pixels, rows: Rows, here: NDArray[np.intp] | slice, out: Floats
+) -> None:
+    """Standardise the images of these rows of `pixels` by way of `out`, for these rows of the room.
+
+    Not in the room itself: another process may have written the same rows, and be at work with them.
+    """
+    room.x[here] = fill(pixels, rows, out[: len(rows)])
+    room.there[here] = True

@@ -80,7 +80,7 @@ def test_processes_share_what_one_of_them_has_standardised() -> None:
         "pixels = np.random.default_rng(0).integers(0, 256, (300, 3072), dtype=np.uint8);"
         "room = data.shared_room(pixels, sys.argv[1]);"
         "fill = data.standardiser(*data.pixel_statistics(pixels), np.float32, room);"
-        "fill(pixels, range(50, 60), None)"
+        "fill(pixels, range(50, 60), np.empty((10, 3072), np.float32))"
     )
     subprocess.run([sys.executable, "-c", code, memory.path], check=True)
     room = data.shared_room(PIXELS, memory.path)
@@ -88,6 +88,22 @@ def test_processes_share_what_one_of_them_has_standardised() -> None:
     assert room is not None
     assert np.flatnonzero(room.there).tolist() == [*range(50, 60)]
     assert np.array_equal(room.x[50:60], standardised(np.arange(50, 60)))
+
+
+def test_rows_that_another_process_has_written_are_at_no_time_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = private()
+    room.x[:] = standardised(np.arange(300))  # by the other one, which is about to say so
+    expected, subtract = room.x.copy(), np.subtract
+
+    def watch(*args: np.ndarray, out: np.ndarray) -> np.ndarray:
+        assert np.array_equal(room.x, expected)
+        return subtract(*args, out=out)
+
+    fill, out = data.standardiser(*STATISTICS, np.float32, room), np.empty((100, 3072), np.float32)
+    monkeypatch.setattr(np, "subtract", watch)
+    fill(PIXELS, range(100), out)
+    fill(PIXELS, np.arange(50, 150), out)
+    assert np.flatnonzero(room.there).tolist() == [*range(150)]
 
 
 @ON_LINUX
