@@ -252,10 +252,12 @@ class Training:
         return Record(self.step, self.step / self.steps_per_epoch, self.eta(), train, validation, test)
 
     @np.errstate(all="ignore")
-    def evaluate(self, images: Images, network: Network | None = None) -> Metrics:
+    def evaluate(
+        self, images: Images, network: Network | None = None, predicted: list[NDArray[np.intp]] | None = None
+    ) -> Metrics:
         """Return cost, loss and accuracy of every member, by the running averages. Raises Stopped.
 
-        network: in place of the one of the records, `evaluated`.
+        network: in place of the one of the records, `evaluated`. predicted: gets the classes, (b, K) a chunk.
         """
         network = network or self.evaluated
         total_loss, right = np.zeros(len(self.lam)), np.zeros(len(self.lam))
@@ -265,15 +267,14 @@ class Training:
                 raise Stopped
             loss, _ = self.loss(logits, labels, one)
             total_loss += loss.astype(np.float64) * len(labels)
-            right += (logits.argmax(axis=2) == labels[:, None]).sum(axis=0)
+            classes = logits.argmax(axis=2)
+            right += (classes == labels[:, None]).sum(axis=0)
+            if predicted is not None:
+                predicted.append(classes)
         loss = total_loss / len(images.labels)
         cost = loss + self.lam * network.squared_weights().astype(np.float64)
-        finite = np.isfinite(cost)
-        return Metrics(
-            np.where(finite, cost, np.nan),
-            np.where(finite, loss, np.nan),
-            np.where(finite, right / len(images.labels), np.nan),
-        )
+        measured = (cost, loss, right / len(images.labels))
+        return Metrics(*(np.where(np.isfinite(cost), each, np.nan) for each in measured))
 
     def _batches(self) -> Iterator[tuple[Float, Labels]]:
         rules = Batching(self.batch_size, self.order_seed, self.keep_last_batch, self.augmentation)

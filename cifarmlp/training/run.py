@@ -31,6 +31,7 @@ from pathlib import Path
 from shlex import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cifarmlp import files
 from cifarmlp.config import Config, digest, to_yaml, words
@@ -44,7 +45,7 @@ from cifarmlp.training.build import build_training, eta_by_step, model_arrays, n
 from cifarmlp.training.checkpoint import Keeper
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
-from cifarmlp.training.loop import CHUNK, Record, Stopped, Training, predictions
+from cifarmlp.training.loop import CHUNK, Record, Stopped, Training
 from cifarmlp.training.outcome import CLASSES, F1, Outcome, model_checksum
 from cifarmlp.training.rooms import room_of
 from cifarmlp.training.rows import of_member, outcome_of, row_of
@@ -200,27 +201,28 @@ def _row_to_keep(session: Session) -> dict[str, float]:
 
 
 def _measure(session: Session, outcome: Outcome) -> None:
-    """Evaluate the test images; of the best network all images, as its row may be of a part of them."""
+    """Evaluate the test images, also class by class; of the best network all, as its row may be of a part."""
     training, network = session.training, session.training.kept[0]
     images = {"train": training.train, "validation": training.validation, "test": session.test}
     is_last = network is training.evaluated
     parts = [p for p, each in images.items() if len(each) and not (is_last and p in outcome.metrics)]
+    predicted: list[NDArray[np.intp]] = []
     try:
         for part in parts:
-            outcome.metrics[part] = of_member(training.evaluate(images[part], network))
-        _add_scores(outcome, training, session.test)
+            measured = training.evaluate(images[part], network, predicted if part == "test" else None)
+            outcome.metrics[part] = of_member(measured)
+        if not predicted:
+            training.evaluate(session.test, network, predicted)
+        _add_scores(outcome, session.test.labels, np.concatenate(predicted)[:, 0])
     except Stopped:
         outcome.status, outcome.diverged_at, outcome.stopped = "interrupted", None, ""
 
 
-def _add_scores(outcome: Outcome, training: Training, images: Images) -> None:
+def _add_scores(outcome: Outcome, labels: NDArray[np.uint8], predicted: NDArray[np.intp]) -> None:
     """Add macro F1, and precision and recall of each class, of a network whose numbers are finite."""
     if not math.isfinite(outcome.metric("test", "accuracy")):
         return
-    predicted = [np.empty(0, np.intp)]
-    for logits, _ in predictions(training.kept[0], images, training.mean, training.std):
-        predicted.append(logits[:, 0].argmax(axis=1))
-    found = scores(confusion(images.labels, np.concatenate(predicted)))
+    found = scores(confusion(labels, predicted))
     outcome.metrics["test"][F1] = found.macro_f1
     outcome.classes = {name: getattr(found, name).tolist() for name in CLASSES}
 
