@@ -18,7 +18,7 @@ from cifarmlp.search.plan import (
     with_trials,
 )
 from cifarmlp.search.ranking import Result
-from cifarmlp.training.cost import Estimate
+from cifarmlp.training.estimate import Estimate
 
 LAMBDA = "training.lambda"
 COARSE = f"search.coarse={{trials: 4, space: {{{LAMBDA}: {{uniform: [0, 1]}}, seed: {{grid: [1, 2]}}}}}}"

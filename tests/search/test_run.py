@@ -20,7 +20,7 @@ from cifarmlp.search.plan import populations_to_train, prepare_search, resume_se
 from cifarmlp.search.populations import Member
 from cifarmlp.search.ranking import Result, Trial
 from cifarmlp.search.run import StageProgress, run_search
-from cifarmlp.training.cost import Estimate
+from cifarmlp.training.estimate import Estimate
 
 
 @pytest.fixture(autouse=True)
