@@ -34,9 +34,10 @@ def give_rooms(configs: Sequence[Config], jobs: int) -> Iterator[list[str | None
     if shared and len(configs) > 1 and _is_free(TRAINING_IMAGES):
         with suppress(OSError):
             memory = SharedMemory(room_bytes(TRAINING_IMAGES))
-    other = OWN if jobs <= 1 and memory is None else None
+    pay = [jobs <= 1 and memory is None and passes_of(config) >= PAYS for config in configs]
+    others = [OWN if pays else None for pays in pay]
     try:
-        yield [memory.path if memory and key == shared else other for key in keys]
+        yield [memory.path if memory and key == shared else o for key, o in zip(keys, others, strict=True)]
     finally:
         if memory:
             memory.close()
@@ -60,18 +61,24 @@ def _busiest(configs: Sequence[Config], keys: Sequence[Key | None]) -> Key | Non
     return next((key for key, count in passes.most_common(1) if count >= PAYS), None)
 
 
+def bytes_of_rooms(configs: Sequence[Config], jobs: int) -> int:
+    """Return the bytes that the standardised images of a command would take: there is one room at a time."""
+    with give_rooms(configs, jobs) as rooms:
+        is_needed = any(room is not None for room in rooms)
+    return room_bytes(TRAINING_IMAGES) if is_needed and _is_free(TRAINING_IMAGES) else 0
+
+
 def _is_free(images: int) -> bool:
     return room_bytes(images) <= SHARE * free_memory()
 
 
-def room_of(room: str | None, config: Config, dataset: Dataset, train: Images) -> Room | None:
+def room_of(room: str | None, dataset: Dataset, train: Images) -> Room | None:
     """Return the room for the images of a training, or None.
 
-    room: the path of a `SharedMemory`; "" for one of its own, if that pays and memory allows; or None.
+    room: the path of a `SharedMemory`; "" for one of its own, if memory allows; or None.
     """
     every = dataset.train.pixels
     if room:
         return shared_room(every, room)
     images = every if np.may_share_memory(every, train.pixels) else train.pixels
-    pays = room == OWN and passes_of(config) >= PAYS
-    return private_room(images) if pays and _is_free(len(images)) else None
+    return private_room(images) if room == OWN and _is_free(len(images)) else None

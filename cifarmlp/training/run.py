@@ -78,7 +78,7 @@ def train_into(
     with files.lock(folder):
         session = _begin(folder, config, dataset, threads, strict)
         session.training.stop = stop
-        session.training.room = room_of(room, config, dataset, session.training.train)
+        session.training.room = room_of(room, dataset, session.training.train)
         with write_events(folder, session.rows) if tensorboard else nullcontext(_ignore) as add_event:
             for record in session.training.records():
                 session.keep(record)

@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers import command, tiny
 
 TINY = [word for setting in tiny.SETTINGS for word in ("--set", setting)]
-COST = r"  about \d+ (s|min), \d+ MB in each process"
+COST = r"  about \d+ (s|min), \d+ MB in each process( and 614 for the images)?"  # where there is room
 
 cifarmlp = partial(command.cifarmlp, on_tiny_images=True)
 plan = partial(cifarmlp, "train", "quickstart", *TINY, "--dry-run")
@@ -24,6 +24,7 @@ def test_it_says_what_there_is_to_train_and_writes_nothing(tmp_path: Path) -> No
 def test_of_several_configs_it_adds_up_the_time(tmp_path: Path) -> None:
     lines = cifarmlp("train", "quickstart", "report-2/figure-3", "--dry-run", cwd=tmp_path).out.splitlines()
     assert [line for line in lines if not line.startswith(" ")][:2] == ["quickstart", "report-2-figure-3"]
+    assert re.fullmatch(COST, lines[-2])
     assert re.fullmatch(r"in all about \d+ (s|min)", lines[-1])
 
 
@@ -33,6 +34,9 @@ def test_what_has_ended_is_not_counted(tmp_path: Path) -> None:
     done = cifarmlp("train", "--resume", "runs/quickstart-001", "--dry-run", cwd=tmp_path)
     assert "  1 of 2 trainings are left, 80 steps with 2 evaluations, 1 at a time" in done.out
     assert not (tmp_path / "runs" / "quickstart-001" / "seed-2" / "result.json").exists()
+    cifarmlp("train", "--resume", "runs/quickstart-001", cwd=tmp_path)
+    done = cifarmlp("train", "--resume", "runs/quickstart-001", "--dry-run", cwd=tmp_path)
+    assert done.out == "quickstart\n  nothing left to train\n"
 
 
 def test_it_prints_no_json(tmp_path: Path) -> None:

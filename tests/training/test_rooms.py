@@ -50,8 +50,8 @@ def test_a_training_has_the_same_bits_with_a_room(
     monkeypatch.setattr(rooms, "PAYS", 0)
     given: list[Room | None] = []
 
-    def note(room: str | None, config: Config, *images: object) -> Room | None:
-        given.append(room_of(room, config, *images))  # type: ignore[arg-type]
+    def note(room: str | None, *images: object) -> Room | None:
+        given.append(room_of(room, *images))  # type: ignore[arg-type]
         return given[-1]
 
     monkeypatch.setattr(run, "room_of", note)
@@ -82,13 +82,14 @@ def test_trainings_with_the_same_images_share_a_room() -> None:
 def test_a_training_alone_has_a_room_of_its_own() -> None:
     with give_rooms([long()], 1) as given:
         assert given == [OWN]
-    assert own_room(long()) is not None
-    assert own_room(long(), room=None) is None
+    assert own_room() is not None
+    assert own_room(room=None) is None
+    assert rooms.bytes_of_rooms([long()], 1) == SIZE
 
 
-def own_room(config: Config, room: str | None = OWN) -> Room | None:
+def own_room(room: str | None = OWN) -> Room | None:
     dataset = tiny.dataset()
-    return room_of(room, config, dataset, dataset.train)
+    return room_of(room, dataset, dataset.train)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -96,8 +97,9 @@ def test_no_room_beyond_a_third_of_the_free_memory(monkeypatch: pytest.MonkeyPat
     have(monkeypatch, 2.99 * SIZE)
     with give_rooms([long(), long()], jobs) as given:
         assert given == [OWN if jobs == 1 else None] * 2
+    assert rooms.bytes_of_rooms([long(), long()], jobs) == 0
     have(monkeypatch, 2.99 * room_bytes(400))
-    assert own_room(long()) is None
+    assert own_room() is None
 
 
 def test_several_processes_have_no_rooms_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,20 +122,20 @@ def test_several_processes_have_no_rooms_of_their_own(monkeypatch: pytest.Monkey
     ],
 )
 def test_a_training_that_passes_over_its_images_a_few_times_has_none(settings: list[str]) -> None:
-    assert own_room(long(*settings)) is None
+    with give_rooms([long(*settings)], 1) as given:
+        assert given == [None]
+    assert rooms.bytes_of_rooms([long(*settings)], 1) == 0
 
 
 def test_a_room_covers_the_validation_images(tmp_path: Path) -> None:
     dataset: Dataset = tiny.dataset()
     config = tiny.config()
     split = split_images(config, dataset)
-    room = room_of(OWN, long(), dataset, split.train)
+    room = room_of(OWN, dataset, split.train)
     assert room is not None
     assert (room.first_row(split.train.pixels), room.first_row(split.validation.pixels)) == (0, 300)
     assert room.first_row(split.test.pixels) is None
-    own = room_of(
-        OWN, long(), dataset, split_images(tiny.config("data.validation_from=random"), dataset).train
-    )
+    own = room_of(OWN, dataset, split_images(tiny.config("data.validation_from=random"), dataset).train)
     assert own is not None
     assert own.first_row(split.train.pixels) is None
     assert np.shape(own.x) == (300, 3072)

@@ -23,6 +23,7 @@ from cifarmlp.training.cost import evaluations_of, steps_of
 from cifarmlp.training.estimate import estimate
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, read_ended, summarise
+from cifarmlp.training.rooms import bytes_of_rooms
 from cifarmlp.training.seeds import Repeats
 from cifarmlp.training.workers import SeedTask
 
@@ -81,11 +82,19 @@ def print_plan(todo: Sequence[Repeats], jobs: int) -> None:
         is_begun = (repeats.folder / "config.yaml").exists()
         left = [c for place, c in repeats.places().items() if not (is_begun and read_ended(place))]
         at_once = min(jobs, max(1, len(left)))
+        images = bytes_of_rooms(left, at_once)
         cost = estimate([[config] for config in left], at_once, in_folders=True)
         total += cost.seconds
         click.echo(repeats.config.name)
+        if not left:
+            click.echo("  nothing left to train")
+            continue
         click.echo(f"  {_work(repeats.config, len(left), repeats.seeds)}, {at_once} at a time")
-        click.echo(f"  about {rough_duration(cost.seconds)}, {cost.bytes / 1e6:.0f} MB in each process")
+        memory = (
+            f"{cost.bytes / 1e6:.0f} MB in each process"
+            + f" and {images / 1e6:.0f} for the images" * bool(images)
+        )
+        click.echo(f"  about {rough_duration(cost.seconds)}, {memory}")
     if len(todo) > 1:
         click.echo(f"in all about {rough_duration(total)}")
 
