@@ -61,6 +61,9 @@ class SharedMemory:
     container may limit to 64 MB, and leaves nothing behind, however the processes end.
     """
 
+    file: int
+    path: str
+
     def __init__(self, size: int) -> None:
         """Raises OSError where the system has no such files."""
         if sys.platform != "linux":
