@@ -1,6 +1,8 @@
 """Cost of a training: memory, operations and time; and the memory that is free."""
 
 import itertools
+import math
+import sys
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -52,8 +54,8 @@ def check_memory(config: Config, members: int = 1) -> None:
 
 
 def free_memory() -> float:
-    """Return the free bytes: of the machine, or of a container around this process if that has less."""
-    free = [_meminfo("MemAvailable")] if Path("/proc/meminfo").exists() else [4e9]
+    """Return the free bytes: what the machine, a container around this process and its own limit leave."""
+    free = [_proc("meminfo", "MemAvailable") if Path("/proc/meminfo").exists() else 4e9, _address_space()]
     for folder, (most, used, stat, cached) in product(cgroup.folders("memory"), CONTAINERS):
         try:
             limit, taken = (float((folder / name).read_text()) for name in (most, used))
@@ -65,8 +67,19 @@ def free_memory() -> float:
     return min(free)
 
 
-def _meminfo(name: str) -> float:
-    lines = Path("/proc/meminfo").read_text().splitlines()
+def _address_space() -> float:
+    """Return the bytes that `ulimit -v`, as some clusters set it, leaves to this process."""
+    if sys.platform != "linux":
+        return math.inf
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return math.inf if limit == resource.RLIM_INFINITY else limit - _proc("self/status", "VmSize")
+
+
+def _proc(file: str, name: str) -> float:
+    """Return a number of /proc, there in units of 1,024 bytes, in bytes."""
+    lines = Path("/proc", file).read_text().splitlines()
     return next(float(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 

@@ -1,5 +1,7 @@
 """How much memory there is: of the machine, or of a container that has less."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroup, "ROOT", tmp_path)
     monkeypatch.setattr(cgroup, "MEMBERSHIP", tmp_path / "of-this-process")
     (tmp_path / "of-this-process").write_text("4:memory:/\n0::/\n")
-    monkeypatch.setattr(cost, "_meminfo", lambda name: 8 * GB)
+    monkeypatch.setattr(cost, "_proc", lambda file, name: 8 * GB)
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -58,6 +60,19 @@ def test_a_container_without_a_limit_has_what_the_machine_has(tmp_path: Path) ->
 
 def test_without_a_container_there_is_what_the_machine_has() -> None:
     assert cost.free_memory() == 8 * GB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such limits are kept by Linux")
+def test_a_limit_of_the_address_space_holds() -> None:
+    """As `ulimit -v` sets it, in a process of its own: it could not be lifted again."""
+    program = (
+        "import resource;"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 * 10**9, 3 * 10**9));"
+        "from cifarmlp.training.cost import free_memory;"
+        "print(free_memory())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert GB < float(done.stdout) < 3 * GB
 
 
 def test_too_little_is_told_with_how_much_it_takes(tmp_path: Path) -> None:
