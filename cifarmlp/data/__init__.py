@@ -7,7 +7,7 @@ Images are decoded once into a memory-mapped cache that all processes share. Ran
 """
 
 from cifarmlp.data.augment import Augmentation, augmenter, mirror, move
-from cifarmlp.data.batches import Fill, pixel_statistics, scaling_statistics, standardiser
+from cifarmlp.data.batches import Fill, fill_room, pixel_statistics, scaling_statistics, standardiser
 from cifarmlp.data.dataset import (
     Dataset,
     Images,
@@ -36,6 +36,7 @@ __all__ = [
     "augmenter",
     "class_names",
     "contact_sheet",
+    "fill_room",
     "find",
     "find_or_fetch",
     "info",

@@ -1,5 +1,6 @@
 """Pixels on a scale that suits a network: means, standard deviations, and images standardised by them."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -80,17 +81,16 @@ def standardiser(
     """Return a function fill(pixels, rows, out) -> x that makes (pixels[rows] - mean) / std.
 
     pixels (n, 3072) are uint8, rows (B,) integers; out (B, 3072) has `dtype`, and is 0 where `std` is 0.
-    x is `out`. room: keeps the images of its array once they are standardised, for float32; of a range of its
-    rows x is a view of the room, which nobody may write to. The bits are the same with and without.
+    x is `out`. room: images standardised already, for float32; of a range of rows x is a view of it, which
+    nobody may write to. The bits are the same with and without.
 
     >>> fill = standardiser(np.array([1, 7], np.float32), np.array([1, 0], np.float32), np.float32)
     >>> fill(np.array([[0, 7], [2, 7]], np.uint8), np.array([1]), np.empty((1, 2), np.float32))
     array([[1., 0.]], dtype=float32)
     """
-    scale = np.divide(1, std, out=np.zeros(len(std), dtype), where=std > 0, dtype=dtype)
     # In tiles, which stay in the processor's cache from step to step. The mean is tiled, too: subtracting
     # arrays of one shape is twice as fast as broadcasting a row.
-    shifts, scales = (np.tile(row.astype(dtype), (TILE, 1)) for row in (mean, scale))
+    shifts, scales = (np.tile(row.astype(dtype), (TILE, 1)) for row in (mean, _scale(std, dtype)))
     raw = np.empty(shifts.shape, np.uint8)
 
     def take(pixels: Pixels, rows: Rows, out: Pixels) -> Pixels:
@@ -112,32 +112,42 @@ def standardiser(
 
 
 def _in_room(fill: Fill, room: Room) -> Fill:
-    """Return `fill` so that it makes each image of the room once."""
+    """Return `fill` so that it takes what is in the room already from there."""
 
     def take(pixels: Pixels, rows: Rows, out: Floats) -> Floats:
         first = room.first_row(pixels)
         if first is None:
             return fill(pixels, rows, out)
-        if isinstance(rows, range):
-            here = slice(first + rows.start, first + rows.stop)
-            if not room.there[here].all():
-                _write(fill, room, pixels, rows, here, out)
-            return room.x[here]
-        if not room.is_full:
-            missing = rows[~room.there[rows + first]]
-            _write(fill, room, pixels, missing, missing + first, out)
-            room.is_full = bool(room.there.all())
-        return np.take(room.x, rows + first, axis=0, out=out, mode="clip")
+        here = slice(first + rows.start, first + rows.stop) if isinstance(rows, range) else rows + first
+        if not room.has(here):
+            return fill(pixels, rows, out)
+        return (
+            room.x[here] if isinstance(here, slice) else np.take(room.x, here, axis=0, out=out, mode="clip")
+        )
 
     return take
 
 
-def _write(
-    fill: Fill, room: Room, pixels: Pixels, rows: Rows, here: NDArray[np.intp] | slice, out: Floats
-) -> None:
-    """Standardise the images of these rows of `pixels` by way of `out`, for these rows of the room.
+def fill_room(room: Room, mean: NDArray[np.float32], std: NDArray[np.float32]) -> None:
+    """Standardise the images of the room that are not there yet.
 
-    Not in the room itself: another process may have written the same rows, and be at work with them.
+    Beginning anywhere, so that processes that share the room don't all make the same images; and by way of a
+    buffer, as another process may have written the same rows, and be at work with them. In few large passes,
+    during which Python runs other threads.
     """
-    room.x[here] = fill(pixels, rows, out[: len(rows)])
-    room.there[here] = True
+    n, scale = len(room.x), _scale(std, np.float32)
+    x = np.empty((CHUNK, *room.x.shape[1:]), np.float32)
+    starts = range(0, n, CHUNK)
+    first = os.getpid() % len(starts)
+    for start in (*starts[first:], *starts[:first]):
+        here = slice(start, min(start + CHUNK, n))
+        if not room.has(here):
+            part = np.subtract(room.pixels[here], mean, out=x[: here.stop - start])
+            room.x[here] = np.multiply(part, scale, out=part)
+            room.there[here] = True
+
+
+def _scale(std: NDArray[np.float32], dtype: type[np.floating[Any]]) -> Floats:
+    """Return 1 / std, or 0 of a pixel that never changes."""
+    scale: Floats = np.divide(1, std, out=np.zeros(len(std), dtype), where=std > 0, dtype=dtype)
+    return scale

@@ -1,6 +1,6 @@
 """Room for images that are standardised once, in float32, and taken from there ever after.
 
-Without it they are standardised in each mini-batch, from the raw pixels: the same bits, more slowly.
+Those that are not there are standardised in each mini-batch, from the raw pixels: the same bits, more slowly.
 """
 
 import mmap
@@ -17,7 +17,7 @@ DTYPE = np.dtype(np.float32)
 
 
 class Room:
-    """Standardised rows of `pixels`, (n, 3072) float32, written as they are first needed.
+    """Standardised rows of `pixels`, (n, 3072) float32, written by `batches.fill_room`.
 
     x (n, 3072): the rows. there (n,): whether each was written. Processes may share both: they write the same
     numbers, and a row's flag after the row.
@@ -28,6 +28,11 @@ class Room:
         self.pixels = pixels  # held, so that no other array comes to lie at its address
         self.start, self.stride = _address(pixels), pixels.strides[0]
         self.is_full = False
+
+    def has(self, rows: slice | NDArray[np.intp]) -> bool:
+        """Return whether all of these rows are there."""
+        self.is_full = self.is_full or bool(self.there.all())
+        return self.is_full or bool(self.there[rows].all())
 
     def first_row(self, pixels: Pixels) -> int | None:
         """Return the row here that is the first of `pixels`, a view of the array that this is a room for.

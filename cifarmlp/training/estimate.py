@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from cifarmlp.config import Config
 from cifarmlp.config.types import TEST_IMAGES
-from cifarmlp.data import Split, private_room
+from cifarmlp.data import Split, fill_room, private_room
 from cifarmlp.parallel import cores
 from cifarmlp.training.build import build_training
 from cifarmlp.training.cost import (
@@ -94,6 +94,7 @@ def measure_pace(configs: Sequence[Config], threads: int) -> Pace:
     training = replace(build_training(configs, Split(images, images, images)), steps=10**9)
     if passes_of(configs[0]) >= PAYS:
         training.room = private_room(images.pixels)
+        fill_room(training.room, training.mean, training.std)
     with threadpool_limits(threads, user_api="blas"):
         training.evaluate(images)
         step, start = _seconds_per_step(training), time.perf_counter()

@@ -7,12 +7,23 @@ it pays. Populations of searches have none: their time goes into the products of
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from threading import Thread
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cifarmlp.config import Config
 from cifarmlp.config.types import TRAINING_IMAGES
-from cifarmlp.data import Dataset, Images, Room, SharedMemory, private_room, room_bytes, shared_room
+from cifarmlp.data import (
+    Dataset,
+    Images,
+    Room,
+    SharedMemory,
+    fill_room,
+    private_room,
+    room_bytes,
+    shared_room,
+)
 from cifarmlp.training.cost import free_memory, passes_of
 
 PAYS = 6  # passes over the images; a room costs about as much as two or three of them save
@@ -82,3 +93,11 @@ def room_of(room: str | None, dataset: Dataset, train: Images) -> Room | None:
         return shared_room(every, room)
     images = every if np.may_share_memory(every, train.pixels) else train.pixels
     return private_room(images) if room == OWN and _is_free(len(images)) else None
+
+
+def begin_to_fill(room: Room, mean: NDArray[np.float32], std: NDArray[np.float32]) -> None:
+    """Fill the room in a thread beside the training, for which 600 MB could be long in coming.
+
+    Where a system gives out memory slowly, as virtual machines may, its first use took 2 seconds.
+    """
+    Thread(target=fill_room, args=(room, mean, std), daemon=True).start()

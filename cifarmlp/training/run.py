@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from cifarmlp import files
 from cifarmlp.config import Config, digest, to_yaml, words
-from cifarmlp.data import Dataset, Images
+from cifarmlp.data import Dataset, Images, Room
 from cifarmlp.errors import RunFolderError
 from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.render.curves import draw_training
@@ -47,7 +47,7 @@ from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
 from cifarmlp.training.loop import CHUNK, Record, Stopped, Training
 from cifarmlp.training.outcome import CLASSES, F1, Outcome, model_checksum
-from cifarmlp.training.rooms import room_of
+from cifarmlp.training.rooms import begin_to_fill, room_of
 from cifarmlp.training.rows import of_member, outcome_of, row_of
 from cifarmlp.training.snapshots import snapshot_name, snapshots
 from cifarmlp.training.tensorboard import write_events
@@ -78,7 +78,7 @@ def train_into(
     with files.lock(folder):
         session = _begin(folder, config, dataset, threads, strict)
         session.training.stop = stop
-        session.training.room = room_of(room, dataset, session.training.train)
+        _give_room(session.training, room_of(room, dataset, session.training.train))
         with write_events(folder, session.rows) if tensorboard else nullcontext(_ignore) as add_event:
             for record in session.training.records():
                 session.keep(record)
@@ -86,6 +86,12 @@ def train_into(
                 watch(session.training, record)
                 session.blas.adapt()
         return _finish(session)
+
+
+def _give_room(training: Training, room: Room | None) -> None:
+    if room:
+        training.room = room
+        begin_to_fill(room, training.mean, training.std)
 
 
 def _ignore(row: Mapping[str, float]) -> None:

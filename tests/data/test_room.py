@@ -40,26 +40,35 @@ ROOMS = [private, pytest.param(shared, marks=ON_LINUX)]
 @pytest.mark.parametrize("make", ROOMS)
 @pytest.mark.parametrize("seed", range(3))
 def test_mini_batches_and_chunks_from_a_room_have_the_same_bits(make: Callable[[], Room], seed: int) -> None:
-    fill, rng = data.standardiser(*STATISTICS, np.float32, make()), np.random.default_rng(seed)
+    room, rng = make(), np.random.default_rng(seed)
+    fill = data.standardiser(*STATISTICS, np.float32, room)
     out = np.empty((100, 3072), np.float32)
-    for _ in range(30):
+    for count in range(30):
+        if count == 10:
+            room.x[40:290] = standardised(np.arange(40, 290))
+            room.there[40:290] = True
+        if count == 20:
+            data.fill_room(room, *STATISTICS)
         rows = rng.integers(0, 300, 100)  # some twice
         assert np.array_equal(fill(PIXELS, rows, out), standardised(rows))
         start = int(rng.integers(0, 290))
         part = range(start, min(300, start + 100))
-        assert np.array_equal(fill(PIXELS, part, out), standardised(np.array(part)))
+        assert np.array_equal(fill(PIXELS, part, out[: len(part)]), standardised(np.array(part)))
+    assert room.there.all()
 
 
 @pytest.mark.parametrize("make", ROOMS)
-def test_parts_of_the_images_share_the_room(make: Callable[[], Room]) -> None:
+def test_parts_of_the_images_are_found_in_the_room(make: Callable[[], Room]) -> None:
     room = make()
     fill, out = data.standardiser(*STATISTICS, np.float32, room), np.empty((20, 3072), np.float32)
-    fill(PIXELS[:200], range(20), out)
-    assert np.flatnonzero(room.there).tolist() == [*range(20)]
-    fill(PIXELS[200:], np.array([7, 3]), out[:2])
-    assert np.flatnonzero(room.there).tolist() == [*range(20), 203, 207]
+    data.fill_room(room, *STATISTICS)
     room.x[207] = 5  # not made again
     assert (fill(PIXELS[150:], np.array([57]), out[:1]) == 5).all()
+    x = fill(PIXELS[200:], range(5, 9), out[:4])
+    assert (x[2] == 5).all()
+    assert np.shares_memory(x, room.x)
+    data.fill_room(room, *STATISTICS)
+    assert (room.x[207] == 5).all()
 
 
 @pytest.mark.parametrize("pixels", [PIXELS.copy(), PIXELS[::2], np.vstack([PIXELS, PIXELS])])
@@ -69,7 +78,11 @@ def test_other_images_are_standardised_as_without_a_room(pixels: np.ndarray) -> 
     for rows in (np.array([3, 1]), range(2, 9)):
         x = fill(pixels, rows, np.empty((len(rows), 3072), np.float32))
         assert np.array_equal(x, standardised(np.array(rows), pixels))
-    assert not room.there.any()
+    data.fill_room(room, *STATISTICS)
+    room.x[:] = 5
+    for rows in (np.array([3, 1]), range(2, 9)):
+        x = fill(pixels, rows, np.empty((len(rows), 3072), np.float32))
+        assert np.array_equal(x, standardised(np.array(rows), pixels))
 
 
 @ON_LINUX
@@ -79,15 +92,15 @@ def test_processes_share_what_one_of_them_has_standardised() -> None:
         "import sys, numpy as np; from cifarmlp import data;"
         "pixels = np.random.default_rng(0).integers(0, 256, (300, 3072), dtype=np.uint8);"
         "room = data.shared_room(pixels, sys.argv[1]);"
-        "fill = data.standardiser(*data.pixel_statistics(pixels), np.float32, room);"
-        "fill(pixels, range(50, 60), np.empty((10, 3072), np.float32))"
+        "room.there[:50] = True;"
+        "data.fill_room(room, *data.pixel_statistics(pixels))"
     )
     subprocess.run([sys.executable, "-c", code, memory.path], check=True)
     room = data.shared_room(PIXELS, memory.path)
     memory.close()
     assert room is not None
-    assert np.flatnonzero(room.there).tolist() == [*range(50, 60)]
-    assert np.array_equal(room.x[50:60], standardised(np.arange(50, 60)))
+    assert room.there.all()
+    assert np.array_equal(room.x, standardised(np.arange(300)))
 
 
 def test_rows_that_another_process_has_written_are_at_no_time_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,11 +112,9 @@ def test_rows_that_another_process_has_written_are_at_no_time_wrong(monkeypatch:
         assert np.array_equal(room.x, expected)
         return subtract(*args, out=out)
 
-    fill, out = data.standardiser(*STATISTICS, np.float32, room), np.empty((100, 3072), np.float32)
     monkeypatch.setattr(np, "subtract", watch)
-    fill(PIXELS, range(100), out)
-    fill(PIXELS, np.arange(50, 150), out)
-    assert np.flatnonzero(room.there).tolist() == [*range(150)]
+    data.fill_room(room, *STATISTICS)
+    assert room.there.all()
 
 
 @ON_LINUX
