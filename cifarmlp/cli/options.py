@@ -69,7 +69,7 @@ THREADS = click.option(
     "--threads",
     type=click.IntRange(1, 256),
     envvar="CIFARMLP_THREADS",
-    help="BLAS threads. [default: 2 while the cores are idle; 1 a job]",
+    help="BLAS threads. [default: 2 if no bit depends on it; 1 a job]",
 )
 TABLES = click.option(
     "--tables",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cifarmlp.nn.block import Block
-from cifarmlp.nn.products import add_product
+from cifarmlp.nn.products import add_product, multiply
 from cifarmlp.nn.types import Float
 
 SMALLEST_SCALE = 0.25  # far from where the division by it would lose digits
@@ -74,7 +74,7 @@ class Linear(Block):
         groups, width, n = self.W.shape
         self.x = x.reshape(len(x), groups, width).transpose(1, 0, 2)
         s = np.empty((len(x), groups, n), x.dtype)
-        np.matmul(self.x, self.W, out=s.transpose(1, 0, 2))
+        multiply(self.x, self.W, s.transpose(1, 0, 2))
         flat = s.reshape(len(x), -1)
         if self.scale is not None:
             flat *= self.scale
@@ -98,7 +98,7 @@ class Linear(Block):
         """dx = ds Wᵀ (B, G·in)."""
         groups, width, _ = self.W.shape
         dx = np.empty((self.ds.shape[1], groups, width), self.ds.dtype)
-        np.matmul(self.ds, self.W.transpose(0, 2, 1), out=dx.transpose(1, 0, 2))
+        multiply(self.ds, self.W.transpose(0, 2, 1), dx.transpose(1, 0, 2))
         return dx.reshape(len(dx), -1)
 
     def add_gradient(self, target: Float, alpha: float) -> None:

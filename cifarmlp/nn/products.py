@@ -1,9 +1,9 @@
-"""C += alpha aᵀ b in one pass over C, the one BLAS call that NumPy has no name for.
+"""Matrix products: x W, and C += alpha aᵀ b in one pass over C, the one BLAS call that NumPy has no name for.
 
-NumPy writes a product first, and adds it in a second and third pass. With 16 networks in lockstep these took
-a tenth of a training step; so this calls the BLAS that NumPy itself has loaded, by the name that it has in
-NumPy's wheels, or else does as NumPy. (SciPy's `sgemm` brings a BLAS of its own, whose threads get in the way
-of NumPy's.)
+For that NumPy writes a product first, and adds it in a second and third pass. With 16 networks in lockstep
+these took a tenth of a training step; so this calls the BLAS that NumPy itself has loaded, by the name that
+it has in NumPy's wheels, or else does as NumPy. (SciPy's `sgemm` brings a BLAS of its own, whose threads get
+in the way of NumPy's.)
 """
 
 import ctypes
@@ -14,10 +14,26 @@ from typing import Any
 
 import numpy as np
 
+from cifarmlp.nn.second import in_halves
 from cifarmlp.nn.types import Float
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112  # of CBLAS
 NAMES = {np.dtype(np.float32): "scipy_cblas_sgemm64_", np.dtype(np.float64): "scipy_cblas_dgemm64_"}
+
+
+def multiply(x: Float, W: Float, out: Float) -> None:
+    """out = x W, with x (G, B, m), W (G, m, n) and out (G, B, n).
+
+    >>> out = np.empty((1, 1, 1))
+    >>> multiply(np.array([[[1.0, 2.0]]]), np.array([[[10.0], [20.0]]]), out)
+    >>> out
+    array([[[50.]]])
+    """
+
+    def multiply_rows(rows: slice) -> None:
+        np.matmul(x[:, rows], W, out=out[:, rows])
+
+    in_halves(multiply_rows, x.shape[1], x.size * W.shape[2])
 
 
 def add_product(C: Float, a: Float, b: Float, alpha: float) -> None:
@@ -41,9 +57,14 @@ def add_product(C: Float, a: Float, b: Float, alpha: float) -> None:
     if gemm is None:
         C += C.dtype.type(alpha) * (a.T @ b)
         return
-    n = b.shape[1]
-    gemm(ROW_MAJOR, TRANSPOSED, AS_IT_IS, m, n, k, alpha, a.ctypes.data, m, b.ctypes.data, n, 1.0,
-         C.ctypes.data, n)  # fmt: skip
+    n, size = b.shape[1], C.itemsize
+
+    def add_rows(rows: slice) -> None:
+        start = rows.start * size
+        gemm(ROW_MAJOR, TRANSPOSED, AS_IT_IS, rows.stop - rows.start, n, k, alpha, a.ctypes.data + start, m,
+             b.ctypes.data, n, 1.0, C.ctypes.data + start * n, n)  # fmt: skip
+
+    in_halves(add_rows, m, m * n * k)
 
 
 @cache

@@ -14,7 +14,6 @@ from threadpoolctl import threadpool_limits
 from cifarmlp.config import Config
 from cifarmlp.config.types import TEST_IMAGES
 from cifarmlp.data import Split, fill_room, private_room
-from cifarmlp.parallel import cores
 from cifarmlp.training.build import build_training
 from cifarmlp.training.cost import (
     evaluations_of,
@@ -27,7 +26,7 @@ from cifarmlp.training.cost import (
 )
 from cifarmlp.training.loop import CHUNK, Training
 from cifarmlp.training.rooms import PAYS
-from cifarmlp.training.threads import MOST
+from cifarmlp.training.threads import BlasThreads
 
 START = 0.5  # seconds of a training before its first step: pixel statistics, weights, the environment
 FOLDER = 1.0  # seconds for the files of a run folder, of which most is curves.png
@@ -58,7 +57,7 @@ def estimate(populations: Sequence[Sequence[Config]], jobs: int, in_folders: boo
     """
     if not populations:
         return Estimate(0.0, 0.0)
-    threads = min(MOST, cores()) if in_folders and jobs == 1 else 1
+    threads = None if in_folders and jobs == 1 else 1
     measured = cache(lambda kind: measure_pace(populations[kinds.index(kind)], threads))
     kinds = [_kind(configs) for configs in populations]
     totals = [
@@ -88,14 +87,18 @@ def _seconds(config: Config, pace: Pace, in_folders: bool) -> float:
     return START + in_folders * FOLDER + steps_of(config) * pace.step + evaluated * pace.image
 
 
-def measure_pace(configs: Sequence[Config], threads: int) -> Pace:
-    """Measure a step and an evaluation of a population, after one of each, on random images."""
+def measure_pace(configs: Sequence[Config], threads: int | None) -> Pace:
+    """Measure a step and an evaluation of a population, after one of each, on random images.
+
+    threads: of BLAS; None for as many as a training alone would use.
+    """
     images = random_images(max(IMAGES, configs[0].training.batch_size))
     training = replace(build_training(configs, Split(images, images, images)), steps=10**9)
     if passes_of(configs[0]) >= PAYS:
         training.room = private_room(images.pixels)
         fill_room(training.room, training.mean, training.std)
-    with threadpool_limits(threads, user_api="blas"):
+    with threadpool_limits(user_api="blas"):  # as it is now, to be restored
+        BlasThreads(threads, training.network.sizes, training.batch_size, CHUNK)
         training.evaluate(images)
         step, start = _seconds_per_step(training), time.perf_counter()
         training.evaluate(images)

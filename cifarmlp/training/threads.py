@@ -1,4 +1,4 @@
-"""Number of BLAS threads: as many as are worth it, and never so that a result changes.
+"""Number of threads: as many as are worth it, and never so that a result changes.
 
 OpenBLAS's threads wait for each other by spinning. That is fastest on idle cores; but where another process
 wants a core too, each product may wait for a time slice, and a step takes up to twenty times as long.
@@ -13,7 +13,8 @@ from functools import partial
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from cifarmlp.nn.products import add_product
+from cifarmlp.nn.products import add_product, multiply
+from cifarmlp.nn.second import use_second_thread
 from cifarmlp.nn.types import Float
 from cifarmlp.parallel.cores import cores
 
@@ -29,16 +30,24 @@ class BlasThreads:
 
     The environment may allow fewer, as by OPENBLAS_NUM_THREADS=1.
 
-    It is adapted only if one thread and several give the same bits in all products of this network.
+    It is adapted only if one thread and several give the same bits in all products of this network. If they
+    do not, BLAS has one, and a thread of our own takes halves of large products, see `nn.second`.
     """
 
     def __init__(self, fixed: int | None, sizes: Sequence[int], batch: int, chunk: int) -> None:
         """sizes: [in, hidden..., out]; batch, chunk: images a step and at a time in an evaluation."""
         self.controller = ThreadpoolController()
         self.most = fixed or min(MOST, cores(), _allowed())
-        self.same_bits = self._same_bits(sizes, batch, chunk)
-        self.adapts = fixed is None and self.most > 1 and self.same_bits
+        products = _products(sizes, batch, chunk)
+        use_second_thread(False)
+        alone = self._results(products, 1)
+        self.same_bits = _are_alike(alone, self._results(products, max(self.most, min(MOST, cores()))))
+        is_free = fixed is None and self.most > 1
+        self.adapts = is_free and self.same_bits
         self._use(self.most if fixed or self.adapts else 1)
+        if is_free and not self.adapts:
+            use_second_thread(True)
+            use_second_thread(_are_alike(alone, self._results(products, 1)))
 
     def adapt(self) -> None:
         """Use one thread while the cores are shared and all while they are idle; call it now and then."""
@@ -57,25 +66,13 @@ class BlasThreads:
         self.controller.limit(limits=count)
         self.cpu, self.wall = time.process_time(), time.perf_counter()
 
-    def _same_bits(self, sizes: Sequence[int], batch: int, chunk: int) -> bool:
-        rng = np.random.default_rng(0)
-        for fan_in, fan_out in itertools.pairwise(sizes):
-            x, w, s = (
-                _random(rng, *shape)
-                for shape in ((max(batch, chunk), fan_in), (fan_in, fan_out), (batch, fan_out))
-            )
-            pairs = [(x[:batch], w), (s, w.T), (x[:batch, 0], s), (x[:chunk], w)]
-            products = [*(partial(np.matmul, *pair) for pair in pairs), partial(_add, w, x[:batch], s)]
-            if not all(self._agrees(product) for product in products):
-                return False
-        return True
+    def _results(self, products: Sequence[Callable[[], Float]], count: int) -> list[Float]:
+        with self.controller.limit(limits=count):
+            return [product() for product in products]
 
-    def _agrees(self, product: Callable[[], Float]) -> bool:
-        results = []
-        for count in (1, max(self.most, min(MOST, cores()))):
-            with self.controller.limit(limits=count):
-                results.append(product())
-        return bool(np.array_equal(results[0], results[1]))
+
+def _are_alike(results: Sequence[Float], others: Sequence[Float]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(results, others, strict=True))
 
 
 def _allowed() -> int:
@@ -89,11 +86,25 @@ def _are_cores_idle() -> bool:
     return hasattr(os, "getloadavg") and os.getloadavg()[0] < cores() - 0.5
 
 
+def _products(sizes: Sequence[int], batch: int, chunk: int) -> list[Callable[[], Float]]:
+    """Return the products of a network on random numbers: of steps, and of evaluations."""
+    rng, products = np.random.default_rng(0), list[Callable[[], Float]]()
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        shapes = ((max(batch, chunk), fan_in), (fan_in, fan_out), (batch, fan_out))
+        x, w, s = (rng.standard_normal(shape, np.float32) for shape in shapes)
+        pairs = [(x[:batch], w), (s, w.T), (x[:chunk], w)]
+        products += [partial(_multiply, *pair) for pair in pairs]
+        products += [partial(np.matmul, x[:batch, 0], s), partial(_add, w, x[:batch], s)]
+    return products
+
+
+def _multiply(x: Float, W: Float) -> Float:
+    out = np.empty((1, len(x), W.shape[1]), x.dtype)
+    multiply(x[None], W[None], out)
+    return out
+
+
 def _add(C: Float, a: Float, b: Float) -> Float:
     C = C.copy()
     add_product(C, a, b, -1)
     return C
-
-
-def _random(rng: np.random.Generator, rows: int, columns: int) -> Float:
-    return rng.standard_normal((rows, columns), np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from cifarmlp.nn import second
 from cifarmlp.training import threads as threads_
 
 SIZES = [3072, 50, 50, 10]
@@ -16,6 +17,7 @@ SIZES = [3072, 50, 50, 10]
 def restored():
     with threadpool_limits(None):
         yield
+    second.use_second_thread(False)
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def two_cores(monkeypatch):
     for name in threads_.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(threads_, "cores", lambda: 2)
-    monkeypatch.setattr(threads_.BlasThreads, "_agrees", lambda self, product: True)
+    monkeypatch.setattr(threads_, "_are_alike", lambda results, others: True)
     return monkeypatch
 
 
@@ -70,20 +72,30 @@ def test_cores_of_our_own_keep_two(two_cores):
 
 
 def test_where_bits_would_differ_it_is_one_thread_for_good(two_cores):
-    two_cores.setattr(threads_.BlasThreads, "_agrees", lambda self, product: product().ndim == 2)
+    two_cores.setattr(threads_, "_are_alike", lambda results, others: False)
     clocks(two_cores, cpu=1.0, wall=1.0, load=0.0)
     threads = threads_.BlasThreads(None, SIZES, 100, 500)
     threads.adapt()
     assert threads.count == 1
+    assert second._second is None
 
 
-def test_bits_are_compared_in_earnest(monkeypatch):
-    monkeypatch.setattr(threads_, "cores", lambda: 2)
-    threads = threads_.BlasThreads(1, SIZES, 100, 500)
-    threads.most = 2
-    a, b = np.ones((4, 3), np.float32), np.ones((3, 2), np.float32)
-    assert threads._agrees(lambda: a @ b)
-    assert not threads._agrees(lambda: a @ b * np.float32("nan"))  # nan equals nothing
+@pytest.mark.parametrize("are_alike", [[False, True], [False, False], [True]])
+def test_where_bits_would_differ_a_thread_of_our_own_helps_if_it_gives_the_same(two_cores, are_alike):
+    answers = iter(are_alike)
+    two_cores.setattr(threads_, "_are_alike", lambda results, others: next(answers, True))
+    clocks(two_cores, cpu=1.0, wall=1.0, load=0.0)
+    threads = threads_.BlasThreads(None, SIZES, 100, 500)
+    assert threads.count == (2 if are_alike == [True] else 1)
+    assert (second._second is not None) == (are_alike == [False, True])
+    threads_.BlasThreads(1, SIZES, 100, 500)
+    assert second._second is None
+
+
+def test_bits_are_compared_in_earnest():
+    one, other = np.ones((4, 3), np.float32), np.full((4, 3), 1 + 2**-23, np.float32)
+    assert threads_._are_alike([one, other], [one, other])
+    assert not threads_._are_alike([one, other], [one, one])
 
 
 @pytest.mark.parametrize(
