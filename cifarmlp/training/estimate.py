@@ -1,6 +1,6 @@
 """Time and memory of trainings, estimated from a few steps and an evaluation of each kind of network.
 
-seconds = START + steps * a step + images evaluated * an image
+    seconds = START + steps * a step + images evaluated * an image
 """
 
 import time
@@ -83,7 +83,7 @@ def _seconds(config: Config, pace: Pace, in_folders: bool) -> float:
     evaluated, test = images + validation, config.data.test_images or TEST_IMAGES
     if in_folders:
         each = images_an_evaluation(config) + validation + test * config.training.evaluate_test
-        evaluated += (evaluations_of(config) - 1) * each + 2 * test
+        evaluated += (evaluations_of(config) - 1) * each + test
     return START + in_folders * FOLDER + steps_of(config) * pace.step + evaluated * pace.image
 
 

@@ -41,14 +41,14 @@ def seconds(*configs: Config, jobs: int = 1, members: int = 1, in_folders: bool 
 def test_a_training_is_its_steps_its_evaluations_and_its_files() -> None:
     whole = START + FOLDER
     each = 49_000 + 1000
-    # Before the first step and at the end; of the test images at the end, and once more for F1.
-    assert seconds(config()) == pytest.approx(whole + 2.0 + 2 * each * A_MS + 20_000 * A_MS)
-    assert seconds(config("training.steps=980")) == pytest.approx(whole + 9.8 + (3 * each + 20_000) * A_MS)
+    # Before the first step and at the end; of the test images at the end.
+    assert seconds(config()) == pytest.approx(whole + 2.0 + 2 * each * A_MS + 10_000 * A_MS)
+    assert seconds(config("training.steps=980")) == pytest.approx(whole + 9.8 + (3 * each + 10_000) * A_MS)
     some = config("training.steps=980", "training.evaluate_images=500", "training.evaluate_test=true")
-    evaluated = each + 2 * (500 + 1000 + 10_000) + 20_000
+    evaluated = each + 2 * (500 + 1000 + 10_000) + 10_000
     assert seconds(some) == pytest.approx(whole + 9.8 + evaluated * A_MS)
     few = config("data.train_images=1000", "data.test_images=10", "data.validation=0")
-    assert seconds(few) == pytest.approx(whole + 2.0 + (21 * 1000 + 20) * A_MS)
+    assert seconds(few) == pytest.approx(whole + 2.0 + (21 * 1000 + 10) * A_MS)
 
 
 @pytest.mark.usefixtures("paces")
