@@ -66,6 +66,12 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
+def torch_version(python: str) -> str:
+    """Return the version of PyTorch of an interpreter."""
+    code = "import torch; print(torch.__version__)"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def main() -> None:
     """Measure all in turn, and print medians and ratios."""
     parser = argparse.ArgumentParser(
@@ -91,7 +97,7 @@ def main() -> None:
     print(tabulate(rows, headers=headers, disable_numparse=True, colalign=("left", *["right"] * 4)))
     print(
         f"\n{options.rounds} rounds, {options.epochs} epochs;",
-        ", ".join(" ".join(x) for x in footer().items()),
+        ", ".join(" ".join(x) for x in {**footer(), "torch": torch_version(options.torch)}.items()),
     )
 
 
