@@ -1,6 +1,6 @@
 """Time and memory of trainings, estimated from a few steps and an evaluation of each kind of network.
 
-    seconds = START + steps * a step + images evaluated * an image
+seconds = START + steps * a step + images evaluated * an image
 """
 
 import time

@@ -12,7 +12,7 @@ CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 def describe_machine() -> str:
     """Return processor, cores, caches and BLAS in a line; what the system does not tell is left out."""
-    parts = [f"{processor()}, {cores()} cores", ", ".join(caches()), ", ".join(blas_kernels())]
+    parts = [f"{processor()}, {cores()} cores", ", ".join(caches()), ", ".join(blas(kernels=True))]
     return "; ".join(part for part in parts if part)
 
 
@@ -38,17 +38,15 @@ def _caches() -> Iterator[list[str]]:
             continue
 
 
-def blas() -> list[str]:
-    """Return name and version of NumPy's BLAS; SciPy may load another, which no training uses."""
-    return sorted({f"{pool['internal_api']} {pool.get('version')}" for pool in _pools()})
+def blas(kernels: bool = False) -> list[str]:
+    """Return name and version of NumPy's BLAS; SciPy may load another, which no training uses.
 
-
-def blas_kernels() -> list[str]:
-    """Return what `blas` does, with the processor that its kernels were written for, as `Haswell kernels`."""
-    names = {
-        f"{pool['internal_api']} {pool.get('version')}, {pool.get('architecture') or 'unknown'} kernels"
-        for pool in _pools()
-    }
+    kernels: also the processor that its kernels were written for, as `Haswell kernels`.
+    """
+    names = set()
+    for pool in _pools():
+        written_for = f", {pool.get('architecture') or 'unknown'} kernels" if kernels else ""
+        names.add(f"{pool['internal_api']} {pool.get('version')}{written_for}")
     return sorted(names)
 
 
