@@ -121,9 +121,9 @@ def _in_room(fill: Fill, room: Room) -> Fill:
         here = slice(first + rows.start, first + rows.stop) if isinstance(rows, range) else rows + first
         if not room.has(here):
             return fill(pixels, rows, out)
-        return (
-            room.x[here] if isinstance(here, slice) else np.take(room.x, here, axis=0, out=out, mode="clip")
-        )
+        if isinstance(here, slice):
+            return room.x[here]
+        return np.take(room.x, here, axis=0, out=out, mode="clip")
 
     return take
 
