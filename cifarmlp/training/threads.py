@@ -40,14 +40,16 @@ class BlasThreads:
         self.most = fixed or min(MOST, cores(), _allowed())
         products = _products(sizes, batch, chunk)
         use_second_thread(False)
-        alone = self._results(products, 1)
-        self.same_bits = _are_alike(alone, self._results(products, max(self.most, min(MOST, cores()))))
+        with self.controller.limit(limits=1):
+            alone = [product() for product in products]
+        with self.controller.limit(limits=max(self.most, min(MOST, cores()))):
+            self.same_bits = _are_alike(alone, products)
         is_free = fixed is None and self.most > 1
         self.adapts = is_free and self.same_bits
         self._use(self.most if fixed or self.adapts else 1)
         if is_free and not self.adapts:
             use_second_thread(True)
-            use_second_thread(_are_alike(alone, self._results(products, 1)))
+            use_second_thread(_are_alike(alone, products))
 
     def adapt(self) -> None:
         """Use one thread while the cores are shared and all while they are idle; call it now and then."""
@@ -66,13 +68,10 @@ class BlasThreads:
         self.controller.limit(limits=count)
         self.cpu, self.wall = time.process_time(), time.perf_counter()
 
-    def _results(self, products: Sequence[Callable[[], Float]], count: int) -> list[Float]:
-        with self.controller.limit(limits=count):
-            return [product() for product in products]
 
-
-def _are_alike(results: Sequence[Float], others: Sequence[Float]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(results, others, strict=True))
+def _are_alike(results: Sequence[Float], products: Sequence[Callable[[], Float]]) -> bool:
+    """Return whether the products still have these results; none is made after one that has not."""
+    return all(np.array_equal(a, product()) for a, product in zip(results, products, strict=True))
 
 
 def _allowed() -> int:

@@ -94,8 +94,8 @@ def test_where_bits_would_differ_a_thread_of_our_own_helps_if_it_gives_the_same(
 
 def test_bits_are_compared_in_earnest():
     one, other = np.ones((4, 3), np.float32), np.full((4, 3), 1 + 2**-23, np.float32)
-    assert threads_._are_alike([one, other], [one, other])
-    assert not threads_._are_alike([one, other], [one, one])
+    assert threads_._are_alike([one, other], [lambda: one, lambda: other])
+    assert not threads_._are_alike([one, other], [lambda: one, lambda: one])
 
 
 @pytest.mark.parametrize(
