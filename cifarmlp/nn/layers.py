@@ -90,7 +90,7 @@ class Linear(Block):
         self.ds = ds.reshape(len(ds), self.W.shape[0], -1).transpose(1, 0, 2)
         if self.db is not None:
             np.add.reduce(ds, axis=0, out=self.db)
-            if 0 < np.abs(self.db).max() < VANISHED:  # told by the few numbers at hand, at no cost
+            if 0 < np.maximum.reduce(np.abs(self.db)) < VANISHED:  # few numbers, that stand for all of ds
                 flush_denormals(ds)
         return self.input_gradient() if self.scale is None else None
 
@@ -115,8 +115,8 @@ class Linear(Block):
             self.add_gradient(self.W, -1)
             return
         self.scale *= self.spread(1 - shrink)[0, 0]
-        small = ~(self.scale > SMALLEST_SCALE)
-        if small.any():  # those only: no member's bits may depend on the others
+        if not self.scale.min() > SMALLEST_SCALE:
+            small = ~(self.scale > SMALLEST_SCALE)  # those only: no member's bits may depend on the others
             self.W[..., small] *= self.scale[small]
             self.scale[small] = 1
         add_product(self.W[0], self.x[0], self.ds[0] / self.scale, -1)
@@ -159,6 +159,7 @@ class BatchNorm(Block):
         self.averages: Float = np.stack([np.zeros(width, dtype), np.ones(width, dtype)])
         self.mean, self.var = self.averages
         self.eps, self.momentum = self.gamma.dtype.type(eps), self.gamma.dtype.type(momentum)
+        self.rounding = np.finfo(dtype).eps
         self.started = False
 
     def vectors(self) -> dict[str, tuple[Float, Float]]:
@@ -227,7 +228,7 @@ class BatchNorm(Block):
     def _inverse_std(self, mean: Float, var: Float, rows: int = 0) -> Float:
         # A unit that doesn't vary over the batch has only rounding errors for a variance, which grow with
         # the rows summed; dividing by them would turn noise into signal, so such a unit puts out beta.
-        rounding = max(32, rows) * np.finfo(var.dtype).eps
+        rounding = max(32, rows) * self.rounding
         inverse: Float = 1 / np.sqrt(var + self.eps)
         inverse[var <= np.square(rounding * mean)] = 0
         return inverse

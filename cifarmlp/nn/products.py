@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cifarmlp.nn.second import in_halves
+from cifarmlp.nn.second import LEAST, in_halves
 from cifarmlp.nn.types import Float
 
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112  # of CBLAS
@@ -30,10 +30,15 @@ def multiply(x: Float, W: Float, out: Float) -> None:
     array([[[50.]]])
     """
 
+    multiplications = x.size * W.shape[2]
+    if multiplications < LEAST:  # the slices alone would take a hundredth of the step of a small network
+        np.matmul(x, W, out=out)
+        return
+
     def multiply_rows(rows: slice) -> None:
         np.matmul(x[:, rows], W, out=out[:, rows])
 
-    in_halves(multiply_rows, x.shape[1], x.size * W.shape[2])
+    in_halves(multiply_rows, x.shape[1], multiplications)
 
 
 def add_product(C: Float, a: Float, b: Float, alpha: float) -> None:
@@ -48,10 +53,9 @@ def add_product(C: Float, a: Float, b: Float, alpha: float) -> None:
            [-1., -3.]])
     """
     k, m = a.shape
-    arrays = (C, a, b)
-    if C.shape != (m, b.shape[1]) or len(b) != k or len({array.dtype for array in arrays}) > 1:
-        raise ValueError(f"{C.shape} += {a.shape}ᵀ {b.shape} of {', '.join(str(x.dtype) for x in arrays)}")
-    if not all(array.flags.c_contiguous for array in arrays):
+    if C.shape != (m, b.shape[1]) or len(b) != k or not C.dtype == a.dtype == b.dtype:
+        raise ValueError(f"{C.shape} += {a.shape}ᵀ {b.shape} of {C.dtype}, {a.dtype}, {b.dtype}")
+    if not (C.flags.c_contiguous and a.flags.c_contiguous and b.flags.c_contiguous):
         raise ValueError("the product's arrays must be contiguous")
     gemm = _gemm(C.dtype)
     if gemm is None:

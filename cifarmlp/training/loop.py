@@ -172,8 +172,9 @@ class Training:
         return bool(np.all(self.diverged >= 0))
 
     def _is_due(self) -> bool:
-        intervals = (self.evaluate_every or self.steps_per_epoch, self.snapshot_every or self.steps)
-        return self.step in (0, self.steps) or any(self.step % interval == 0 for interval in intervals)
+        if self.step in (0, self.steps) or self.step % (self.evaluate_every or self.steps_per_epoch) == 0:
+            return True
+        return self.snapshot_every is not None and self.step % self.snapshot_every == 0
 
     @property
     def evaluated(self) -> Network:
@@ -218,10 +219,10 @@ class Training:
 
     def _note_divergence(self, loss: Float) -> bool:
         """Note the members whose loss is not finite; return whether those are all by now."""
-        broken = ~np.isfinite(loss)
-        if not broken.any():
+        is_finite = np.isfinite(loss)
+        if is_finite.all():
             return False
-        self.diverged[(self.diverged < 0) & broken] = self.step
+        self.diverged[(self.diverged < 0) & ~is_finite] = self.step
         return self.all_diverged
 
     @np.errstate(all="ignore")  # a diverging member overflows; its loss tells
