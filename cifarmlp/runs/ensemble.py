@@ -19,7 +19,7 @@ from cifarmlp.data import Dataset
 from cifarmlp.errors import CifarmlpWarning, ConfigError
 from cifarmlp.nn.scores import confusion
 from cifarmlp.nn.types import Float
-from cifarmlp.runs.evaluation import Evaluation, choose_seeds, evaluate_seed, macro_f1
+from cifarmlp.runs.evaluation import Evaluation, choose_seeds, evaluate_views, macro_f1
 from cifarmlp.runs.folder import Seed
 from cifarmlp.runs.views import AS_IT_IS, views
 from cifarmlp.text import escape
@@ -94,9 +94,9 @@ def evaluate_ensemble(
     datasets = {each.config.data.source: each.config for each in seeds}
     loaded = {source: load(config) for source, config in datasets.items()}
     members = [
-        evaluate_seed(each, loaded[each.config.data.source], part, view)
+        member
         for each in seeds
-        for view in views(mirror, shift)
+        for member in evaluate_views(each, loaded[each.config.data.source], part, views(mirror, shift))
     ]
     for member in members:
         _check_same_images(members[0], member, part)

@@ -1,7 +1,7 @@
 """Evaluation of saved models, class by class: model.npz -> probabilities -> confusion, mistakes."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -159,8 +159,13 @@ def evaluate(folder: Path, seeds: Sequence[Seed], dataset: Dataset, part: str) -
     return Report(folder, part, dataset.names, evaluations)
 
 
-def evaluate_seed(seed: Seed, dataset: Dataset, part: str, view: View = AS_IT_IS) -> Evaluation:
-    """Evaluate one saved model on one part of the data, or on a view of it; see `evaluate`."""
+def evaluate_seed(seed: Seed, dataset: Dataset, part: str) -> Evaluation:
+    """Evaluate one saved model on one part of the data; see `evaluate`."""
+    return next(evaluate_views(seed, dataset, part, [AS_IT_IS]))
+
+
+def evaluate_views(seed: Seed, dataset: Dataset, part: str, views: Sequence[View]) -> Iterator[Evaluation]:
+    """Evaluate one saved model on views of one part of the data, one after another; see `evaluate`."""
     check_memory(seed.config)
     _warn_of_other_images(seed.folder, dataset)
     split = split_images(seed.config, dataset)
@@ -168,12 +173,14 @@ def evaluate_seed(seed: Seed, dataset: Dataset, part: str, view: View = AS_IT_IS
     images: Images = getattr(split, part)
     if not len(images):
         raise ConfigError(f"{escape(str(seed.folder))}: has no {part} images; evaluate --part train or test")
-    seen = view.of(images, training.mean.round().astype(np.uint8))
-    measured = training.evaluate(seen)
-    metrics = {quantity: float(getattr(measured, quantity)[0]) for quantity in QUANTITIES}
-    found = probabilities(training, seen)
-    metrics[F1] = macro_f1(images, found)
-    return Evaluation(seed, metrics, images, found, training.network.parameters()["W1"][0], view)
+    blank, W1 = training.mean.round().astype(np.uint8), training.network.parameters()["W1"][0]
+    for view in views:
+        outputs: list[Float] = []
+        measured = training.evaluate(view.of(images, blank), outputs=outputs)
+        metrics = {quantity: float(getattr(measured, quantity)[0]) for quantity in QUANTITIES}
+        found = probabilities(np.concatenate(outputs)[:, 0], training.loss)
+        metrics[F1] = macro_f1(images, found)
+        yield Evaluation(seed, metrics, images, found, W1, view)
 
 
 def macro_f1(images: Images, found: Float) -> float:

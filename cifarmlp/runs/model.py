@@ -12,7 +12,7 @@ from cifarmlp import files
 from cifarmlp.config import Config
 from cifarmlp.data import Images, Split
 from cifarmlp.errors import RunFolderError
-from cifarmlp.nn.losses import binary_cross_entropy, hinge
+from cifarmlp.nn.losses import Loss, binary_cross_entropy, hinge
 from cifarmlp.nn.types import Float
 from cifarmlp.text import escape
 from cifarmlp.training.build import training_from_model
@@ -70,8 +70,8 @@ def rebuild_training(path: Path, config: Config, images: Split) -> Training:
 
 
 @np.errstate(all="ignore")  # a network that diverged overflows; its probabilities are nan
-def probabilities(training: Training, images: Images) -> Float:
-    """Return the network's view of each class, (n, 10), the logits going by the loss it was trained with.
+def probabilities(logits: Float, loss: Loss) -> Float:
+    """Return a network's view of each class, (n, 10), from its logits (n, 10) and the loss of its training.
 
     Cross-entropy: probabilities, softmax of the logits. binary_cross_entropy: a sigmoid a class, which need
     not sum to 1. hinge: scores, the logits themselves, as they stand for no probabilities. The largest of a
@@ -79,12 +79,9 @@ def probabilities(training: Training, images: Images) -> Float:
     """
     from scipy.special import expit, softmax
 
-    chunks = predictions(training.network, images, training.mean, training.std)
-    logits = [np.empty((0, 10), training.network.dtype), *(logits[:, 0] for logits, _ in chunks)]
-    stacked = np.concatenate(logits)
-    if training.loss is hinge:
-        return stacked
-    return np.asarray(expit(stacked) if training.loss is binary_cross_entropy else softmax(stacked, axis=1))
+    if loss is hinge:
+        return logits
+    return np.asarray(expit(logits) if loss is binary_cross_entropy else softmax(logits, axis=1))
 
 
 def outputs_of(config: Config) -> str:
@@ -110,8 +107,12 @@ def load_network(path: Path, config: Config) -> Training:
 
 def predict(path: Path, config: Config, images: NDArray[np.uint8]) -> Float:
     """Class probabilities (n, 10) of images (n, 3072) or (n, 32, 32, 3), uint8; see `Seed.predict`."""
-    pixels = pixel_rows(images)
-    return probabilities(load_network(path, config), Images(pixels, np.zeros(len(pixels), np.uint8)))
+    pixels, training = pixel_rows(images), load_network(path, config)
+    blank = Images(pixels, np.zeros(len(pixels), np.uint8))
+    with np.errstate(all="ignore"):
+        chunks = predictions(training.network, blank, training.mean, training.std)
+        logits = [np.empty((0, 10), training.network.dtype), *(logits[:, 0] for logits, _ in chunks)]
+    return probabilities(np.concatenate(logits), training.loss)
 
 
 def pixel_rows(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

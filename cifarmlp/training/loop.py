@@ -254,11 +254,11 @@ class Training:
 
     @np.errstate(all="ignore")
     def evaluate(
-        self, images: Images, network: Network | None = None, predicted: list[NDArray[np.intp]] | None = None
+        self, images: Images, network: Network | None = None, outputs: list[Float] | None = None
     ) -> Metrics:
         """Return cost, loss and accuracy of every member, by the running averages. Raises Stopped.
 
-        network: in place of the one of the records, `evaluated`. predicted: gets the classes, (b, K) a chunk.
+        network: in place of the one of the records, `evaluated`. outputs: gets the logits (b, K, 10).
         """
         network = network or self.evaluated
         total_loss, right = np.zeros(len(self.lam)), np.zeros(len(self.lam))
@@ -268,10 +268,9 @@ class Training:
                 raise Stopped
             loss, _ = self.loss(logits, labels, one)
             total_loss += loss.astype(np.float64) * len(labels)
-            classes = logits.argmax(axis=2)
-            right += (classes == labels[:, None]).sum(axis=0)
-            if predicted is not None:
-                predicted.append(classes)
+            right += (logits.argmax(axis=2) == labels[:, None]).sum(axis=0)
+            if outputs is not None:
+                outputs.append(logits)
         loss = total_loss / len(images.labels)
         cost = loss + self.lam * network.squared_weights().astype(np.float64)
         measured = (cost, loss, right / len(images.labels))

@@ -38,6 +38,7 @@ from cifarmlp.config import Config, digest, to_yaml, words
 from cifarmlp.data import Dataset, Images, Room
 from cifarmlp.errors import RunFolderError
 from cifarmlp.nn.scores import confusion, scores
+from cifarmlp.nn.types import Float
 from cifarmlp.render.curves import draw_training
 from cifarmlp.training import checkpoint, environment
 from cifarmlp.training.batch_loss import BATCH_LOSS
@@ -212,14 +213,14 @@ def _measure(session: Session, outcome: Outcome) -> None:
     images = {"train": training.train, "validation": training.validation, "test": session.test}
     is_last = network is training.evaluated
     parts = [p for p, each in images.items() if len(each) and not (is_last and p in outcome.metrics)]
-    predicted: list[NDArray[np.intp]] = []
+    outputs: list[Float] = []
     try:
         for part in parts:
-            measured = training.evaluate(images[part], network, predicted if part == "test" else None)
+            measured = training.evaluate(images[part], network, outputs if part == "test" else None)
             outcome.metrics[part] = of_member(measured)
-        if not predicted:
-            training.evaluate(session.test, network, predicted)
-        _add_scores(outcome, session.test.labels, np.concatenate(predicted)[:, 0])
+        if not outputs:
+            training.evaluate(session.test, network, outputs)
+        _add_scores(outcome, session.test.labels, np.concatenate(outputs)[:, 0].argmax(axis=1))
     except Stopped:
         outcome.status, outcome.diverged_at, outcome.stopped = "interrupted", None, ""
 
