@@ -84,10 +84,8 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.filename or 'the disk'}: {error.strerror or error}", RunFolderError.exit_code)
     except MemoryError as error:
-        _fail(
-            f"out of memory: {f'{error}; ' if str(error) else ''}use a smaller network.hidden or batch_size",
-            1,
-        )
+        needed = f"{error}; " if str(error) else ""
+        _fail(f"out of memory: {needed}use a smaller network.hidden or batch_size, or free memory", 1)
 
 
 def _exit_as_by_sigpipe() -> None:

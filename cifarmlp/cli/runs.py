@@ -111,7 +111,8 @@ def evaluate(
 
     places = [find_run(run) for run in runs]
     if ensemble or mirror or shift:
-        print_ensemble(evaluate_ensemble(places, load, part, seed, mirror, shift), as_json)
+        found = evaluate_ensemble(places, load, part, seed, mirror, shift, snapshots=ensemble)
+        print_ensemble(found, as_json)
         return
     reports = []
     for place in places:

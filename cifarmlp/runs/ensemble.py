@@ -81,15 +81,18 @@ def evaluate_ensemble(
     seed: int | None = None,
     mirror: bool = False,
     shift: int = 0,
+    snapshots: bool = True,
 ) -> Ensemble:
     """Evaluate the models of runs, of all their seeds or one, on a part of the data, and as an ensemble.
 
-    A training with snapshots is an ensemble of these; a snapshot's path is that one alone. load: returns the
-    images of a config. mirror, shift: each model is a member for each of `views`. Diverged members are left
-    out, with a warning. Raises ConfigError if fewer than two are left, a model is given twice or they are
-    not of the same images and kind of loss; else as `evaluate`.
+    load: returns the images of a config. mirror, shift: each model is a member for each of `views`.
+    snapshots: a training with snapshots is an ensemble of these, in place of its model. A snapshot's path is
+    that one alone. Diverged members are left out, with a warning. Raises ConfigError if fewer than two are
+    left, a model is given twice or they are not of the same images and kind of loss; else as `evaluate`.
     """
-    seeds = [model for path in paths for each in choose_seeds(path, seed)[1] for model in _models_of(each)]
+    seeds = [each for path in paths for each in choose_seeds(path, seed)[1]]
+    if snapshots:
+        seeds = [model for each in seeds for model in _models_of(each)]
     _check_members(seeds)
     datasets = {each.config.data.source: each.config for each in seeds}
     loaded = {source: load(config) for source, config in datasets.items()}

@@ -17,7 +17,7 @@ from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.nn.types import Float
 from cifarmlp.text import escape
 from cifarmlp.training.batch_loss import read_batch_loss
-from cifarmlp.training.environment import load_environment
+from cifarmlp.training.environment import CHANGED, config_has_changed, load_environment
 from cifarmlp.training.metrics import read_metrics
 from cifarmlp.training.outcome import MODEL, Outcome, read_ended, read_whole
 from cifarmlp.training.snapshots import snapshot_step, snapshots
@@ -63,7 +63,7 @@ class Seed:
                 read(self.folder)
             except RunFolderError as error:
                 faults.append(str(error).removeprefix(f"{escape(str(self.folder))}{os.sep}"))
-        return faults
+        return [*faults, *([CHANGED] if config_has_changed(self.folder, self.config) else [])]
 
     def history(self) -> Columns:
         """Return metrics.csv by column (`step`, `train_loss`, …), each (evaluations,) float64.

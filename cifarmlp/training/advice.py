@@ -162,7 +162,8 @@ def _first_try(signs: Signs) -> str:
     t = signs.training
     if t.step < t.steps_per_epoch and not t.all_diverged:
         return f"--set training.steps={2 * t.steps_per_epoch} (less than an epoch shows little)"
-    return f"{_set_eta(signs.config, _lower(signs))} (no cause stands out: a first try)"
+    eta = signs.fitting_eta if signs.fitting_eta > FAR * signs.eta else _lower(signs)
+    return f"{_set_eta(signs.config, eta)} (no cause stands out: a first try)"
 
 
 def _lower(signs: Signs) -> float:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 import cifarmlp
 from cifarmlp import __version__, files
+from cifarmlp.config import Config, digest, digest_of_text
 from cifarmlp.data import Dataset
 from cifarmlp.errors import RunFolderError
 from cifarmlp.text import escape
@@ -46,6 +47,7 @@ DECISIVE = (  # modules that decide the numbers of a training
     "training/together.py",
 )
 NAME = "environment.json"
+CHANGED = "its config.yaml has changed since it was begun; put it back, or train it as a new one"
 
 
 class ImageOrigin(BaseModel):
@@ -121,6 +123,20 @@ def code_digest() -> str:
     """Return the SHA-256 of the modules in DECISIVE: runs of equal code, config and images are the same."""
     paths = [path for pattern in DECISIVE for path in sorted(PACKAGE.glob(pattern))]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def config_has_changed(folder: Path, config: Config) -> bool:
+    """Return whether a training's config.yaml, read as `config`, is another one than it began with."""
+    environment = read_environment(folder)
+    return environment is not None and environment.config not in (None, digest(config), _digest_in(folder))
+
+
+def _digest_in(folder: Path) -> str | None:
+    """Return the digest of config.yaml as it stands there, by an earlier version maybe."""
+    try:
+        return digest_of_text((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def fingerprint(environment: Environment, threads: int | None = None) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from threadpoolctl import threadpool_limits
 from cifarmlp.config import Config
 from cifarmlp.config.types import TEST_IMAGES
 from cifarmlp.data import Split, fill_room, private_room
+from cifarmlp.parallel import cores
 from cifarmlp.training.build import build_training
 from cifarmlp.training.cost import (
+    check_memory,
     evaluations_of,
     images_an_evaluation,
     member_bytes,
@@ -65,7 +67,7 @@ def estimate(populations: Sequence[Sequence[Config]], jobs: int, in_folders: boo
         for configs, kind in zip(populations, kinds, strict=True)
     ]
     largest = max(process_bytes(p[0]) + len(p) * member_bytes(p[0]) for p in populations)
-    return Estimate(max(sum(totals) / jobs, max(totals)), largest)
+    return Estimate(max(sum(totals) / min(jobs, cores()), max(totals)), largest)
 
 
 def _kind(configs: Sequence[Config]) -> tuple[object, ...]:
@@ -90,8 +92,9 @@ def _seconds(config: Config, pace: Pace, in_folders: bool) -> float:
 def measure_pace(configs: Sequence[Config], threads: int | None) -> Pace:
     """Measure a step and an evaluation of a population, after one of each, on random images.
 
-    threads: of BLAS; None for as many as a training alone would use.
+    threads: of BLAS; None for as many as a training alone would use. Raises MemoryError as `check_memory`.
     """
+    check_memory(configs[0], len(configs))
     images = random_images(max(IMAGES, configs[0].training.batch_size))
     training = replace(build_training(configs, Split(images, images, images)), steps=10**9)
     if passes_of(configs[0]) >= PAYS:

@@ -75,8 +75,15 @@ def _busiest(configs: Sequence[Config], keys: Sequence[Key | None]) -> Key | Non
 def bytes_of_rooms(configs: Sequence[Config], jobs: int) -> int:
     """Return the bytes that the standardised images of a command would take: there is one room at a time."""
     with give_rooms(configs, jobs) as rooms:
-        is_needed = any(room is not None for room in rooms)
-    return room_bytes(TRAINING_IMAGES) if is_needed and _is_free(TRAINING_IMAGES) else 0
+        pairs = zip(configs, rooms, strict=True)
+        trained = [config.data.training_images for config, room in pairs if room is not None]
+    most = _images(max(trained, default=0), TRAINING_IMAGES)
+    return room_bytes(most) if trained and _is_free(most) else 0
+
+
+def _images(trained: int, every: int) -> int:
+    """Return how many images a room has: all on the disk, unless a training takes less than half of them."""
+    return every if 2 * trained >= every else trained
 
 
 def _is_free(images: int) -> bool:
@@ -88,10 +95,11 @@ def room_of(room: str | None, dataset: Dataset, train: Images) -> Room | None:
 
     room: the path of a `SharedMemory`; "" for one of its own, if memory allows; or None.
     """
-    every = dataset.train.pixels
+    every, images = dataset.train.pixels, train.pixels
+    if np.may_share_memory(every, images) and _images(len(images), len(every)) == len(every):
+        images = every
     if room:
-        return shared_room(every, room)
-    images = every if np.may_share_memory(every, train.pixels) else train.pixels
+        return shared_room(images, room)
     return private_room(images) if room == OWN and _is_free(len(images)) else None
 
 

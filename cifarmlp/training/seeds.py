@@ -15,8 +15,6 @@ from typing import Any
 from cifarmlp import files
 from cifarmlp.config import (
     Config,
-    digest,
-    digest_of_text,
     load_config,
     override_with,
     refuse_other_config,
@@ -28,7 +26,7 @@ from cifarmlp.parallel import Lost
 from cifarmlp.training import checkpoint
 from cifarmlp.training.cautions import warn_of_settings
 from cifarmlp.training.curves import write_curves
-from cifarmlp.training.environment import describe, fingerprint, read_environment
+from cifarmlp.training.environment import CHANGED, config_has_changed, describe, fingerprint
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import Outcome, read_ended, read_planned, summarise
 from cifarmlp.training.provenance import refuse_other_folders
@@ -116,20 +114,8 @@ def refuse_changes(folder: Path, config: Config) -> None:
         refuse_other_config(folder, there, config, "training")
     if read_ended(folder) is None and checkpoint.load(folder)[0]:
         return  # its checkpoint has the whole config, and the error about it says what differs
-    environment = read_environment(folder)
-    digests = (None, digest(config), _digest_in(folder))
-    if environment and environment.config not in digests:
-        raise ConfigError(
-            f"{folder}: its config.yaml has changed since it was begun; put it back, or train it as a new one"
-        )
-
-
-def _digest_in(folder: Path) -> str | None:
-    """Return the digest of config.yaml as it stands there, by an earlier version maybe."""
-    try:
-        return digest_of_text((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    if config_has_changed(folder, config):
+        raise ConfigError(f"{folder}: {CHANGED}")
 
 
 def _config_in(folder: Path) -> Config | None:

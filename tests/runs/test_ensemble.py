@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,17 @@ def test_with_mirror_each_model_is_a_second_member_on_the_mirror_images(trained:
     assert [member.view.mirrored for member in found.members] == [False, True]
 
 
+def test_views_without_ensemble_are_of_the_model_and_not_of_its_snapshots(tmp_path: Path) -> None:
+    folder = tiny.trained(tmp_path, "kept", "training.keep=best", "training.snapshots=true")
+    alone = cifarmlp("evaluate", folder, "--mirror", "--json").json["members"]
+    model = cifarmlp("evaluate", folder, "--json").json
+    assert len(alone) == 2
+    assert alone[0]["accuracy"] == model["metrics"]["accuracy"]["mean"]
+    together = cifarmlp("evaluate", folder, "--mirror", "--ensemble", "--json").json["members"]
+    assert [member["mirrored"] for member in together] == [False, True] * (len(together) // 2)
+    assert all("snapshot" in member["run"] for member in together)
+
+
 def test_mirror_alone_prints_both_views_of_a_run(trained: Path) -> None:
     done = cifarmlp("evaluate", trained / "eps-001", "--mirror")
     assert f"{trained / 'eps-001'}, mirrored" in done.out
@@ -147,14 +159,17 @@ def test_a_training_with_snapshots_is_an_ensemble_of_them(tmp_path: Path) -> Non
         ensemble(folder, first)
 
 
-def other_checksum(folder: Path) -> None:
+def change_environment(folder: Path, **changes: Any) -> None:
     path = folder / "environment.json"
-    values = json.loads(path.read_text())
-    values["data"]["sha256"] = "another"
-    path.write_text(json.dumps(values))
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def other_checksum(folder: Path) -> None:
+    change_environment(folder, data={"sha256": "another", "source": "cifar10", "official": False})
 
 
 def other_split(folder: Path) -> None:
+    change_environment(folder, config=None)
     path = folder / "config.yaml"
     path.write_text(path.read_text().replace("validation: 100", "validation: 90"))
 

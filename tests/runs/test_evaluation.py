@@ -315,3 +315,26 @@ def test_the_number_of_a_mistake_is_called_what_it_is(
     folder = tiny.trained(tmp_path, "run", f"training.loss={loss}")
     assert cifarmlp("evaluate", folder).code == 0
     assert titles == [f"run, seed 1, test images: true → predicted class, and its {number}"]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_config_that_has_changed_since_the_training_is_refused(
+    trained: Path, tmp_path: Path, command: str
+) -> None:
+    folder = Path(shutil.copytree(trained / "eps-001", tmp_path / "eps-001"))
+    file = folder / "config.yaml"
+    file.write_text(file.read_text().replace("lambda: ", "lambda: 1"))
+    found = cifarmlp(command, folder, *[tmp_path / "x.png"] * (command == "predict"))
+    assert (found.code, found.out) == (4, "")
+    assert found.err == (
+        f"error: {folder}: its config.yaml has changed since it was begun; "
+        "put it back, or train it as a new one\n"
+    )
+    assert load_run(folder).seeds[0].faults()[-1].startswith("its config.yaml has changed")
+
+
+def test_another_name_is_no_other_config(trained: Path, tmp_path: Path, undrawn: None) -> None:
+    folder = Path(shutil.copytree(trained / "eps-001", tmp_path / "eps-001"))
+    file = folder / "config.yaml"
+    file.write_text("# mine\n" + file.read_text().replace("name: eps", "name: mine"))
+    assert cifarmlp("evaluate", folder).out

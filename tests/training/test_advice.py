@@ -115,3 +115,13 @@ def test_labels_that_say_nothing_have_no_cause_in_the_network() -> None:
     noise = Images(IMAGES.train.pixels, labels)
     _, advice = learn(split=Split(noise, noise, noise))
     assert "no cause stands out" in advice
+
+
+def test_a_rate_far_too_low_for_weights_near_zero_is_not_lowered() -> None:
+    settings = ("network={hidden: [], init: {sigma: 0.0001}}", "training.optimiser=adam", "data.scaling=none")
+    low, advice = learn(*settings, FIXED.format(1e-7))
+    (found,) = settings_in(advice)
+    key, eta = found.split("=")
+    assert key == "training.schedule.eta"
+    assert float(eta) > 1e-6
+    assert learn(*settings, FIXED.format(eta))[0] > low + 0.1

@@ -66,9 +66,11 @@ def test_each_kind_of_network_is_measured_once(paces: list[int]) -> None:
 
 
 @pytest.mark.usefixtures("paces")
-def test_time_is_shared_by_the_jobs() -> None:
+def test_time_is_shared_by_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate, "cores", lambda: 4)
     one = seconds(config())
     assert seconds(*[config()] * 4, jobs=2) == pytest.approx(2 * one)
+    assert seconds(*[config()] * 8, jobs=8) == pytest.approx(2 * one)  # no more than there are cores
     assert seconds(config(), config(), jobs=8) == pytest.approx(one)
     long = config("training.steps=20000")
     assert seconds(long, config(), jobs=2) == pytest.approx(seconds(long))
@@ -112,3 +114,8 @@ def test_an_estimate_holds_within_a_factor_of_two_on_a_busy_machine(tmp_path: Pa
     expected, start = seconds(whole), time.perf_counter()
     train_into(tmp_path / "run", whole, dataset)
     assert 0.5 < (time.perf_counter() - start) / expected < 2
+
+
+def test_a_network_beyond_the_memory_is_not_built_to_be_measured() -> None:
+    with pytest.raises(MemoryError, match=r"it takes about \d{3}\.\d GB, and"):
+        estimate.measure_pace([config("network.hidden=[100000,100000,100000]")], 1)

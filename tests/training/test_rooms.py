@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cifarmlp.config import Config, find_config, load_config
-from cifarmlp.data import Dataset, Room, room_bytes
+from cifarmlp.data import Dataset, Images, Room, room_bytes
 from cifarmlp.training import rooms, run
 from cifarmlp.training.build import split_images
 from cifarmlp.training.rooms import OWN, give_rooms, room_of
@@ -90,6 +90,15 @@ def test_a_training_alone_has_a_room_of_its_own() -> None:
 def own_room(room: str | None = OWN) -> Room | None:
     dataset = tiny.dataset()
     return room_of(room, dataset, dataset.train)
+
+
+def test_a_training_on_few_images_has_a_room_for_these_only() -> None:
+    dataset = tiny.dataset()
+    few, half = (Images(dataset.train.pixels[:n], dataset.train.labels[:n]) for n in (199, 200))
+    assert len(dataset.train) == 400
+    assert len(room_of(OWN, dataset, few).x) == 199
+    assert len(room_of(OWN, dataset, half).x) == 400
+    assert rooms.bytes_of_rooms([long("data.train_images=300")], 1) == room_bytes(300)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
