@@ -84,3 +84,14 @@ def test_a_comparison_is_shown_without_its_picture(tmp_path: Path, monkeypatch: 
     done = cifarmlp("compare", *folders, "--figure", tmp_path / "c.png")
     assert (done.code, "accuracy" in done.out, "curves:" in done.out) == (0, True, False)
     assert "c.png: could not be drawn: division by zero" in done.err
+
+
+def test_a_picture_that_could_not_be_drawn_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ["--set=training.steps=2", "--set=data.validation=100"]
+    train = ("train", "quickstart", "--set=data.source=synthetic", *small, "--out", tmp_path)
+    assert "curves:  " in cifarmlp(*train).out
+    monkeypatch.setattr("cifarmlp.training.run.draw_training", lambda *_: 1 / 0)
+    done = cifarmlp(*train)
+    assert (done.code, "curves:  " in done.out, "metrics: " in done.out) == (0, False, True)

@@ -205,14 +205,14 @@ def _steps_of(outcome: Outcome, several: bool) -> Iterator[str]:
 
 
 def _files(training: Repeats, outcomes: Sequence[Outcome]) -> str:
-    folder = Path(escape(str(training.folder)))
+    folder, is_drawn = Path(escape(str(training.folder))), (training.folder / "curves.png").exists()
     if training.seeds > 1:
         n = len(_ended(outcomes))
-        curves = f"curves:  {folder / 'curves.png'}\n" if n == training.seeds else ""
+        curves = f"curves:  {folder / 'curves.png'}\n" if n == training.seeds and is_drawn else ""
         return f"n = {counted(n, 'seed')}, mean ± std\n{curves}summary: {folder / 'summary.json'}"
     if not outcomes:
         return f"config:  {folder / 'config.yaml'}"
-    if any(outcome.status == "interrupted" for outcome in outcomes):
+    if not is_drawn or any(outcome.status == "interrupted" for outcome in outcomes):
         return f"metrics: {folder / 'metrics.csv'}"
     return f"curves:  {folder / 'curves.png'}"
 
