@@ -70,7 +70,8 @@ def main() -> None:
     searches = {}
     for seed in range(1, options.seeds + 1):
         searches[seed] = search(override_with(config, {"seed": seed}))
-        print(f"seed {seed}: best {best(searches[seed], 1.0):.4f}", file=sys.stderr, flush=True)
+        of_keeps = ", ".join(f"{keep}: {best(searches[seed], keep):.4f}" for keep in (1.0, *options.keep))
+        print(f"seed {seed}: best, keep {of_keeps}", file=sys.stderr, flush=True)
     report(searches, options.keep, accuracy_error(config.data.validation))
 
 
