@@ -24,7 +24,7 @@ from cifarmlp.stats import mean_and_std
 from cifarmlp.text import escape
 from cifarmlp.training.build import split_images
 from cifarmlp.training.cost import check_memory
-from cifarmlp.training.environment import CHANGED, config_has_changed, read_environment
+from cifarmlp.training.environment import read_environment
 from cifarmlp.training.outcome import F1, MODEL, QUANTITIES
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def choose_seeds(path: Path, seed: int | None = None) -> tuple[Path, list[Seed]]
     """Return the run's folder and its seeds that have a model, or the folder and Seed of the one named.
 
     path: a run folder, or a model.npz or snapshot in one. Raises ConfigError for a search, a study or a
-    missing seed, RunFolderError for a folder that is missing, damaged, has no model or a changed config.yaml.
+    missing seed, RunFolderError for a folder that is missing, damaged or has no model.
     """
     run = load_training(path.parent if path.name == MODEL else path)
     folder = run.folder
@@ -135,9 +135,6 @@ def choose_seeds(path: Path, seed: int | None = None) -> tuple[Path, list[Seed]]
     if not with_model:
         name = escape(str(folder))
         raise RunFolderError(f"{name}: has no {MODEL} yet; cifarmlp train --resume {name}")
-    for each in with_model:
-        if config_has_changed(each.folder, each.config):
-            raise RunFolderError(f"{escape(str(each.folder))}: {CHANGED}")
     return seeds[0].folder if seed is not None else folder, with_model
 
 

@@ -17,6 +17,7 @@ from cifarmlp.nn.types import Float
 from cifarmlp.text import escape
 from cifarmlp.training.build import training_from_model
 from cifarmlp.training.cost import check_memory, member_bytes
+from cifarmlp.training.environment import CHANGED, config_has_changed
 from cifarmlp.training.loop import Training, predictions
 from cifarmlp.training.outcome import MODEL, read_recorded
 
@@ -24,13 +25,16 @@ from cifarmlp.training.outcome import MODEL, read_recorded
 def read_model(path: Path, config: Config) -> dict[str, Float]:
     """Return the arrays of a model.npz or of a snapshot, without running anything in it.
 
-    Raises RunFolderError if it cannot be read, is damaged, or has another checksum than result.json says.
+    config: of the training. Raises RunFolderError if the model cannot be read, is damaged, or has another
+    checksum than result.json says, and if the training began with another config.
     """
     try:
         data = files.read_bytes(path, files.MOST_ARRAYS)
     except OSError as error:
         raise _refusal(path, f"cannot be read: {error.strerror}") from error
     _check_unchanged(path, data)
+    if config_has_changed(path.parent, config):
+        raise RunFolderError(f"{escape(str(path.parent))}: {CHANGED}")
     try:
         return _arrays(data, member_bytes(config) + 2**20)
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:

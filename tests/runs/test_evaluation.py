@@ -324,7 +324,7 @@ def test_a_config_that_has_changed_since_the_training_is_refused(
     folder = Path(shutil.copytree(trained / "eps-001", tmp_path / "eps-001"))
     file = folder / "config.yaml"
     file.write_text(file.read_text().replace("lambda: ", "lambda: 1"))
-    found = cifarmlp(command, folder, *[tmp_path / "x.png"] * (command == "predict"))
+    found = cifarmlp(command, folder, "--part", "test")
     assert (found.code, found.out) == (4, "")
     assert found.err == (
         f"error: {folder}: its config.yaml has changed since it was begun; "

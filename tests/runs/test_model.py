@@ -129,7 +129,7 @@ def flip(content: bytes) -> bytes:
     [
         ("model.npz", flip, "checksum"),
         ("result.json", lambda content: b"{", "result.json"),
-        ("config.yaml", lambda text: text.replace(b"[8, 6]", b"[8, 7]"), "does not fit config.yaml"),
+        ("config.yaml", lambda text: text.replace(b"[8, 6]", b"[8, 7]"), "config.yaml has changed"),
     ],
     ids=["model", "result", "config"],
 )
@@ -140,6 +140,13 @@ def test_what_was_changed_is_refused(
     assert message in refused(run)
     with pytest.raises(RunFolderError, match=message):
         seed_of(run).predict(tiny.dataset().test.pixels)
+
+
+def test_a_model_of_another_network_is_refused(run: Path) -> None:
+    environment, config = run / "environment.json", run / "config.yaml"
+    environment.unlink()  # which knows that the config has changed
+    config.write_text(config.read_text().replace("[8, 6]", "[8, 7]"))
+    assert "does not fit config.yaml" in refused(run)
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.999])
