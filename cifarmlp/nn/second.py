@@ -29,7 +29,7 @@ def in_halves(work: Callable[[slice], object], rows: int, multiplications: int) 
     >>> in_halves(print, rows=100, multiplications=100)
     slice(0, 100, None)
     """
-    if _second is None or multiplications < LEAST or not 0 < (middle := _middle(rows)) < rows:
+    if _second is None or multiplications < LEAST or not 0 < (middle := ROWS * round(rows / 2 / ROWS)) < rows:
         work(slice(0, rows))
         return
     # In a copy of the context, which has NumPy's errstate.
@@ -39,7 +39,3 @@ def in_halves(work: Callable[[slice], object], rows: int, multiplications: int) 
         work(slice(middle, rows))
     else:
         half.result()
-
-
-def _middle(rows: int) -> int:
-    return ROWS * round(rows / 2 / ROWS)

@@ -14,7 +14,6 @@ from threadpoolctl import threadpool_limits
 from cifarmlp.config import Config
 from cifarmlp.config.types import TEST_IMAGES
 from cifarmlp.data import Split, fill_room, private_room
-from cifarmlp.parallel import cores
 from cifarmlp.training.build import build_training
 from cifarmlp.training.cost import (
     check_memory,
@@ -67,7 +66,7 @@ def estimate(populations: Sequence[Sequence[Config]], jobs: int, in_folders: boo
         for configs, kind in zip(populations, kinds, strict=True)
     ]
     largest = max(process_bytes(p[0]) + len(p) * member_bytes(p[0]) for p in populations)
-    return Estimate(max(sum(totals) / min(jobs, cores()), max(totals)), largest)
+    return Estimate(max(sum(totals) / jobs, max(totals)), largest)
 
 
 def _kind(configs: Sequence[Config]) -> tuple[object, ...]:

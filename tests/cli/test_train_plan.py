@@ -1,10 +1,15 @@
 """`train --dry-run`: what there is to train, how long and in how much memory, and nothing else."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import pytest
 from helpers import command, tiny
+
+from cifarmlp.cli.screen import train
+from cifarmlp.training.estimate import Estimate
 
 TINY = [word for setting in tiny.SETTINGS for word in ("--set", setting)]
 COST = r"  about \d+ (s|min), \d+ MB in each process( and 614 for the images)?"  # where there is room
@@ -26,6 +31,21 @@ def test_of_several_configs_it_adds_up_the_time(tmp_path: Path) -> None:
     assert [line for line in lines if not line.startswith(" ")][:2] == ["quickstart", "report-2-figure-3"]
     assert re.fullmatch(COST, lines[-2])
     assert re.fullmatch(r"in all about \d+ (s|min)", lines[-1])
+
+
+def test_no_more_trainings_gain_time_than_there_are_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(populations: Sequence[object], jobs: int, in_folders: bool) -> Estimate:
+        at_once.append(jobs)
+        return Estimate(1.0, 1.0)
+
+    at_once: list[int] = []
+    monkeypatch.setattr(train, "cores", lambda: 4)
+    monkeypatch.setattr(train, "estimate", note)
+    for jobs in (2, 8):
+        assert f"{jobs} at a time" in plan("--repeats", 8, "--jobs", jobs, cwd=tmp_path).out
+    assert at_once == [2, 4]
 
 
 def test_what_has_ended_is_not_counted(tmp_path: Path) -> None:

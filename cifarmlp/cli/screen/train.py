@@ -16,6 +16,7 @@ from tqdm import tqdm
 from cifarmlp.cli.screen.runs import print_looked_at, print_table, result_text
 from cifarmlp.config import Config
 from cifarmlp.files import nan_to_null
+from cifarmlp.parallel import cores
 from cifarmlp.runs.folder import status_of
 from cifarmlp.stats import format_mean_std, format_number
 from cifarmlp.text import counted, escape, rough_duration
@@ -83,7 +84,7 @@ def print_plan(todo: Sequence[Repeats], jobs: int) -> None:
         left = [c for place, c in repeats.places().items() if not (is_begun and read_ended(place))]
         at_once = min(jobs, max(1, len(left)))
         images = bytes_of_rooms(left, at_once)
-        cost = estimate([[config] for config in left], at_once, in_folders=True)
+        cost = estimate([[config] for config in left], min(at_once, cores()), in_folders=True)
         total += cost.seconds
         click.echo(repeats.config.name)
         if not left:
