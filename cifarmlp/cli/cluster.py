@@ -25,6 +25,13 @@ def connect(address: str | None, jobs: int) -> tuple[Any, int]:
     return cluster, parallel.size(cluster)
 
 
+def count_at_full_speed(cluster: Any, jobs: int) -> int:
+    """Return how many of the jobs gain time: all workers of a cluster; on this machine, one a core."""
+    from cifarmlp import parallel
+
+    return jobs if cluster else min(jobs, parallel.cores())
+
+
 @contextmanager
 def name_what_goes_on(*commands: Callable[[], Sequence[str]]) -> Iterator[None]:
     """Add to the error about a lost cluster the commands that go on, which may be known only then."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp.cli.cluster import DASK, connect, name_what_goes_on
+from cifarmlp.cli.cluster import DASK, connect, count_at_full_speed, name_what_goes_on
 from cifarmlp.cli.options import ANY_PATH, DATA_DIR, INTERRUPTED, JSON, OUT, QUIET, SET, complete_config
 from cifarmlp.errors import ConfigError
 
@@ -110,7 +110,7 @@ def search(
     if section and section.fine is None and not (options.coarse or quiet):
         click.echo(f"{state.config.name} has no search.fine: the coarse stage only", err=True)
     if dry_run:
-        print_plan(state, jobs)
+        print_plan(state, jobs, count_at_full_speed(cluster, jobs))
         return
     stop, watch = watch_signals(), SearchProgress(quiet)
     again = ["cifarmlp", "search", "--resume"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from cifarmlp.cli.cluster import DASK, connect, name_what_goes_on
+from cifarmlp.cli.cluster import DASK, connect, count_at_full_speed, name_what_goes_on
 from cifarmlp.cli.options import DATA_DIR, FIGURES, INTERRUPTED, JSON, OUT, QUIET, SET, TABLES, complete_study
 from cifarmlp.errors import CifarmlpError, ConfigError
 
@@ -69,7 +69,7 @@ def study(
     cluster, jobs = connect(dask, jobs or parallel.cores())
     if dry_run:
         for plan in plans:
-            print_plan(plan, data_dir, out, jobs, strict)
+            print_plan(plan, data_dir, out, jobs, count_at_full_speed(cluster, jobs), strict)
         return
     folders, failures = _run(plans, out, data_dir, jobs, cluster, strict, quiet)
     _show(folders, out, form, figures, as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifarmlp.cli.cluster import DASK, connect, name_what_goes_on
+from cifarmlp.cli.cluster import DASK, connect, count_at_full_speed, name_what_goes_on
 from cifarmlp.cli.options import (
     ANY_PATH,
     DATA_DIR,
@@ -81,10 +81,11 @@ def train(
     earlier = repeats_to_resume(resume, todo[0] if todo else None, repeats) if resume else None
     if dry_run and as_json:
         raise ConfigError("--json is for results; leave it out with --dry-run")
+    cluster, jobs = connect(dask, jobs)
     if dry_run:
-        _print_plan(earlier, todo, repeats or 1, out, jobs)
+        _print_plan(earlier, todo, repeats or 1, out, jobs, cluster)
         return
-    options["cluster"], options["jobs"] = connect(dask, jobs)
+    options |= {"cluster": cluster, "jobs": jobs}
     stop, results = watch_signals(), list["Result"]()
     prepared = _prepare(todo, earlier, repeats or 1, out, data_dir)
     for each in _train_each(prepared, data_dir, quiet, dask, stop, options):
@@ -100,12 +101,13 @@ def train(
 
 
 def _print_plan(
-    earlier: "Repeats | None", configs: "Sequence[Config]", seeds: int, out: Path, jobs: int
+    earlier: "Repeats | None", configs: "Sequence[Config]", seeds: int, out: Path, jobs: int, cluster: Any
 ) -> None:
     from cifarmlp.cli.screen.train import print_plan
     from cifarmlp.training.seeds import Repeats
 
-    print_plan([earlier] if earlier else [Repeats(out, config, seeds) for config in configs], jobs)
+    todo = [earlier] if earlier else [Repeats(out, config, seeds) for config in configs]
+    print_plan(todo, jobs, count_at_full_speed(cluster, jobs), on_cluster=cluster is not None)
 
 
 def _load_configs(

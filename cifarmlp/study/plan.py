@@ -199,11 +199,14 @@ def training_seconds(tasks: Sequence[SeedTask], jobs: int) -> float:
     return estimate([[task.config] for task in tasks], jobs, in_folders=True).seconds
 
 
-def search_seconds(study: StudyPlan, searches: Sequence[Config], cores: int) -> float:
-    """Estimate the time that searches will still take, from a few steps of each stage."""
-    states = [search_of(study, config, cores) for config in searches]
+def search_seconds(study: StudyPlan, searches: Sequence[Config], jobs: int, at_full_speed: int) -> float:
+    """Estimate the time that searches will still take, from a few steps of each stage.
+
+    at_full_speed: how many of the jobs gain time.
+    """
+    states = [search_of(study, config, jobs) for config in searches]
     stages = [(state, stage) for state in states for stage in state.plan.stages]
     return sum(
-        estimate_stage(state, stage, expected_populations(state, stage), cores).seconds
+        estimate_stage(state, stage, expected_populations(state, stage), at_full_speed).seconds
         for state, stage in stages
     )

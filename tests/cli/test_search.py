@@ -36,11 +36,13 @@ from helpers.searching import (
 )
 from matplotlib.figure import Figure
 
+from cifarmlp import parallel
 from cifarmlp.config import load_config
-from cifarmlp.search import run
+from cifarmlp.search import plan, run
 from cifarmlp.search.folder import section_of
 from cifarmlp.search.populations import Member
 from cifarmlp.search.sampling import coarse_values, fine_values
+from cifarmlp.training.estimate import Estimate
 
 CONFIG = """\
 name: tiny
@@ -383,6 +385,22 @@ def test_a_dry_run_writes_nothing_and_says_what_there_is_to_train(place: Path) -
     assert f"fine: 4 trials of {LAMBDA}, {ETA}" in done.out
     assert re.search(r"about \d+ (s|min), \d+ MB in each process", done.out)
     assert done.err == ""
+
+
+def test_no_more_populations_gain_time_than_there_are_cores(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(populations: Sequence[object], jobs: int) -> Estimate:
+        at_once.append(jobs)
+        return Estimate(1.0, 1.0)
+
+    at_once: list[int] = []
+    monkeypatch.setattr(parallel, "cores", lambda: 4)
+    monkeypatch.setattr(plan, "estimate", note)
+    for jobs in ("2", "8"):
+        done = cifarmlp("search", "c.yaml", "--coarse", "--jobs", jobs, "--dry-run", cwd=place)
+        assert f"{jobs} at a time" in done.out
+    assert at_once == [2, 4]
 
 
 def test_a_dry_run_of_a_finished_search_finds_nothing_to_train(copied: Path) -> None:

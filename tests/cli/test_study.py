@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from helpers import command as here
 from helpers import tiny
 from helpers.command import SMALL, Done, held
 
+from cifarmlp import parallel
 from cifarmlp.errors import DataError
 from cifarmlp.render import curves, overlay, svg, trials
 from cifarmlp.study import plan, run
+from cifarmlp.training.estimate import Estimate
 
 BASE = """\
 data: {validation: 100}
@@ -407,6 +409,22 @@ def test_a_dry_run_tells_what_is_left_and_writes_nothing(place: Path, no_trainin
     assert "s: Small things" in done.out
     assert "trainings: 9 of 9 are left" in done.out
     assert "searches:  1 of 1 are left" in done.out
+
+
+def test_no_more_trainings_gain_time_than_there_are_cores(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(populations: Sequence[object], jobs: int, in_folders: bool = False) -> Estimate:
+        at_once.add(jobs)
+        return Estimate(1.0, 1.0)
+
+    at_once: set[int] = set()
+    monkeypatch.setattr(parallel, "cores", lambda: 4)
+    monkeypatch.setattr(plan, "estimate", note)
+    monkeypatch.setattr("cifarmlp.search.plan.estimate", note)
+    done = ends("study", "s.yaml", "--jobs", 8, "--dry-run", cwd=place)
+    assert "8 trainings at a time" in done.out
+    assert at_once == {4}
 
 
 def test_a_dry_run_of_what_is_done(ended: Path, no_training: None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import command, tiny
 
+from cifarmlp import parallel
 from cifarmlp.cli.screen import train
 from cifarmlp.training.estimate import Estimate
 
@@ -41,7 +42,7 @@ def test_no_more_trainings_gain_time_than_there_are_cores(
         return Estimate(1.0, 1.0)
 
     at_once: list[int] = []
-    monkeypatch.setattr(train, "cores", lambda: 4)
+    monkeypatch.setattr(parallel, "cores", lambda: 4)
     monkeypatch.setattr(train, "estimate", note)
     for jobs in (2, 8):
         assert f"{jobs} at a time" in plan("--repeats", 8, "--jobs", jobs, cwd=tmp_path).out

@@ -81,8 +81,11 @@ def _counts(progress: StageProgress) -> tuple[int, int]:
     return sum(trial.trial in numbers for trial in progress.search.trials()), len(numbers)
 
 
-def print_plan(search: Search, jobs: int) -> None:
-    """Print what a search would do, and the time and memory that it would take."""
+def print_plan(search: Search, jobs: int, at_full_speed: int) -> None:
+    """Print what a search would do, and the time and memory that it would take.
+
+    at_full_speed: how many of the jobs gain time.
+    """
     seeds = f", {search.plan.seeds} seeds each" if search.plan.seeds > 1 else ""
     for stage in search.plan.stages:
         click.echo(f"{stage}: {len(search.numbers(stage))} trials{seeds} of {', '.join(search.fields)}")
@@ -90,7 +93,7 @@ def print_plan(search: Search, jobs: int) -> None:
         if not populations:
             click.echo("  nothing left to train")
             continue
-        cost = estimate_stage(search, stage, populations, jobs)
+        cost = estimate_stage(search, stage, populations, at_full_speed)
         click.echo(f"  {_count(populations)}, {jobs} at a time")
         click.echo(f"  about {rough_duration(cost.seconds)}, {cost.bytes / 1e6:.0f} MB in each process")
 

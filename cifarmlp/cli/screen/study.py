@@ -89,12 +89,15 @@ def print_studies(as_json: bool) -> None:
     click.echo(f"\nnext:       cifarmlp study {next(iter(shipped))} --dry-run")
 
 
-def print_plan(plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, strict: bool) -> None:
-    """Print what a study would do, and how long that would take."""
+def print_plan(
+    plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, at_full_speed: int, strict: bool
+) -> None:
+    """Print what a study would do, and how long that would take. at_full_speed: jobs that gain time."""
     copies = _places_to_copy_to(plan, out, data_dir, strict)
     tasks = [task for task in trainings_left(plan) if task.folder not in copies]
     searches = [c for c in searches_left(plan) if plan.folder / f"{c.name}-001" not in copies]
-    first, then = training_seconds(tasks, jobs), search_seconds(plan, searches, jobs)
+    first = training_seconds(tasks, at_full_speed)
+    then = search_seconds(plan, searches, jobs, at_full_speed)
     steps, total = sum(steps_of(task.config) for task in tasks), len(plan.trainings)
     click.echo(f"{plan.loaded.name}: {plan.loaded.study.title}")
     click.echo(f"  sections:  {', '.join(plan.only)}")

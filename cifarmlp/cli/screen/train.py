@@ -16,7 +16,6 @@ from tqdm import tqdm
 from cifarmlp.cli.screen.runs import print_looked_at, print_table, result_text
 from cifarmlp.config import Config
 from cifarmlp.files import nan_to_null
-from cifarmlp.parallel import cores
 from cifarmlp.runs.folder import status_of
 from cifarmlp.stats import format_mean_std, format_number
 from cifarmlp.text import counted, escape, rough_duration
@@ -73,18 +72,19 @@ class TrainingProgress:
             self.bar.close()
 
 
-def print_plan(todo: Sequence[Repeats], jobs: int) -> None:
+def print_plan(todo: Sequence[Repeats], jobs: int, at_full_speed: int, on_cluster: bool) -> None:
     """Print what there is to train, and the time and memory that it would take.
 
-    Raises ConfigError as `Repeats.places`.
+    at_full_speed: how many of the jobs gain time. on_cluster: the images are prepared elsewhere. Raises
+    ConfigError as `Repeats.places`.
     """
     total = 0.0
     for repeats in todo:
         is_begun = (repeats.folder / "config.yaml").exists()
         left = [c for place, c in repeats.places().items() if not (is_begun and read_ended(place))]
         at_once = min(jobs, max(1, len(left)))
-        images = bytes_of_rooms(left, at_once)
-        cost = estimate([[config] for config in left], min(at_once, cores()), in_folders=True)
+        images = 0 if on_cluster else bytes_of_rooms(left, at_once)
+        cost = estimate([[config] for config in left], min(at_once, at_full_speed), in_folders=True)
         total += cost.seconds
         click.echo(repeats.config.name)
         if not left:
