@@ -39,6 +39,7 @@ from cifarmlp.report import comparison
 from cifarmlp.report import search as report_search
 from cifarmlp.search import run as search_run
 from cifarmlp.search import summary
+from cifarmlp.search import worker as search_worker
 from cifarmlp.study import plan
 from cifarmlp.training import checkpoint, environment, workers
 from cifarmlp.training import curves as training_curves
@@ -97,7 +98,7 @@ class Ended:
 def replace_what_is_slow() -> None:
     dataset = tiny.dataset()
     data.load = workers.load = lambda *_, **__: dataset  # type: ignore[assignment]
-    search_run.load = plan.load = lambda *_, **__: dataset  # type: ignore[assignment]
+    search_run.load = search_worker.load = plan.load = lambda *_, **__: dataset  # type: ignore[assignment]
     drawn = [(training_curves, "draw_seeds"), (comparison, "draw_overlay"), (report_search, "draw_trials")]
     for module, name in drawn:
         setattr(module, name, lambda *_, **__: tiny.Figure())

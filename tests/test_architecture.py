@@ -121,3 +121,8 @@ def test_the_command_line_starts_without_heavy_libraries(module: str) -> None:
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+def test_a_worker_of_a_search_starts_without_matplotlib() -> None:
+    code = "import sys, cifarmlp.search.worker; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -4,8 +4,8 @@
          sampling     populations       run         ranking, summary
 
 Trial i's values depend on the config and on i alone (`sampling`); few values are dealt out (`dealing`).
-Trials that may train in lockstep are grouped into populations (`populations`), which `run` trains in
-processes or on a cluster. Each result is kept at once in the search's folder (`folder`), so that a search
+Trials that may train in lockstep are grouped into populations (`populations`), which `run` gives to processes
+or a cluster (`worker`). Each result is kept at once in the search's folder (`folder`), so that a search
 that was cut short goes on where it was (`plan`).
 
 Begin with `plan.prepare_search` and `run.run_search`. Rank: above training, which it drives; below runs,

@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from cifarmlp import files
-from cifarmlp.config import HalvingConfig
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import CifarmlpWarning
 from cifarmlp.parallel import Lost, map_unordered
-from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.search.folder import (
     NOWHERE,
     Search,
@@ -31,12 +29,12 @@ from cifarmlp.search.plan import Key, choose_centres, estimate_stage, population
 from cifarmlp.search.populations import Member
 from cifarmlp.search.ranking import STOPPED, Result, Trial
 from cifarmlp.search.summary import write_summary
+from cifarmlp.search.worker import train_population
 from cifarmlp.stats import doubt_of_few
 from cifarmlp.training import environment
 from cifarmlp.training.environment import fingerprint
 from cifarmlp.training.outcome import Outcome
-from cifarmlp.training.provenance import refuse_other_folder, refuse_other_images
-from cifarmlp.training.together import train_together
+from cifarmlp.training.provenance import refuse_other_folder
 
 
 @dataclass
@@ -151,20 +149,6 @@ def _refuse_other_origin(search: Search, dataset: Dataset, strict: bool) -> None
     for folder in dict.fromkeys([search.folder, refined]):
         if folder != NOWHERE:
             refuse_other_folder(folder, here, strict)
-
-
-def train_population(
-    population: Sequence[Member], data_dir: Path | None, images: str, halving: HalvingConfig | None
-) -> list[Outcome]:
-    """Train a population in a worker; return an outcome for each member, or none if it was interrupted.
-
-    halving: of the stage. Raises DataError if the images here have another checksum than `images`.
-    """
-    configs = [member.config for member in population]
-    dataset = load(configs[0].data.source, data_dir, download=True)
-    refuse_other_images(dataset, images)
-    stop = watch_signals()
-    return train_together(configs, dataset, lambda: bool(stop()), halving)
 
 
 def _train(

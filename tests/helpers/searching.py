@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from unittest import mock
@@ -52,7 +52,9 @@ def few_images(*_: object, **__: object) -> Dataset:
 
 def on_few_images(*words: object, cwd: Path, err: io.StringIO | None = None) -> Done:
     """Run a command in this process."""
-    with mock.patch("cifarmlp.search.run.load", few_images), mock.patch("cifarmlp.data.load", few_images):
+    with ExitStack() as patches:
+        for module in ("search.run", "search.worker", "data"):
+            patches.enter_context(mock.patch(f"cifarmlp.{module}.load", few_images))
         return cifarmlp(*words, cwd=cwd, err=err)
 
 

@@ -14,18 +14,20 @@ from helpers.searching import SEPARATE, few_images, place_with, rows
 from cifarmlp import files
 from cifarmlp.config import load_config
 from cifarmlp.errors import CifarmlpWarning, DataError, RunFolderError
-from cifarmlp.search import run
+from cifarmlp.search import run, worker
 from cifarmlp.search.folder import Search, is_begun, read_search
 from cifarmlp.search.plan import populations_to_train, prepare_search, resume_search
 from cifarmlp.search.populations import Member
 from cifarmlp.search.ranking import Result, Trial
 from cifarmlp.search.run import StageProgress, run_search
+from cifarmlp.search.worker import train_population
 from cifarmlp.training.estimate import Estimate
 
 
 @pytest.fixture(autouse=True)
 def _few_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "load", few_images)
+    monkeypatch.setattr(worker, "load", few_images)
     monkeypatch.setattr("cifarmlp.files.write_png", lambda *_: None)
 
 
@@ -172,7 +174,7 @@ def test_a_search_is_not_refined_with_other_images(tmp_path: Path) -> None:
 def test_a_worker_with_other_images_is_found_out(tmp_path: Path) -> None:
     (member, *_), *_ = populations_to_train(prepared(tmp_path), "coarse")
     with pytest.raises(DataError, match="other images than those that the work was begun with"):
-        run.train_population([member], None, images="0" * 64, halving=None)
+        train_population([member], None, images="0" * 64, halving=None)
 
 
 def test_a_damaged_row_is_told_and_its_training_done_again(tmp_path: Path) -> None:
