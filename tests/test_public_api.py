@@ -84,7 +84,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "report-1").write_text(STUDY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("cifarmlp.parallel.cores", lambda: 1)
-    for module in ("data", "search.run", "study.plan", "study.run", "training.workers"):
+    for module in ("data", "search.run", "search.worker", "study.plan", "study.run", "training.workers"):
         monkeypatch.setattr(f"cifarmlp.{module}.load", tiny.dataset, raising=False)
     monkeypatch.setattr("cifarmlp.training.run.draw_training", lambda *_: tiny.Figure())
     return tmp_path

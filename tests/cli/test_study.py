@@ -97,7 +97,7 @@ LATE = "step 90"  # of b, the only one that has so many steps, and not the first
 @pytest.fixture(scope="module", autouse=True)
 def _tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("data", "training.workers", "search.run", "study.plan"):
+        for module in ("data", "training.workers", "search.run", "search.worker", "study.plan"):
             patch.setattr(f"cifarmlp.{module}.load", tiny.dataset)
         patch.setattr("cifarmlp.training.run._draw", lambda *_: None)
         for name in DRAWN:
