@@ -55,6 +55,9 @@ def _greet(address: str) -> None:
     except ImportError as error:
         raise ConfigError("a cluster needs Dask: pip install 'cifarmlp[cluster]'") from error
     except (ValueError, TypeError) as error:
+        if "ssl_context" in str(error):
+            words = "TLS needs certificates: name them in distributed.comm.tls of Dask's configuration"
+            raise ConfigError(f"{address}: {words}") from error
         raise ConfigError(f"{address!r} is no address of a Dask scheduler; give tcp://HOST:PORT") from error
     except Exception as error:
         raise ConfigError(f"{address}: no Dask scheduler answers; start one there: dask scheduler") from error

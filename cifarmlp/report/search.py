@@ -9,10 +9,11 @@ from cifarmlp.render.document import Block, Cell, Link, Listing, Picture, Sectio
 from cifarmlp.render.trials import draw_trials
 from cifarmlp.report.origin import origin_blocks
 from cifarmlp.search.folder import Search
+from cifarmlp.search.ranking import STOPPED
 from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import points_by_stage, summarise_search, validation_accuracy
 from cifarmlp.stats import doubt_of_few
-from cifarmlp.text import duration, escape, short_value
+from cifarmlp.text import counted, duration, escape, short_value
 from cifarmlp.training.environment import read_environment
 
 TOP = 10
@@ -27,7 +28,8 @@ def search_sentence(search: Search) -> str:
     """Return the result in a sentence."""
     best = summarise_search(search, 1)["best"]
     if best is None:
-        return f"{words.network(search.config)}: no trial has finished yet."
+        yet = " yet" * (search.plan.status != "finished")
+        return f"{words.network(search.config)}: no trial has finished{yet}."
     values = describe_values(search.values(best["trial"]))
     return (
         f"{words.network(search.config)}: of {len(search.trials())} trials the best is number "
@@ -38,6 +40,7 @@ def search_sentence(search: Search) -> str:
 def _blocks(search: Search, title: str, target: str) -> Iterator[Block]:
     summary = summarise_search(search, TOP)
     yield from _unfinished(search)
+    yield from _unranked(search)
     yield from _doubt(search, summary)
     if summary["best"] is not None:
         yield _picture(search, title)
@@ -49,6 +52,14 @@ def _blocks(search: Search, title: str, target: str) -> Iterator[Block]:
         best = override_with(search.config, search.values(summary["best"]["trial"]))
         yield Listing("the config of the best trial", to_yaml(best.model_copy(update={"search": None})))
     yield Listing("config.yaml of the search", to_yaml(search.config))
+
+
+def _unranked(search: Search) -> Iterator[Block]:
+    states = [trial.status for trial in search.trials()]
+    fates = {"diverged": "diverged", STOPPED: "fell behind and stopped at the end of a cycle"}
+    for status, what in fates.items():
+        if count := states.count(status):
+            yield Text(f"{counted(count, 'trial')} {what}: not ranked; see trials.csv.")
 
 
 def _unfinished(search: Search) -> Iterator[Block]:

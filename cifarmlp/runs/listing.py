@@ -17,7 +17,7 @@ from cifarmlp.runs.differences import values_apart
 from cifarmlp.runs.folder import folder_kind, status_of
 from cifarmlp.search.folder import read_search
 from cifarmlp.stats import mean_and_std
-from cifarmlp.text import escape, natural_key
+from cifarmlp.text import counted, escape, natural_key
 from cifarmlp.training.batches import count_batches
 from cifarmlp.training.outcome import (
     MODEL,
@@ -193,7 +193,7 @@ def _search(folder: Path) -> Entry:
         status = "unfinished"
     section, results = search.config.search, search.results.values()
     space = section.coarse.space if section and section.coarse else {}
-    about = f"{len({result.trial for result in results})} trials of {', '.join(space)}"
+    about = f"{counted(len({result.trial for result in results}), 'trial')} of {', '.join(space)}"
     seconds = sum(result.seconds for result in results if math.isfinite(result.seconds))
     seeds = search.plan.seeds
     return Entry(

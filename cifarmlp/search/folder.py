@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cifarmlp import files
-from cifarmlp.config import Config, SearchConfig, is_number, load_config, to_yaml
+from cifarmlp.config import Config, SearchConfig, digest, is_number, load_config, to_yaml
 from cifarmlp.data import Dataset
 from cifarmlp.errors import CifarmlpError, ConfigError, RunFolderError
 from cifarmlp.search import ranking, sampling
@@ -137,7 +137,8 @@ def claim_search(search: Search, out: Path, dataset: Dataset) -> None:
 def begin_search(search: Search, dataset: Dataset) -> None:
     """Write all that a search is resumed from into its folder, search.json last. Raises RunFolderError."""
     files.write_text(search.folder / "config.yaml", to_yaml(search.config))
-    environment.write_environment(search.folder, environment.describe(dataset, 1))
+    here = environment.describe(dataset, 1).model_copy(update={"config": digest(search.config)})
+    environment.write_environment(search.folder, here)
     write_results(search)
     write_plan(search, "running")
 

@@ -21,6 +21,7 @@ from cifarmlp.search.populations import Member, configs_of, group_into_populatio
 from cifarmlp.search.ranking import Trial
 from cifarmlp.search.sampling import Values, describe_values
 from cifarmlp.training.cost import free_memory, steps_of
+from cifarmlp.training.environment import config_has_changed
 from cifarmlp.training.estimate import Estimate, estimate
 
 STAGES: tuple[Stage, ...] = ("coarse", "fine")
@@ -117,9 +118,14 @@ def resume_search(
 ) -> Search:
     """Return the search in a folder, to go on with it.
 
-    Raises RunFolderError if it cannot be read, ConfigError if it has another config, stages or seeds.
+    Raises RunFolderError if it cannot be read, ConfigError if it has another config, stages or seeds, or its
+    config was changed since it was begun.
     """
     search = read_search(folder)
+    if config_has_changed(folder, search.config):
+        raise ConfigError(
+            f"{folder}: its config.yaml has changed since it was begun; put it back, or search anew"
+        )
     if config is not None:
         free = ("search.coarse.trials",) if search.plan.coarse_from else ()
         refuse_other_config(folder, search.config, config, "search", free)
@@ -166,7 +172,9 @@ def _has_coarse(search: Search) -> bool:
 
 def members_of(search: Search, stage: Stage) -> list[Member]:
     """Return every training of a stage. Raises ConfigError if a trial's values make no config."""
-    base = search.config.model_copy(update={"search": None})
+    base = search.config
+    if stage == "fine" or not search.section.coarse.halving:  # which a trial may not fit
+        base = base.model_copy(update={"search": None})
     trials = [(trial, search.values(trial)) for trial in search.numbers(stage)]
     return [
         Member(trial, _config_of(base, trial, values, n))
@@ -180,7 +188,7 @@ def _config_of(base: Config, trial: int, values: Values, n: int) -> Config:
     try:
         config = override_with(base, {**values, "seed": values.get("seed", base.seed) + n})
         _refuse_best(config)
-        return config
+        return config.model_copy(update={"search": None})
     except ConfigError as error:
         fault = str(error).splitlines()[0]
         raise ConfigError(f"trial {trial}: {describe_values(values)}: {fault}") from error

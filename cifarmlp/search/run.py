@@ -135,11 +135,22 @@ def _begin_stage(search: Search, stage: Stage) -> dict[Key, Key]:
 
 
 def _warn(search: Search) -> None:
-    """Warn of what makes a ranking doubtful, and of damaged rows."""
-    doubt = doubt_of_few("ranked", search.config.data.validation_images)
+    """Warn of what makes a ranking doubtful, of halving that does nothing, and of damaged rows."""
+    doubts = [doubt_of_few("ranked", search.config.data.validation_images), _doubt_of_halving(search)]
     faults = [f"{fault}; that training is done again" for fault in search.faults[:3]]
-    for message in [*([doubt] if doubt else []), *faults]:
+    for message in [*filter(None, doubts), *faults]:
         warnings.warn(message, CifarmlpWarning, stacklevel=3)
+
+
+def _doubt_of_halving(search: Search) -> str | None:
+    """Return a warning where no training of a coarse stage can fall behind, or None."""
+    if not search.section.coarse.halving or "coarse" not in search.plan.stages:
+        return None
+    populations = populations_to_train(search, "coarse")
+    if not populations or max(map(len, populations)) > 1:
+        return None
+    words = "each is alone in its population, for want of trials or memory"
+    return f"search.coarse.halving stops no training: {words}"
 
 
 def _refuse_other_origin(search: Search, dataset: Dataset, strict: bool) -> None:

@@ -397,9 +397,9 @@ def test_no_more_populations_gain_time_than_there_are_cores(
     at_once: list[int] = []
     monkeypatch.setattr(parallel, "cores", lambda: 4)
     monkeypatch.setattr(plan, "estimate", note)
-    for jobs in ("2", "8"):
+    for jobs, at_a_time in (("2", 2), ("8", 4)):  # as there are four populations
         done = cifarmlp("search", "c.yaml", "--coarse", "--jobs", jobs, "--dry-run", cwd=place)
-        assert f"{jobs} at a time" in done.out
+        assert f"{at_a_time} at a time" in done.out
     assert at_once == [2, 4]
 
 
@@ -660,7 +660,7 @@ def test_a_search_at_work_is_alone_in_its_folder_and_ends_at_once_by_sigterm(job
     assert f"next:    cifarmlp search --resume {RUN}\n" in out
     assert read(place / RUN, "search.json")["status"] == "interrupted"
     done = resume(place / RUN, "--dry-run")
-    assert "coarse: 5 trials, 2 seeds each" in done.out
+    assert f"coarse: 5 trials of {LAMBDA}, {ETA}, 2 seeds each" in done.out
 
 
 def workers_of(pid: int) -> Iterator[int]:

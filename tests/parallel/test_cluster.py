@@ -203,6 +203,10 @@ def test_a_malformed_address_is_refused(address):
     assert refusal(address).startswith(f"{address!r} is no address of a Dask scheduler")
 
 
+def test_tls_without_certificates_is_refused():
+    assert refusal("tls://127.0.0.1:8786").startswith("tls://127.0.0.1:8786: TLS needs certificates")
+
+
 def test_an_address_where_nobody_listens_is_refused(capfd):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

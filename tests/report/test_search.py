@@ -43,6 +43,15 @@ def test_a_search_with_nothing_trained_is_shown_too(searched: Path, tmp_path: Pa
     assert "no trial has finished" in page.summary[0].words  # type: ignore[union-attr]
 
 
+def test_trials_without_a_rank_are_counted(searched: Path, tmp_path: Path) -> None:
+    search = folder_.read_search(shutil.copytree(searched, tmp_path / "wide-001"))
+    search.results = {(i, 1): Result(i, 1, "diverged") for i in (1, 2, 3)}
+    folder_.write_results(search)
+    page = build_page([search.folder], tmp_path)
+    assert "3 trials diverged: not ranked; see trials.csv." in words(page, "plain")
+    assert page.summary[0].words.endswith("no trial has finished.")  # type: ignore[union-attr]
+
+
 def test_what_makes_a_ranking_doubtful_is_noted(tmp_path: Path) -> None:
     config = tiny.config("name=wide", COARSE, "data.validation=20", "network.hidden=[8]")
     search = plan.prepare_search(config, ["coarse"], 1, 2, tmp_path)

@@ -13,10 +13,10 @@ from helpers.searching import SEPARATE, few_images, place_with, rows
 
 from cifarmlp import files
 from cifarmlp.config import load_config
-from cifarmlp.errors import CifarmlpWarning, DataError, RunFolderError
+from cifarmlp.errors import CifarmlpWarning, ConfigError, DataError, RunFolderError
 from cifarmlp.search import run, worker
 from cifarmlp.search.folder import Search, is_begun, read_search
-from cifarmlp.search.plan import populations_to_train, prepare_search, resume_search
+from cifarmlp.search.plan import populations_to_train, prepare_search, resume_search, with_trials
 from cifarmlp.search.populations import Member
 from cifarmlp.search.ranking import Result, Trial
 from cifarmlp.search.run import StageProgress, run_search
@@ -262,3 +262,41 @@ def test_without_halving_the_table_has_no_steps(tmp_path: Path) -> None:
     run_search(search, tmp_path, None, jobs=1)
     assert "steps" not in rows(search.folder / "trials.csv")[0]
     assert {row["steps"] for row in rows(search.folder / "seeds.csv")} == {"60"}
+
+
+@pytest.mark.parametrize(
+    ("drawn", "fault"),
+    [
+        (
+            "training.schedule: {values: [{kind: constant, eta: 0.1, epochs: 1}]}",
+            "schedule constant has none",
+        ),
+        ("training.schedule.cycles: {values: [2]}", "cycle 2 ends at step 40, the training at 40"),
+        ("training.steps: {values: [30]}", "cycle 2 ends at step 40, the training at 30"),
+    ],
+)
+def test_a_trial_that_ends_before_the_halving_is_refused(tmp_path: Path, drawn: str, fault: str) -> None:
+    text = HALVING.replace("training.lambda: {log_uniform: [1.0e-5, 1.0e-1]}", drawn)
+    config = load_config(place_with(text, tmp_path) / "c.yaml")
+    with pytest.raises(ConfigError, match=f"trial 1: .*: search.coarse.halving.*{fault}"):
+        prepare_search(config, ["coarse"], cores=1)
+
+
+def test_halving_of_populations_of_one_is_warned_of(tmp_path: Path) -> None:
+    config = load_config(place_with(HALVING, tmp_path) / "c.yaml")
+    search = prepare_search(with_trials(config, 2), ["coarse"], cores=2)
+    with pytest.warns(CifarmlpWarning, match="halving stops no training: each is alone in its population"):
+        run_search(search, tmp_path, None, jobs=1)
+    assert {row["status"] for row in rows(search.folder / "trials.csv")} == {"finished"}
+
+
+def test_a_search_whose_config_was_edited_is_not_resumed(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    path = folder / "config.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("validation: 400", "validation: 300"))
+    assert path.read_text() != text
+    with pytest.raises(ConfigError, match=f"{folder}: its config.yaml has changed since it was begun"):
+        resume_search(folder)
+    path.write_text(text)
+    assert resume_search(folder).plan.status == "interrupted"

@@ -19,7 +19,7 @@ from cifarmlp.search.ranking import STOPPED, Trial, rank
 from cifarmlp.search.run import StageProgress
 from cifarmlp.search.sampling import describe_values
 from cifarmlp.search.summary import validation_accuracy
-from cifarmlp.text import escape, rough_duration, short_value
+from cifarmlp.text import counted, escape, rough_duration, short_value
 
 
 class SearchProgress:
@@ -88,24 +88,22 @@ def print_plan(search: Search, jobs: int, at_full_speed: int) -> None:
     """
     seeds = f", {search.plan.seeds} seeds each" if search.plan.seeds > 1 else ""
     for stage in search.plan.stages:
-        click.echo(f"{stage}: {len(search.numbers(stage))} trials{seeds} of {', '.join(search.fields)}")
+        trials = counted(len(search.numbers(stage)), "trial")
+        click.echo(f"{stage}: {trials} of {', '.join(search.fields)}{seeds}")
         populations = expected_populations(search, stage)
         if not populations:
             click.echo("  nothing left to train")
             continue
         cost = estimate_stage(search, stage, populations, at_full_speed)
-        click.echo(f"  {_count(populations)}, {jobs} at a time")
+        click.echo(f"  {_count(populations)}, {min(jobs, len(populations))} at a time")
         click.echo(f"  about {rough_duration(cost.seconds)}, {cost.bytes / 1e6:.0f} MB in each process")
 
 
 def _count(populations: Sequence[Sequence[Member]]) -> str:
     sizes = sorted({len(population) for population in populations})
     size = " to ".join(str(n) for n in dict.fromkeys([sizes[0], sizes[-1]]))
-    return f"{_plural(len(populations), 'population')} of {size} networks in lockstep"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count > 1)}"
+    networks = "network" if sizes == [1] else "networks in lockstep"
+    return f"{counted(len(populations), 'population')} of {size} {networks}"
 
 
 def print_results(search: Search, summary: Mapping[str, Any], as_json: bool) -> None:
@@ -120,7 +118,7 @@ def print_results(search: Search, summary: Mapping[str, Any], as_json: bool) -> 
         click.echo(json.dumps({**run, **nan_to_null(summary)}, indent=2))
         return
     for table in summary["tables"]:
-        click.echo(f"{table['of']}: the best {len(table['top'])} of {table['trials']} trials")
+        click.echo(f"{table['of']}: the best {len(table['top'])} of {counted(table['trials'], 'trial')}")
         click.echo(_table(search, table["top"]) + "\n")
     for line in [*_verdict(search, summary), *_unfinished(search), "", *_files(search, summary)]:
         click.echo(line)
@@ -150,7 +148,7 @@ def _verdict(search: Search, summary: Mapping[str, Any]) -> list[str]:
         images = search.config.data.validation_images
         source = "measured over the seeds" if seeds > 1 else f"assumed for one seed and {images} images"
         lines += [
-            f"{_plural(others, 'other trial')} {'are' if others > 1 else 'is'} not significantly worse "
+            f"{counted(others, 'other trial')} {'are' if others > 1 else 'is'} not significantly worse "
             "(within twice the standard error of a difference)",
             f"standard error of a validation accuracy: {summary['standard_error']:.4f}, {source}; "
             f"more seeds reduce it: --seeds {max(3, 2 * seeds)}",
@@ -165,14 +163,14 @@ def _unfinished(search: Search) -> list[str]:
         trials = [trial for trial in search.trials() if trial.status == status]
         if trials:
             reasons = {f": {trial.reason}" for trial in trials if trial.reason}
-            lines.append(f"{_plural(len(trials), 'trial')} {status}{''.join(sorted(reasons))}")
+            lines.append(f"{counted(len(trials), 'trial')} {status}{''.join(sorted(reasons))}")
     return lines
 
 
 def _files(search: Search, summary: Mapping[str, Any]) -> list[str]:
     folder = search.folder
     lines = [f"trials:  {escape(str(folder / 'trials.csv'))}"] if search.trials() else []
-    if summary["best"] is not None:
+    if (search.folder / "search.png").exists():
         lines.append(f"plot:    {escape(str(folder / 'search.png'))}")
     if search.plan.status == "interrupted" or search.failed():
         return [*lines, f"next:    cifarmlp search --resume {_quote(folder)}"]
