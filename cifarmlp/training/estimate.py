@@ -1,6 +1,8 @@
 """Time and memory of trainings, estimated from a few steps and an evaluation of each kind of network.
 
 seconds = START + steps * a step + images evaluated * an image
+
+and WORKERS once, where they are trained in processes side by side.
 """
 
 import time
@@ -31,6 +33,7 @@ from cifarmlp.training.threads import BlasThreads
 
 START = 0.5  # seconds of a training before its first step: pixel statistics, weights, the environment
 FOLDER = 1.0  # seconds for the files of a run folder, of which most is curves.png
+WORKERS = 2.0  # seconds until processes side by side are at work: Python, NumPy and the images in each
 LEAST, IMAGES = 0.3, 4 * CHUNK  # seconds of steps, and images, that are measured
 
 
@@ -66,7 +69,7 @@ def estimate(populations: Sequence[Sequence[Config]], jobs: int, in_folders: boo
         for configs, kind in zip(populations, kinds, strict=True)
     ]
     largest = max(process_bytes(p[0]) + len(p) * member_bytes(p[0]) for p in populations)
-    return Estimate(max(sum(totals) / jobs, max(totals)), largest)
+    return Estimate((jobs > 1) * WORKERS + max(sum(totals) / jobs, max(totals)), largest)
 
 
 def _kind(configs: Sequence[Config]) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import pytest
 from cifarmlp.config import Config, find_config, load_config
 from cifarmlp.data import load
 from cifarmlp.training import cost, estimate
-from cifarmlp.training.estimate import FOLDER, START, Estimate, Pace
+from cifarmlp.training.estimate import FOLDER, START, WORKERS, Estimate, Pace
 from cifarmlp.training.run import train_into
 
 MB = 1e6
@@ -68,10 +68,10 @@ def test_each_kind_of_network_is_measured_once(paces: list[int]) -> None:
 @pytest.mark.usefixtures("paces")
 def test_time_is_shared_by_the_jobs() -> None:
     one = seconds(config())
-    assert seconds(*[config()] * 4, jobs=2) == pytest.approx(2 * one)
-    assert seconds(config(), config(), jobs=8) == pytest.approx(one)
+    assert seconds(*[config()] * 4, jobs=2) == pytest.approx(WORKERS + 2 * one)
+    assert seconds(config(), config(), jobs=8) == pytest.approx(WORKERS + one)
     long = config("training.steps=20000")
-    assert seconds(long, config(), jobs=2) == pytest.approx(seconds(long))
+    assert seconds(long, config(), jobs=2) == pytest.approx(WORKERS + seconds(long))
 
 
 @pytest.mark.usefixtures("paces")
