@@ -67,7 +67,7 @@ def _unfinished(search: Search) -> Iterator[Block]:
         yield Text(f"{fault}; that training is to be done again.", "note")
     failed = len(search.failed())
     if failed:
-        yield Text(f"{failed} trial{'s' * (failed > 1)} could not be trained; see trials.csv.", "note")
+        yield Text(f"{counted(failed, 'trial')} could not be trained; see trials.csv.", "note")
     if search.plan.status != "finished" or failed:
         yield Text("The search has not ended. To go on with it:", "note")
         yield Text(f"cifarmlp search --resume {escape(shlex.quote(str(search.folder)))}", "command")
