@@ -309,6 +309,6 @@ def test_seeds_whose_workers_are_killed_twice_end_the_command_with_one_line(tmp_
         error = parent.communicate()[1]
     assert parent.returncode == 1
     assert error.startswith(
-        "error: seed 1 and 2: given up after two tries: its worker was killed by signal 9;"
+        "error: seeds 1 and 2: given up after two tries: its worker was killed by signal 9;"
     )
     assert len(error.splitlines()) == 1
