@@ -21,6 +21,8 @@ class Linear(Block):
     W: (G, in, n), that is G products of width n. A hidden layer has one product a member: G = K, n = out.
     The first layer, whose input all members share, has one product in all: G = 1, n = K·out, so that K
     networks make one large matrix product: the speed of a population comes from there.
+    With `apart` that layer, too, has a product a member, and nothing of a member is summed or looked at with
+    others: then its bits are those of the same network alone.
     b: (K·out,), or None where batch norm follows and its beta stands in for it.
     The gradient of W is xᵀ ds. It is never stored: an update adds the product to its target.
     The first layer's weights are scale · W, with scale (n,): decay shrinks the scale and leaves the large W
@@ -28,14 +30,20 @@ class Linear(Block):
     """
 
     def __init__(
-        self, weights: list[Float], bias: bool, shared_input: bool, dtype: type[np.floating]
+        self,
+        weights: list[Float],
+        bias: bool,
+        shared_input: bool,
+        dtype: type[np.floating],
+        apart: bool = False,
     ) -> None:
         """weights: one (in, out) array a member. shared_input: in the first layer, which sees the images."""
-        stacked = np.stack(weights, axis=1)[None] if shared_input else np.stack(weights)
+        self.parts = len(weights) if apart else 1
+        stacked = np.stack(weights, axis=1)[None] if shared_input and not apart else np.stack(weights)
         self.W: Float = stacked.reshape(*stacked.shape[:2], -1).astype(dtype)
         self.b: Float | None = np.zeros(self.W.shape[0] * self.W.shape[2], dtype) if bias else None
         self.db: Float | None = None if self.b is None else np.zeros_like(self.b)
-        self.scale: Float | None = np.ones(self.W.shape[2], dtype) if shared_input else None
+        self.scale: Float | None = np.ones(self.W.shape[0] * self.W.shape[2], dtype) if shared_input else None
 
     def vectors(self) -> dict[str, tuple[Float, Float]]:
         """b, where the layer has one."""
@@ -63,6 +71,10 @@ class Linear(Block):
             return values[:, None, None]
         return np.repeat(values, n // len(values))[None, None]
 
+    def scales(self, scale: Float) -> Float:
+        """The scale (K·out,) of a first layer in a shape that multiplies W, a view: (G, 1, n)."""
+        return scale.reshape(len(self.W), 1, -1)
+
     def tiles(self) -> Iterator[slice]:
         """Slices of W's second axis, for passes over arrays of its shape piece by piece, in the cache."""
         groups, width, n = self.W.shape
@@ -70,9 +82,9 @@ class Linear(Block):
         return (slice(start, start + rows) for start in range(0, width, rows))
 
     def forward(self, x: Float, training: bool = True) -> Float:
-        """x (B, G·in) -> s (B, G·n)."""
+        """x (B, G·in), or (B, in) for all members, -> s (B, G·n)."""
         groups, width, n = self.W.shape
-        self.x = x.reshape(len(x), groups, width).transpose(1, 0, 2)
+        self.x = x.reshape(len(x), -1, width).transpose(1, 0, 2)
         s = np.empty((len(x), groups, n), x.dtype)
         multiply(self.x, self.W, s.transpose(1, 0, 2))
         flat = s.reshape(len(x), -1)
@@ -90,8 +102,9 @@ class Linear(Block):
         self.ds = ds.reshape(len(ds), self.W.shape[0], -1).transpose(1, 0, 2)
         if self.db is not None:
             np.add.reduce(ds, axis=0, out=self.db)
-            if 0 < np.maximum.reduce(np.abs(self.db)) < VANISHED:  # few numbers, that stand for all of ds
-                flush_denormals(ds)
+            for part, db in enumerate(self.db.reshape(self.parts, -1)):
+                if 0 < np.maximum.reduce(np.abs(db)) < VANISHED:  # few numbers, that stand for all of ds
+                    flush_denormals(ds.reshape(len(ds), self.parts, -1)[:, part])
         return self.input_gradient() if self.scale is None else None
 
     def input_gradient(self) -> Float:
@@ -103,10 +116,14 @@ class Linear(Block):
 
     def add_gradient(self, target: Float, alpha: float) -> None:
         """target (G, in, n) += alpha xᵀ ds, the gradient of W by the last backward pass."""
-        if len(target) == 1:
-            add_product(target[0], self.x[0], self.ds[0], alpha)
+        if len(target) == self.parts:
+            self._add_products(target, self.ds, alpha)
         else:
             target += target.dtype.type(alpha) * (self.x.transpose(0, 2, 1) @ self.ds)
+
+    def _add_products(self, target: Float, ds: Float, alpha: float) -> None:
+        for k, C in enumerate(target):
+            add_product(C, self.x[k % len(self.x)], ds[k], alpha)
 
     def descend(self, shrink: Float) -> None:
         """W <- (1 - shrink) W - xᵀ ds, with shrink (K,)."""
@@ -114,18 +131,19 @@ class Linear(Block):
             self.W *= self.spread(1 - shrink)
             self.add_gradient(self.W, -1)
             return
-        self.scale *= self.spread(1 - shrink)[0, 0]
+        scales = self.scales(self.scale)
+        scales *= self.spread(1 - shrink)
         if not self.scale.min() > SMALLEST_SCALE:
-            small = ~(self.scale > SMALLEST_SCALE)  # those only: no member's bits may depend on the others
-            self.W[..., small] *= self.scale[small]
-            self.scale[small] = 1
-        add_product(self.W[0], self.x[0], self.ds[0] / self.scale, -1)
+            small = ~(scales > SMALLEST_SCALE)  # those only: no member's bits may depend on the others
+            self.W *= np.where(small, scales, scales.dtype.type(1))
+            scales[small] = 1
+        self._add_products(self.W, np.divide(self.ds, scales, order="C"), -1)
 
     def fold(self) -> None:
         """Multiply the scale into W, and drop weights that have decayed to almost nothing."""
         flush_denormals(self.W)
         if self.scale is not None:
-            self.W *= self.scale
+            self.W *= self.scales(self.scale)
             self.scale[:] = 1
 
 
@@ -149,10 +167,19 @@ class BatchNorm(Block):
     """
 
     def __init__(
-        self, width: int, eps: float, momentum: float, dtype: type[np.floating], in_place: bool = True
+        self,
+        width: int,
+        eps: float,
+        momentum: float,
+        dtype: type[np.floating],
+        in_place: bool = True,
+        parts: int = 1,
     ) -> None:
-        """in_place: overwrite s in training; False after an activation, whose backward pass needs it."""
-        self.in_place = in_place
+        """in_place: overwrite s in training; False after an activation, whose backward pass needs it.
+
+        parts: in which means are taken: one, or K, so that no member's bits depend on the others.
+        """
+        self.in_place, self.parts = in_place, parts
         self.gamma: Float = np.ones(width, dtype)
         self.beta: Float = np.zeros(width, dtype)
         self.dgamma, self.dbeta = np.zeros_like(self.gamma), np.zeros_like(self.beta)
@@ -185,12 +212,11 @@ class BatchNorm(Block):
         """
         if not training:
             return self._evaluate(s)
-        share = _shares(len(s), s.dtype)
         moments = np.empty((2, s.shape[1]), s.dtype)
         mean, var = moments
-        np.matmul(share, s, out=mean)
+        self._mean(s, mean)
         s = np.subtract(s, mean, out=s if self.in_place else None)
-        np.matmul(share, s * s, out=var)
+        self._mean(s * s, var)
         self.inverse_std = self._inverse_std(mean, var, len(s))
         var *= (
             self.inverse_std > 0
@@ -216,14 +242,22 @@ class BatchNorm(Block):
 
         ds = gamma / std (dy - dbeta / B - x̂ dgamma / B), with x̂ the normalised input.
         """
-        share = _shares(len(dy), dy.dtype)
-        mean, along = share @ dy, (share @ (dy * self.centred)) * self.inverse_std
+        mean, along = self._mean(dy), self._mean(dy * self.centred) * self.inverse_std
         np.multiply(mean, len(dy), out=self.dbeta)
         np.multiply(along, len(dy), out=self.dgamma)
         dy -= mean
         dy -= self.centred * (along * self.inverse_std)
         dy *= self.gamma * self.inverse_std
         return dy
+
+    def _mean(self, values: Float, out: Float | None = None) -> Float:
+        """Mean of (B, K·d) over the batch, (K·d,)."""
+        share = _shares(len(values), values.dtype)
+        if self.parts == 1:
+            return np.matmul(share, values, out=out)
+        of_parts = values.reshape(len(values), self.parts, -1).transpose(1, 0, 2)
+        means = np.matmul(share, of_parts, out=None if out is None else out.reshape(self.parts, -1))
+        return means.ravel()
 
     def _inverse_std(self, mean: Float, var: Float, rows: int = 0) -> Float:
         # A unit that doesn't vary over the batch has only rounding errors for a variance, which grow with

@@ -130,3 +130,18 @@ def binary_cross_entropy(logits: Float, labels: NDArray[Any], scale: Float) -> t
     gradient -= shares
     gradient *= (scale / batch)[:, None]
     return loss, gradient
+
+
+def of_each(loss: Loss) -> Loss:
+    """Return the loss worked out for one member after the other, to the bits of each alone.
+
+    NumPy adds the images of a single member in another order than those of several.
+    """
+
+    def of_each_alone(logits: Float, labels: NDArray[Any], scale: Float) -> tuple[Float, Float]:
+        members = [slice(k, k + 1) for k in range(logits.shape[1])]
+        parts = [loss(logits[:, k], labels, scale[k]) for k in members]
+        losses, gradients = zip(*parts, strict=True)
+        return np.concatenate(losses), np.concatenate(gradients, axis=1)
+
+    return of_each_alone

@@ -43,7 +43,8 @@ class Network:
     BatchNorm may come after the activation, and the images may have a Dropout; see `HiddenBlocks`.
 
     Members share their mini-batches and nothing else: a member's numbers are, up to rounding, those of the
-    same network alone. A single network is a population of K = 1.
+    same network alone; with `apart` to the bit, at a part of the speed. A single network is a population of
+    K = 1.
 
     layers: the blocks of each layer. Only the linear ones are treated specially, as their weights have L2 and
     an update of their own. linears: those, one a layer.
@@ -57,17 +58,20 @@ class Network:
         batch_norm: tuple[float, float] | None = None,
         dtype: type[np.floating] = np.float32,
         hidden: HiddenBlocks = PLAIN,
+        apart: bool = False,
     ) -> None:
         """sizes: [in, hidden..., out]; one generator and one init (see `inits.draw_weights`) a member.
 
         batch_norm: (eps, momentum), or None for none. A member's weights depend on its generator alone.
+        apart: see `Linear`.
         """
         self.sizes, self.members, self.dtype = tuple(sizes), len(generators), dtype
+        self.parts = self.members if apart else 1
         starts = [draw_weights(g, sizes, i) for g, i in zip(generators, inits, strict=True)]
         last = len(sizes) - 2
         has_bias = batch_norm is None or not hidden.norm_first
         self.linears = [
-            Linear([weights[n] for weights in starts], has_bias or n == last, n == 0, dtype)
+            Linear([weights[n] for weights in starts], has_bias or n == last, n == 0, dtype, apart)
             for n in range(last + 1)
         ]
         self.layers: list[list[Block]] = [
@@ -83,7 +87,7 @@ class Network:
         activation = hidden.activation()
         if norm is None:
             return [activation]
-        batch_norm = BatchNorm(self.members * width, *norm, self.dtype, in_place=hidden.norm_first)
+        batch_norm = BatchNorm(self.members * width, *norm, self.dtype, hidden.norm_first, self.parts)
         return [batch_norm, activation] if hidden.norm_first else [activation, batch_norm]
 
     def activations(self, x: Float, training: bool = False) -> Iterator[Float]:

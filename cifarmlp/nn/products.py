@@ -22,7 +22,7 @@ NAMES = {np.dtype(np.float32): "scipy_cblas_sgemm64_", np.dtype(np.float64): "sc
 
 
 def multiply(x: Float, W: Float, out: Float) -> None:
-    """out = x W, with x (G, B, m), W (G, m, n) and out (G, B, n).
+    """out = x W, with x (G, B, m), or (1, B, m) for all, W (G, m, n) and out (G, B, n).
 
     >>> out = np.empty((1, 1, 1))
     >>> multiply(np.array([[[1.0, 2.0]]]), np.array([[[10.0], [20.0]]]), out)
@@ -42,9 +42,9 @@ def multiply(x: Float, W: Float, out: Float) -> None:
 
 
 def add_product(C: Float, a: Float, b: Float, alpha: float) -> None:
-    """C += alpha aᵀ b, with C (m, n), a (k, m), b (k, n) contiguous and of one dtype, float32 or float64.
+    """C += alpha aᵀ b, with C (m, n), a (k, m), b (k, n) of one dtype, float32 or float64, and whole rows.
 
-    Raises ValueError if they aren't.
+    The rows of a and b may be apart, as in a slice of columns. Raises ValueError if they aren't so.
 
     >>> C = np.ones((2, 2))
     >>> add_product(C, np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]]), -0.1)
@@ -55,8 +55,8 @@ def add_product(C: Float, a: Float, b: Float, alpha: float) -> None:
     k, m = a.shape
     if C.shape != (m, b.shape[1]) or len(b) != k or not C.dtype == a.dtype == b.dtype:
         raise ValueError(f"{C.shape} += {a.shape}ᵀ {b.shape} of {C.dtype}, {a.dtype}, {b.dtype}")
-    if not (C.flags.c_contiguous and a.flags.c_contiguous and b.flags.c_contiguous):
-        raise ValueError("the product's arrays must be contiguous")
+    if not (C.flags.c_contiguous and a.strides[1] == b.strides[1] == C.itemsize):
+        raise ValueError("the product's rows must be contiguous")
     gemm = _gemm(C.dtype)
     if gemm is None:
         C += C.dtype.type(alpha) * (a.T @ b)
@@ -65,8 +65,9 @@ def add_product(C: Float, a: Float, b: Float, alpha: float) -> None:
 
     def add_rows(rows: slice) -> None:
         start = rows.start * size
-        gemm(ROW_MAJOR, TRANSPOSED, AS_IT_IS, rows.stop - rows.start, n, k, alpha, a.ctypes.data + start, m,
-             b.ctypes.data, n, 1.0, C.ctypes.data + start * n, n)  # fmt: skip
+        gemm(ROW_MAJOR, TRANSPOSED, AS_IT_IS, rows.stop - rows.start, n, k, alpha,
+             a.ctypes.data + start, a.strides[0] // size, b.ctypes.data, b.strides[0] // size,
+             1.0, C.ctypes.data + start * n, n)  # fmt: skip
 
     in_halves(add_rows, m, m * n * k)
 

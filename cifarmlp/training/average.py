@@ -40,7 +40,7 @@ class MovingAverage:
         """Take in the parameters after `step` updates, the first of which is 1."""
         share = network.dtype((1 - self.decay) / (1 - self.decay**step))
         for mean, linear in zip(self.network.linears, network.linears, strict=True):
-            factor = share if linear.scale is None else share * linear.scale
+            factor = share if linear.scale is None else share * linear.scales(linear.scale)
             for rows in linear.tiles():
                 mean.W[:, rows] *= 1 - share
                 mean.W[:, rows] += factor * linear.W[:, rows]

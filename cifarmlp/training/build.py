@@ -36,7 +36,13 @@ from cifarmlp.nn.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from cifarmlp.nn.block import Block
 from cifarmlp.nn.inits import Init
 from cifarmlp.nn.layers import BatchNorm
-from cifarmlp.nn.losses import binary_cross_entropy, hinge, smoothed_cross_entropy, softmax_cross_entropy
+from cifarmlp.nn.losses import (
+    binary_cross_entropy,
+    hinge,
+    of_each,
+    smoothed_cross_entropy,
+    softmax_cross_entropy,
+)
 from cifarmlp.nn.network import HiddenBlocks
 from cifarmlp.training.average import MovingAverage, model_views
 from cifarmlp.training.batches import count_batches
@@ -88,12 +94,14 @@ def build_training(
     images: Split,
     dtype: type[np.floating] = np.float32,
     statistics: Sequence[Float] | None = None,
+    apart: bool = False,
 ) -> Training:
     """Return the training of K configs in lockstep, one member each.
 
     They may differ in seed (of the weights), init, lambda and the rates of the schedule; everything else,
     and the order of the mini-batches, is the first one's. statistics: mean and standard deviation of the
-    pixels, (3072,) each, in place of those that `data.scaling` takes of the training images.
+    pixels, (3072,) each, in place of those that `data.scaling` takes of the training images. apart: to the
+    bits that each has alone, where the seeds are one; see `Linear`.
     """
     first, optimiser = configs[0], configs[0].training.optimiser
     settings, epoch = first.training, steps_per_epoch(first, images)
@@ -104,14 +112,16 @@ def build_training(
         batch_norm=batch_norm_of(first.network),
         dtype=dtype,
         hidden=hidden_blocks(first.network, [config.seed for config in configs]),
+        apart=apart,
     )
+    loss = build_loss(settings.loss)
     data, augment = first.data, first.data.augment
     train = redraw_labels(images.train, data.label_noise, np.random.default_rng([first.seed, LABEL_NOISE]))
     mean, std = statistics or scaling_statistics(train.pixels, data.scaling)
     return Training(
         network=network,
         optimiser=OPTIMISERS[optimiser.kind](network, optimiser),
-        loss=build_loss(settings.loss),
+        loss=of_each(loss) if apart else loss,
         schedule=build_schedule(configs, epoch),
         lam=np.array([config.training.lam for config in configs]),
         train=train,

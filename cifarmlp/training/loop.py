@@ -122,7 +122,7 @@ class Training:
         and if patience has run out. `over` tells whether the last record was reached.
         """
         with suppress(Stopped):
-            if self._is_due() and self.last_recorded_step != self.step:
+            if self.is_due() and self.last_recorded_step != self.step:
                 yield self.evaluate_now()
             if self.over:
                 return
@@ -130,7 +130,7 @@ class Training:
                 if self._advance(*batch):
                     yield self.evaluate_now()
                     return
-                if self._is_due():
+                if self.is_due():
                     yield self.evaluate_now()
                 if self.stop() or self.over:
                     return
@@ -152,7 +152,7 @@ class Training:
             return True
         self.batch_loss.add(self.step, loss)
         self.step += 1
-        if self.step % self.steps_per_epoch == 0 or self._is_due():
+        if self.step % self.steps_per_epoch == 0 or self.is_due():
             self.network.fold()  # at fixed steps, so that evaluations and resumes change no bit
         return False
 
@@ -171,7 +171,8 @@ class Training:
         """Return whether no member has a finite loss any more."""
         return bool(np.all(self.diverged >= 0))
 
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Return whether there is a record of this step."""
         if self.step in (0, self.steps) or self.step % (self.evaluate_every or self.steps_per_epoch) == 0:
             return True
         return self.snapshot_every is not None and self.step % self.snapshot_every == 0

@@ -24,9 +24,8 @@ Files of a run folder, in the order in which they are first written:
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from shlex import quote
 
@@ -34,161 +33,119 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cifarmlp import files
-from cifarmlp.config import Config, digest, to_yaml, words
-from cifarmlp.data import Dataset, Images, Room
-from cifarmlp.errors import RunFolderError
+from cifarmlp.config import Config, words
+from cifarmlp.data import Dataset, Room
 from cifarmlp.nn.scores import confusion, scores
 from cifarmlp.nn.types import Float
 from cifarmlp.render.curves import draw_training
-from cifarmlp.training import checkpoint, environment
-from cifarmlp.training.batch_loss import BATCH_LOSS
-from cifarmlp.training.build import build_training, eta_by_step, model_arrays, network_arrays, split_images
-from cifarmlp.training.checkpoint import Keeper
+from cifarmlp.training import checkpoint
+from cifarmlp.training.build import eta_by_step, model_arrays
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
-from cifarmlp.training.loop import CHUNK, Record, Stopped, Training
+from cifarmlp.training.lockstep import records_in_lockstep
+from cifarmlp.training.loop import Record, Stopped, Training
 from cifarmlp.training.outcome import CLASSES, F1, Outcome, model_checksum
 from cifarmlp.training.rooms import begin_to_fill, room_of
-from cifarmlp.training.rows import of_member, outcome_of, row_of
-from cifarmlp.training.snapshots import snapshot_name, snapshots
+from cifarmlp.training.rows import of_member, outcome_of
+from cifarmlp.training.session import Session, begin_sessions
+from cifarmlp.training.snapshots import snapshots
 from cifarmlp.training.tensorboard import write_events
-from cifarmlp.training.threads import BlasThreads
+
+Watch = Callable[[Training, Record], None]
 
 
-@np.errstate(all="ignore")  # an overflow shows as a loss that is not finite
 def train_into(
     folder: Path,
     config: Config,
     dataset: Dataset,
     threads: int | None = None,
-    watch: Callable[[Training, Record], None] = lambda training, record: None,
+    watch: Watch = lambda training, record: None,
     stop: Callable[[], bool] = lambda: False,
     strict: bool = False,
     tensorboard: bool = False,
     room: str | None = None,
 ) -> Outcome:
-    """Train a config in its run folder, from the last checkpoint there or from the beginning.
+    """Train a config in its run folder; see `train_all_into`."""
+    places = {folder: config}
+    (outcome,) = train_all_into(places, dataset, threads, watch, stop, strict, tensorboard, room)
+    return outcome
 
-    `watch` sees every record, `stop` may end the training early. threads: of BLAS; None adapts their number,
-    see `BlasThreads`. tensorboard: write event files, too. room: see `room_of`. Raises ConfigError if the
-    checkpoint is of another config, or there is no writer of event files; RunFolderError if the folder cannot
-    be written, another process is at work in it or, with `strict`, the checkpoint is from another
-    environment, where other bits may come out.
+
+@np.errstate(all="ignore")  # an overflow shows as a loss that is not finite
+def train_all_into(
+    places: Mapping[Path, Config],
+    dataset: Dataset,
+    threads: int | None = None,
+    watch: Watch = lambda training, record: None,
+    stop: Callable[[], bool] = lambda: False,
+    strict: bool = False,
+    tensorboard: bool = False,
+    room: str | None = None,
+) -> list[Outcome]:
+    """Train configs with common settings in lockstep, each in its run folder.
+
+    Each goes on from the last checkpoint there, or begins. `watch` sees every record, `stop` may end them
+    early. threads: of BLAS; None adapts their number, see `BlasThreads`. tensorboard: write event files, too.
+    room: see `room_of`. Raises ConfigError if a checkpoint is of another config, or there is no writer of
+    event files; RunFolderError if a folder cannot be written, another process is at work in it or, with
+    `strict`, a checkpoint is from another environment, where other bits may come out.
     """
-    check_memory(config)
-    with files.lock(folder):
-        session = _begin(folder, config, dataset, threads, strict)
-        session.training.stop = stop
-        _give_room(session.training, room_of(room, dataset, session.training.train))
-        with write_events(folder, session.rows) if tensorboard else nullcontext(_ignore) as add_event:
-            for record in session.training.records():
-                session.keep(record)
-                add_event(session.rows[-1])
-                watch(session.training, record)
-                session.blas.adapt()
-        return _finish(session)
+    check_memory(next(iter(places.values())), len(places))
+    with ExitStack() as stack:
+        for folder in places:
+            stack.enter_context(files.lock(folder))
+        sessions = begin_sessions(places, dataset, threads, strict)
+        for session in sessions:
+            session.training.stop = stop
+            if tensorboard:
+                session.add_event = stack.enter_context(write_events(session.folder, session.rows))
+        _give_room([s.training for s in sessions], room_of(room, dataset, sessions[0].training.train))
+        for group in _by_step(sessions):
+            _train(group, watch)
+        return [_finish(session) for session in sessions]
 
 
-def _give_room(training: Training, room: Room | None) -> None:
+def _by_step(sessions: Sequence[Session]) -> list[list[Session]]:
+    """Return those that are at the same step, as after a crash their checkpoints may not all be."""
+    steps = sorted({session.training.step for session in sessions})
+    return [[session for session in sessions if session.training.step == step] for step in steps]
+
+
+def _train(sessions: Sequence[Session], watch: Watch) -> None:
+    """Train to the end or until stopped, keeping all records; each session has its share of the time."""
+    last = time.perf_counter()
+
+    def share_time(at_work: Sequence[Session]) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        for each in at_work:
+            each.seconds += (now - last) / len(at_work)
+        last = now
+
+    trainings = [session.training for session in sessions]
+    for k, record in records_in_lockstep(trainings, [session.config for session in sessions]):
+        session = sessions[k]
+        share_time([each for each in sessions if each is session or not each.training.over])
+        session.keep(record)
+        session.add_event(session.rows[-1])
+        watch(session.training, record)
+        session.blas.adapt()
+    share_time([each for each in sessions if not each.training.over])
+
+
+def _give_room(trainings: Sequence[Training], room: Room | None) -> None:
     if room:
-        training.room = room
-        begin_to_fill(room, training.mean, training.std)
-
-
-def _ignore(row: Mapping[str, float]) -> None:
-    """Write no event."""
-
-
-@dataclass
-class Session:
-    """A training at work in its folder.
-
-    test: images of the last evaluation. rows: of metrics.csv so far. start: time by `perf_counter` at which
-    the training would have begun, had this process done all of it.
-    """
-
-    folder: Path
-    config: Config
-    training: Training
-    test: Images
-    blas: BlasThreads
-    keeper: Keeper
-    rows: list[dict[str, float]]
-    start: float
-
-    @property
-    def seconds(self) -> float:
-        """Seconds trained so far, by earlier processes too."""
-        return time.perf_counter() - self.start
-
-    def keep(self, record: Record) -> None:
-        """Write the record to metrics.csv, and what is due of a snapshot and a checkpoint.
-
-        Raises RunFolderError.
-        """
-        self.rows.append(row_of(record))
-        files.write_rows(self.folder / "metrics.csv", self.rows)
-        if self.training.all_diverged:  # at a step whose record, snapshot and checkpoint were made before
-            return
-        every = self.training.snapshot_every
-        if every and record.step and record.step % every == 0:
-            arrays = network_arrays(self.training, self.training.evaluated)
-            files.write_arrays(self.folder / snapshot_name(record.step), arrays)
-        if self.keeper.is_due():
-            self.save()
-
-    def write_batch_loss(self) -> None:
-        """Write batch_loss.csv, unless it would be empty. Raises RunFolderError."""
-        if rows := self.batch_loss():
-            files.write_rows(self.folder / BATCH_LOSS, rows)
-
-    def batch_loss(self) -> list[dict[str, float]]:
-        """Return the rows of batch_loss.csv."""
-        return self.training.batch_loss.rows(self.training.step)
-
-    def save(self) -> None:
-        """Save a checkpoint, and the losses of the mini-batches so far. Raises RunFolderError."""
-        self.write_batch_loss()
-        self.keeper.save(self.training.state(), self.rows, self.seconds)
-
-
-def _begin(folder: Path, config: Config, dataset: Dataset, threads: int | None, strict: bool) -> Session:
-    """Build the training, restore its checkpoint, and write config.yaml and environment.json."""
-    images = split_images(config, dataset)
-    training = build_training([config], images)
-    blas = BlasThreads(threads, training.network.sizes, training.batch_size, CHUNK)
-    here = environment.describe(dataset, blas.count)
-    decisive = environment.fingerprint(here, None if blas.same_bits else blas.count)
-    keeper = Keeper(folder, to_yaml(config), decisive)
-    rows, seconds = _restore(training, keeper, strict)
-    files.write_text(folder / "config.yaml", keeper.config)
-    environment.write_environment(folder, here.model_copy(update={"config": digest(config)}))
-    if rows:
-        files.write_rows(folder / "metrics.csv", rows)  # there may be later rows, or a torn one
-    start = time.perf_counter() - seconds
-    return Session(folder, config, training, images.test, blas, keeper, rows, start)
-
-
-def _restore(training: Training, keeper: Keeper, strict: bool) -> tuple[list[dict[str, float]], float]:
-    """Go on from the checkpoint, if there is one. Return its rows of metrics.csv and seconds."""
-    saved = keeper.load_to_resume(strict)
-    if saved is None:
-        return [], 0.0
-    try:
-        training.restore(saved.arrays)
-    except ValueError as error:
-        raise RunFolderError(
-            f"{keeper.folder}: its checkpoint cannot be used: {error}; train it anew"
-        ) from error
-    return saved.rows, saved.seconds
+        for training in trainings:
+            training.room = room
+        begin_to_fill(room, trainings[0].mean, trainings[0].std)
 
 
 def _finish(session: Session) -> Outcome:
     """Measure the model, explain a failure, and write model, curves and result."""
-    training, seconds = session.training, session.seconds
+    training = session.training
     if not training.over and not training.all_diverged:
         session.save()  # before anything folds the weights
-    outcome = outcome_of(session.config, training, _row_to_keep(session), seconds)
+    outcome = outcome_of(session.config, training, _row_to_keep(session), session.seconds)
     if outcome.status != "interrupted":
         _measure(session, outcome)
     _explain(session, outcome)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from cifarmlp.data import Dataset, Split
 from cifarmlp.training.build import build_training, split_images
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.loop import CHUNK, Metrics, Stopped, Training
+from cifarmlp.training.members import take_members
 from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.rows import of_member, outcome_of, row_of
 from cifarmlp.training.threads import BlasThreads
@@ -97,19 +97,9 @@ def close_up(
     _prepare(smaller, training.stop)
     smaller.order_seed = training.order_seed
     shapes = {name: array.shape for name, array in smaller.state().items()}
-    smaller.restore({name: _members(array, shapes[name], stay) for name, array in training.state().items()})
+    state = {name: take_members(array, shapes[name], stay) for name, array in training.state().items()}
+    smaller.restore(state)
     return smaller
-
-
-def _members(array: NDArray[Any], shape: tuple[int, ...], stay: NDArray[np.intp]) -> NDArray[Any]:
-    """Return the entries of the members `stay`, in `shape`: along the one axis that differs, a block each."""
-    differ = [axis for axis, size in enumerate(shape) if size != array.shape[axis]]
-    if not differ:
-        return array
-    axis = differ[0]
-    size = shape[axis] // len(stay)
-    blocks = array.reshape(*shape[:axis], -1, size, *shape[axis + 1 :])
-    return blocks.take(stay, axis).reshape(shape)
 
 
 def _outcome_behind(
