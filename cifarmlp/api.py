@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cifarmlp.search.folder import Search, Stage
     from cifarmlp.search.run import Watch as WatchSearch
     from cifarmlp.study.folder import StudyFolder
-    from cifarmlp.training.seeds import Watch as WatchTraining
+    from cifarmlp.training.run import Watch as WatchTraining
 
     AnyConfig: TypeAlias = Config | str | Path
     AnyRun: TypeAlias = Run | Search | StudyFolder | str | Path

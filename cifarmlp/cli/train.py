@@ -1,5 +1,6 @@
 """The command `train`."""
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -87,7 +88,7 @@ def train(
         return
     options |= {"cluster": cluster, "jobs": jobs}
     stop, results = watch_signals(), list["Result"]()
-    prepared = _prepare(todo, earlier, repeats or 1, out, data_dir)
+    prepared = _prepare(todo, earlier, repeats or 1, out, data_dir, is_one=cluster is not None)
     for each in _train_each(prepared, data_dir, quiet, dask, stop, options):
         if not as_json:
             print_result(each, is_first=not results, is_only=len(todo) < 2)
@@ -139,9 +140,17 @@ def _find(name: str) -> Path:
 
 
 def _prepare(
-    configs: "Sequence[Config]", earlier: "Repeats | None", seeds: int, out: Path, data_dir: Path | None
-) -> "Iterator[tuple[Repeats, Dataset]]":
-    """Yield each training with its images; what can be refused is refused before the first."""
+    configs: "Sequence[Config]",
+    earlier: "Repeats | None",
+    seeds: int,
+    out: Path,
+    data_dir: Path | None,
+    is_one: bool,
+) -> "Iterator[list[tuple[Repeats, Dataset]]]":
+    """Yield the trainings of each group, see `_groups`, with their images.
+
+    What can be refused is refused before the first.
+    """
     from cifarmlp import data
     from cifarmlp.training.seeds import Repeats, claim_repeats
 
@@ -149,12 +158,13 @@ def _prepare(
     for config in todo:
         Repeats(out, config, seeds).places()
     datasets = [data.load(config.data.source, data_dir, download=True) for config in todo]
-    for config, dataset in zip(todo, datasets, strict=True):
-        yield earlier or claim_repeats(config, seeds, out), dataset
+    given = dict(zip(map(id, todo), datasets, strict=True))
+    for group in _groups(todo, is_one):
+        yield [(earlier or claim_repeats(config, seeds, out), given[id(config)]) for config in group]
 
 
 def _train_each(
-    prepared: "Iterator[tuple[Repeats, Dataset]]",
+    prepared: "Iterator[list[tuple[Repeats, Dataset]]]",
     data_dir: Path | None,
     quiet: bool,
     dask: str | None,
@@ -167,8 +177,8 @@ def _train_each(
     from cifarmlp.training.seeds import train_seeds
 
     first, its_images = None, ""
-    for group in _groups(prepared, is_one=dask is not None):
-        progress = TrainingProgress(group[0][0].config.name, quiet)
+    for group in prepared:
+        progress = TrainingProgress(quiet)
         with name_what_goes_on(*(partial(_again, each.folder, dask) for each, _ in group)):
             results = train_seeds(
                 group, data_dir, watch=progress, ended=progress.finish, stop=stop, **options
@@ -183,14 +193,13 @@ def _train_each(
             return
 
 
-def _groups(
-    prepared: "Iterator[tuple[Repeats, Dataset]]", is_one: bool
-) -> "Iterator[list[tuple[Repeats, Dataset]]]":
-    """Yield the configs that are trained at the same time: all on a cluster, here one after the other."""
+def _groups(configs: "Sequence[Config]", is_one: bool) -> "list[list[Config]]":
+    """Return the configs that are trained at the same time: all on a cluster, here neighbours in lockstep."""
+    from cifarmlp.training.lockstep import kind_of
+
     if is_one:
-        yield [*prepared]
-    else:
-        yield from ([each] for each in prepared)
+        return [[*configs]]
+    return [[*group] for _, group in itertools.groupby(configs, key=kind_of)]
 
 
 def _again(folder: Path, dask: str | None) -> list[str]:

@@ -16,7 +16,6 @@ from cifarmlp.study.folder import StudyRecord, StudyRequest, find_study_folder, 
 from cifarmlp.study.load import LoadedStudy, slug
 from cifarmlp.study.reuse import finished_runs, source_for
 from cifarmlp.study.schema import Experiment, GradientCheck, StudySection
-from cifarmlp.training.cost import work_of
 from cifarmlp.training.environment import describe, fingerprint
 from cifarmlp.training.estimate import estimate
 from cifarmlp.training.outcome import read_ended
@@ -158,14 +157,13 @@ def copies_for(
 def trainings_left(
     study: StudyPlan, data_dir: Path | None = None, jobs: int = 1, strict: bool = False
 ) -> list[SeedTask]:
-    """Return the seeds without an outcome, longest first: the last to end should be short ones."""
+    """Return the seeds without an outcome."""
     threads = 1 if jobs > 1 else None
-    tasks = [
+    return [
         SeedTask(config, place, data_dir, threads, strict)
         for place, config in study.trainings.items()
         if read_ended(place) is None
     ]
-    return sorted(tasks, key=lambda task: -work_of(task.config))
 
 
 def searches_left(study: StudyPlan) -> list[Config]:

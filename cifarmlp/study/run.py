@@ -32,7 +32,7 @@ from cifarmlp.training.diagnosis import gradient_and_decay_at
 from cifarmlp.training.gradcheck import check_of, run_checks
 from cifarmlp.training.outcome import Outcome, read_ended
 from cifarmlp.training.seeds import begin_repeats, write_summary
-from cifarmlp.training.workers import SeedTask, map_trainings, train_seed
+from cifarmlp.training.workers import SeedTask, map_trainings, train_in_worker
 
 DIAGNOSIS_STEPS = (0, 100, 1000)  # at which a network that stays at chance level is looked into
 
@@ -175,7 +175,7 @@ def _train(
         begin_repeats(each)
     events.start(study, tasks)
     jobs = min(jobs, max(1, len(tasks)))
-    for task, result in map_trainings(train_seed, tasks, jobs, cluster=cluster, stop=stop):
+    for task, result in map_trainings(train_in_worker, tasks, jobs, cluster=cluster, stop=stop):
         if isinstance(result, Lost):
             failures[str(task.folder)] = result.reason
         else:

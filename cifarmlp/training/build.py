@@ -139,6 +139,7 @@ def build_training(
         average=MovingAverage(network, settings.average) if settings.average else None,
         best=_best(first, network),
         snapshot_every=settings.cycle if settings.snapshots else None,
+        name=first.name,
     )
 
 

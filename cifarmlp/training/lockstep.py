@@ -17,10 +17,13 @@ import numpy as np
 from cifarmlp.config import Config
 from cifarmlp.data import Split
 from cifarmlp.training.build import build_training
+from cifarmlp.training.cost import operations_per_step
 from cifarmlp.training.loop import Record, Stopped, Training
 from cifarmlp.training.members import join_members, take_members
 
 Item = TypeVar("Item")
+MOST = 4  # trainings together; more were not faster
+SMALL = 30e6  # multiplications in the products of a step, above which those alone take most of its time
 
 
 def records_in_lockstep(
@@ -118,6 +121,16 @@ def common_settings(config: Config) -> Config:
             ),
         }
     )
+
+
+def most_together(config: Config) -> int:
+    """Return the number of trainings that are worth having in lockstep; 1 of a large network."""
+    return MOST if operations_per_step(config.network.sizes, config.training.batch_size) / 2 <= SMALL else 1
+
+
+def kind_of(config: Config) -> Config:
+    """Return what is the same of configs that are worth training in lockstep."""
+    return common_settings(config) if most_together(config) > 1 else config
 
 
 def group_alike(

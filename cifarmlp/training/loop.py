@@ -58,8 +58,9 @@ class Training:
     `Batching`. evaluate_every: steps; None is an epoch. evaluate_images: number of training images for the
     records on the way; the last record always takes all. test: images for the records, too, or None. average:
     evaluated in place of the network. best: for `keep: best` and `patience`. snapshot_every: steps, after
-    which there is a record, too. room: see `standardiser`; no number depends on it. stop: called after each
-    step and within evaluations. diverged: (K,) the step at which a member's loss was first not finite, or -1.
+    which there is a record, too. room: see `standardiser`; no number depends on it. name: of the config.
+    stop: called after each step and within evaluations. diverged: (K,) the step at which a member's loss was
+    first not finite, or -1.
 
     States, by `step` and `last_recorded_step` (-1: none yet):
 
@@ -93,6 +94,7 @@ class Training:
     best: Best | None = None
     snapshot_every: int | None = None
     room: Room | None = None
+    name: str = ""
     stop: Callable[[], bool] = lambda: False
     step: int = 0
     last_recorded_step: int = -1

@@ -1,6 +1,6 @@
 """A config trained with one or several seeds.
 
-    config, seeds -> Repeats -> a folder a seed -> `train_into`, here or in workers -> summary.json
+    config, seeds -> Repeats -> a folder a seed -> `train_all_into`, here or in workers -> summary.json
 
 The folder of each seed is a run folder, see `cifarmlp.training.run`; workers: `cifarmlp.training.workers`.
 """
@@ -27,16 +27,13 @@ from cifarmlp.training import checkpoint
 from cifarmlp.training.cautions import warn_of_settings
 from cifarmlp.training.curves import write_curves
 from cifarmlp.training.environment import CHANGED, config_has_changed, describe, fingerprint
-from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import Outcome, read_ended, read_planned, summarise
 from cifarmlp.training.provenance import refuse_other_folders
-from cifarmlp.training.run import train_into
-from cifarmlp.training.workers import SeedTask, map_trainings, train_seed
+from cifarmlp.training.run import Watch
+from cifarmlp.training.workers import SeedTask, Tasks, map_trainings, train_in_worker, train_tasks
 
 # What helps where memory runs out.
 HERE, IN_WORKERS = "a smaller network.hidden or training.batch_size", "fewer --jobs, or workers a machine"
-
-Watch = Callable[[Training, Record], None]
 
 
 @dataclass(frozen=True)
@@ -141,9 +138,9 @@ def train_seeds(
     """Train the seeds that have not ended, each from its last checkpoint. Return all outcomes, by seed.
 
     todo: configs with their images; the result has a list for each. Of several seeds, summary.json and curves
-    are written. jobs: at a time. threads, strict, tensorboard: see `train_into`. `watch` sees the records of
-    trainings in this process, that is with one job; `ended` sees each new outcome. Raises RunFolderError if a
-    folder cannot be used, DataError if a seed was trained on other images; at the end CifarmlpError if
+    are written. jobs: at a time. threads, strict, tensorboard: see `train_all_into`. `watch` sees the records
+    of trainings in this process, that is with one job; `ended` sees each new outcome. Raises RunFolderError
+    if a folder cannot be used, DataError if a seed was trained on other images; at the end CifarmlpError if
     workers of a seed were lost.
     """
     with ExitStack() as locks:
@@ -158,7 +155,8 @@ def train_seeds(
             SeedTask(c, place, data_dir, threads, strict, tensorboard, images) for place, c, images in left
         ]
         datasets = {dataset.checksum: dataset for _, dataset in todo}
-        work = partial(_train_here, datasets=datasets, watch=watch, stop=stop) if is_here else train_seed
+        here = partial(_train_here, datasets=datasets, watch=watch, stop=stop)
+        work = here if is_here else train_in_worker
         results = dict[Path, Outcome | Lost]()
         for task, result in map_trainings(work, tasks, jobs, cluster=cluster, stop=stop):
             results[task.folder] = result
@@ -202,14 +200,10 @@ def write_summary(repeats: Repeats, outcomes: list[Outcome]) -> None:
 
 
 def _train_here(
-    task: SeedTask, datasets: Mapping[str, Dataset], watch: Watch, stop: Callable[[], int]
-) -> Outcome:
+    tasks: Tasks, datasets: Mapping[str, Dataset], watch: Watch, stop: Callable[[], int]
+) -> list[Outcome]:
     """Train in this process. datasets: by their checksums."""
-    folder, dataset = files.make_folder(task.folder), datasets[task.images]
-    return train_into(
-        folder, task.config, dataset, task.threads, watch, lambda: bool(stop()), task.strict,
-        task.tensorboard, task.room,
-    )  # fmt: skip
+    return train_tasks(tasks, datasets[tasks[0].images], stop, watch)
 
 
 def _refuse_lost(todo: Sequence[Repeats], results: Mapping[Path, Outcome | Lost], remedy: str) -> None:

@@ -1,6 +1,6 @@
 """Trainings given to workers: to processes of this machine, or to those of a Dask cluster.
 
-    SeedTask -> process -> its folder
+    SeedTasks in lockstep -> process -> their folders
     SeedTask, its folder's files -> worker, a folder there -> Outcome, files -> its folder here
 
 A cluster's workers share no disk with us: each trains in a folder on its own, which then comes back.
@@ -17,17 +17,19 @@ from typing import Any
 
 from cifarmlp import files
 from cifarmlp.config import Config
-from cifarmlp.data import load
+from cifarmlp.data import Dataset, load
 from cifarmlp.errors import show_warnings_as_lines
 from cifarmlp.parallel import Lost, map_unordered, worker_folder
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.text import escape
 from cifarmlp.training import environment
+from cifarmlp.training.cost import work_of
+from cifarmlp.training.lockstep import group_alike, most_together
 from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.parts import Parts, read_parts, write_parts
 from cifarmlp.training.provenance import refuse_other_images
 from cifarmlp.training.rooms import give_rooms
-from cifarmlp.training.run import train_into
+from cifarmlp.training.run import Watch, train_all_into
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,31 @@ class SeedTask:
     room: str | None = None
 
 
-def train_seed(task: SeedTask) -> Outcome:
-    """Train one seed in a worker. Raises DataError if it has no images, or others than those of the task."""
+Tasks = Sequence[SeedTask]  # that differ in folder and config only, and there in what `group_tasks` allows
+Train = Callable[[Tasks], list[Outcome]]
+
+
+def train_in_worker(tasks: Tasks) -> list[Outcome]:
+    """Train in lockstep in a worker. Raises DataError if it has no images, or others than those of a task."""
     show_warnings_as_lines()
-    dataset = load(task.config.data.source, task.data_dir, download=True)
-    if task.images:
-        refuse_other_images(dataset, task.images)
-    stop, folder = watch_signals(), files.make_folder(task.folder)
-    return train_into(
-        folder, task.config, dataset, task.threads, stop=lambda: bool(stop()), strict=task.strict,
-        tensorboard=task.tensorboard, room=task.room,
+    dataset = load(tasks[0].config.data.source, tasks[0].data_dir, download=True)
+    for task in tasks:
+        if task.images:
+            refuse_other_images(dataset, task.images)
+    return train_tasks(tasks, dataset, watch_signals())
+
+
+def train_tasks(
+    tasks: Tasks,
+    dataset: Dataset,
+    stop: Callable[[], int],
+    watch: Watch = lambda training, record: None,
+) -> list[Outcome]:
+    """Train in lockstep, in this process; see `train_all_into`."""
+    first, places = tasks[0], {files.make_folder(task.folder): task.config for task in tasks}
+    return train_all_into(
+        places, dataset, first.threads, watch, lambda: bool(stop()), first.strict, first.tensorboard,
+        first.room,
     )  # fmt: skip
 
 
@@ -69,9 +86,26 @@ class Errand:
     command: list[str]
 
 
+def group_tasks(tasks: Tasks, jobs: int) -> list[list[SeedTask]]:
+    """Return the tasks that train in lockstep, `jobs` groups at a time; most work first.
+
+    So the last to end are short ones. As far as possible their number is a multiple of the jobs.
+    """
+
+    def work(group: list[SeedTask]) -> float:
+        return len(group) * work_of(group[0].config)
+
+    groups = group_alike(tasks, lambda task: task.config, jobs, most_together)
+    while len(groups) % max(1, jobs) and (several := [group for group in groups if len(group) > 1]):
+        large = max(several, key=work)
+        groups[groups.index(large)] = large[: len(large) // 2]
+        groups.append(large[len(large) // 2 :])
+    return sorted(groups, key=work, reverse=True)
+
+
 def map_trainings(
-    train: Callable[[SeedTask], Outcome],
-    tasks: Sequence[SeedTask],
+    train: Train,
+    tasks: Tasks,
     jobs: int,
     *,
     cluster: Any = None,
@@ -79,24 +113,27 @@ def map_trainings(
 ) -> Iterator[tuple[SeedTask, Outcome | Lost]]:
     """Yield each task with what `train` makes of it, see `map_unordered`.
 
-    train: writes into the folder of the task, which should be locked, or one above it. On a cluster the
-    folder goes to the worker and comes back; of an interrupted training, too, which can go on from there.
-    Raises RunFolderError where that cannot be read or written.
+    train: writes into the folders of tasks, which should be locked, or one above it. Here it gets those that
+    train in lockstep, see `group_tasks`. On a cluster it gets one, whose folder goes to the worker and comes
+    back; of an interrupted training, too, which can go on from there. Raises RunFolderError where that cannot
+    be read or written.
     """
     if cluster is None:
         with give_rooms([task.config for task in tasks], jobs) as rooms:
             settled = [replace(task, room=room) for task, room in zip(tasks, rooms, strict=True)]
             given = {task.folder: task for task in tasks}
-            for task, outcome in map_unordered(train, settled, jobs, stop=stop):
-                yield given[task.folder], outcome
+            groups = group_tasks(settled, jobs)
+            for group, answer in map_unordered(train, groups, min(jobs, len(groups)), stop=stop):
+                outcomes = [answer] * len(group) if isinstance(answer, Lost) else answer
+                yield from zip([given[task.folder] for task in group], outcomes, strict=True)
         return
     errands = [_errand(task) for task in tasks]
-    for errand, answer in map_unordered(partial(run_errand, train), errands, cluster=cluster, stop=stop):
-        if isinstance(answer, Lost):
-            yield errand.task, answer
+    for errand, reply in map_unordered(partial(run_errand, train), errands, cluster=cluster, stop=stop):
+        if isinstance(reply, Lost):
+            yield errand.task, reply
         else:
-            write_parts(errand.task.folder, answer[1])
-            yield errand.task, answer[0]
+            write_parts(errand.task.folder, reply[1])
+            yield errand.task, reply[0]
 
 
 def _errand(task: SeedTask) -> Errand:
@@ -106,14 +143,14 @@ def _errand(task: SeedTask) -> Errand:
     return Errand(alone, read_parts(task.folder), [escape(word) for word in sys.argv])
 
 
-def run_errand(train: Callable[[SeedTask], Outcome], errand: Errand) -> tuple[Outcome, Parts]:
+def run_errand(train: Train, errand: Errand) -> tuple[Outcome, Parts]:
     """Train in a worker of a cluster; return the outcome and the files of the run folder."""
     with files.disk_errors(worker_folder()):
         temporary = TemporaryDirectory(dir=worker_folder())
     with temporary as place:
         folder = Path(place) / errand.task.folder.name
         write_parts(folder, errand.parts)
-        outcome = train(replace(errand.task, folder=folder))
+        (outcome,) = train([replace(errand.task, folder=folder)])
         _note_machine(folder, errand.command)
         return outcome, read_parts(folder)
 

@@ -168,7 +168,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def train(task: object) -> None:
         raise AssertionError(f"{task} was trained")
 
-    monkeypatch.setattr("cifarmlp.study.run.train_seed", train)
+    monkeypatch.setattr("cifarmlp.study.run.train_in_worker", train)
     monkeypatch.setattr("cifarmlp.search.run.train_population", train)
     monkeypatch.setattr(run, "gradient_and_decay_at", train)
     monkeypatch.setattr("cifarmlp.study.run.run_checks", train)
@@ -515,14 +515,14 @@ def test_an_interrupted_study_says_how_to_go_on_and_does(
 
 
 def test_a_study_that_lost_trainings_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train_seed = run.train_seed
+    train_in_worker = run.train_in_worker
 
-    def train(task: Any) -> Any:
-        if task.config.name == "s-b-bare":
+    def train(tasks: Any) -> Any:
+        if tasks[0].config.name == "s-b-bare":
             raise MemoryError("9 GB")
-        return train_seed(task)
+        return train_in_worker(tasks)
 
-    monkeypatch.setattr(run, "train_seed", train)
+    monkeypatch.setattr(run, "train_in_worker", train)
     done = study("s.yaml", "--only", "norm or not", "--quiet", cwd=place, code=1)
     reasons = "; ".join(f"{RUN}/b-bare/seed-{seed}: it ran out of memory: 9 GB" for seed in (1, 2))
     assert done.err == f"error: not trained after two tries: {reasons}\n"

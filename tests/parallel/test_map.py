@@ -276,13 +276,14 @@ def test_ctrl_c_on_a_terminal_ends_workers_that_are_being_started_quietly(log):
 
 
 def test_a_seed_that_runs_out_of_memory_is_told_and_the_others_are_summarised(tmp_path, monkeypatch):
-    def train(folder, config, *args):
-        if config.seed == 2:
+    def train(tasks, *args):
+        (task,) = tasks
+        if task.config.seed == 2:
             raise MemoryError
         metrics = {part: dict.fromkeys(QUANTITIES, 0.5) for part in PARTS}
-        return Outcome("finished", 10, 1.0, 1.0, metrics, config.seed)
+        return [Outcome("finished", 10, 1.0, 1.0, metrics, task.config.seed)]
 
-    monkeypatch.setattr(seeds, "train_into", train)
+    monkeypatch.setattr(seeds, "train_tasks", train)
     seen = []
     three = seeds.claim_repeats(load_config(find_config("quickstart")), 3, tmp_path)
     with pytest.raises(CifarmlpError) as caught:

@@ -41,20 +41,20 @@ def test_a_study_is_carried_out_and_then_there_is_nothing_left(loaded: LoadedStu
 def test_a_study_that_lost_trainings_is_interrupted_and_goes_on(
     loaded: LoadedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train_seed = run.train_seed
+    train_in_worker = run.train_in_worker
 
-    def train(task: SeedTask) -> Outcome:
-        if task.config.name == "small-b":
+    def train(tasks: Sequence[SeedTask]) -> list[Outcome]:
+        if tasks[0].config.name == "small-b":
             raise MemoryError("9 GB")
-        return train_seed(task)
+        return train_in_worker(tasks)
 
-    monkeypatch.setattr(run, "train_seed", train)
+    monkeypatch.setattr(run, "train_in_worker", train)
     folder, failures = run_study(plan_study(loaded, tmp_path), tmp_path)
     reason = "it ran out of memory: 9 GB"
     assert failures == {str(folder / "b" / f"seed-{seed}"): reason for seed in (1, 2)}
     assert read_record(folder).status == "interrupted"
     assert not load_study_folder(folder).experiments["b"].outcomes()
-    monkeypatch.setattr(run, "train_seed", train_seed)
+    monkeypatch.setattr(run, "train_in_worker", train_in_worker)
     assert run_study(plan_study(loaded, tmp_path), tmp_path) == (folder, {})
     assert read_record(folder).status == "finished"
 

@@ -89,6 +89,12 @@ def test_one_that_diverges_leaves_and_the_others_go_on(tmp_path: Path) -> None:
     assert len({outcome["diverged_at"] for outcome in outcomes}) == 3
 
 
+def test_gradients_that_vanish_are_looked_at_one_by_one(tmp_path: Path) -> None:
+    vanishing = ["name=vanishing", "network.init={sigma: 1.0e-5}"]
+    settings = ["network.batch_norm=false", "network.hidden=[8, 8, 8, 8, 8, 8, 8, 8]"]
+    compare_with_alone(tmp_path, configs(*settings, members=[vanishing, *MEMBERS]))
+
+
 def test_each_has_its_own_patience(tmp_path: Path) -> None:
     slow = ["name=slow", "training.schedule.eta_max=0.0001"]
     together = configs("training.patience=2", "training.evaluate_every={steps: 4}", members=[slow, *MEMBERS])

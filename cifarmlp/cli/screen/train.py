@@ -29,11 +29,11 @@ from cifarmlp.training.workers import SeedTask
 
 
 class TrainingProgress:
-    """Progress of the seeds of a config: a bar on a terminal, a line an evaluation elsewhere."""
+    """Progress of trainings: a bar each on a terminal, a line an evaluation elsewhere."""
 
-    def __init__(self, name: str, quiet: bool = False) -> None:
-        self.name, self.quiet = name, quiet
-        self.bar: Any = None
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.bars: dict[str, Any] = {}
 
     def __call__(self, training: Training, record: Record) -> None:
         """Show a record."""
@@ -46,30 +46,26 @@ class TrainingProgress:
             f"{part} accuracy": format_number(measured.accuracy[0]),
             "eta": f"{record.eta[0]:.2g}",
         }
-        name = f"{self.name}, seed {training.order_seed}"
+        name = f"{training.name}, seed {training.order_seed}"
         if not sys.stderr.isatty():
             line = ", ".join(f"{key} {value}" for key, value in words.items())
             click.echo(f"{name}: epoch {record.epoch:.3g}, step {record.step}: {line}", err=True)
             return
-        if self.bar is None or record.step == 0:
-            self.close()
-            self.bar = tqdm(total=training.steps, desc=name, unit="step", dynamic_ncols=True)
-        self.bar.set_postfix(words, refresh=False)
-        self.bar.update(record.step - self.bar.n)
+        if name not in self.bars:
+            self.bars[name] = tqdm(total=training.steps, desc=name, unit="step", dynamic_ncols=True)
+        bar = self.bars[name]
+        bar.set_postfix(words, refresh=False)
+        bar.update(record.step - bar.n)
 
     def finish(self, task: SeedTask, outcome: Outcome) -> None:
-        """Show the outcome of a seed."""
-        self.close()
+        """Show the outcome of a training, and leave its bars on the terminal."""
+        while self.bars:
+            self.bars.popitem()[1].close()
         if not self.quiet:
             accuracy = outcome.metric("test", "accuracy")
             measure = f", test accuracy {accuracy:.4f}" if math.isfinite(accuracy) else ""
             result = f"{outcome.status}{measure}, {outcome.seconds:.1f} s"
             click.echo(f"{task.config.name}, seed {outcome.seed}: {result}", err=True)
-
-    def close(self) -> None:
-        """End the bar, and leave it on the terminal."""
-        if self.bar is not None:
-            self.bar.close()
 
 
 def print_plan(todo: Sequence[Repeats], jobs: int, at_full_speed: int, on_cluster: bool) -> None:
