@@ -69,7 +69,8 @@ def study(
     cluster, jobs = connect(dask, jobs or parallel.cores())
     if dry_run:
         for plan in plans:
-            print_plan(plan, data_dir, out, jobs, count_at_full_speed(cluster, jobs), strict)
+            at_full_speed = count_at_full_speed(cluster, jobs)
+            print_plan(plan, data_dir, out, jobs, at_full_speed, strict, on_cluster=cluster is not None)
         return
     folders, failures = _run(plans, out, data_dir, jobs, cluster, strict, quiet)
     _show(folders, out, form, figures, as_json)

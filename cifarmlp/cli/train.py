@@ -107,8 +107,9 @@ def _print_plan(
     from cifarmlp.cli.screen.train import print_plan
     from cifarmlp.training.seeds import Repeats
 
-    todo = [earlier] if earlier else [Repeats(out, config, seeds) for config in configs]
-    print_plan(todo, jobs, count_at_full_speed(cluster, jobs), on_cluster=cluster is not None)
+    is_one = cluster is not None
+    groups = [[Repeats(out, config, seeds) for config in group] for group in _groups(configs, is_one)]
+    print_plan([[earlier]] if earlier else groups, jobs, count_at_full_speed(cluster, jobs), is_one)
 
 
 def _load_configs(

@@ -192,9 +192,9 @@ def search_of(study: StudyPlan, config: Config, cores: int) -> Search:
     return prepare_search(config, [], 1, cores, study.folder)
 
 
-def training_seconds(tasks: Sequence[SeedTask], jobs: int) -> float:
-    """Estimate the time of trainings, `jobs` at a time; see `estimate`."""
-    return estimate([[task.config] for task in tasks], jobs, in_folders=True).seconds
+def training_seconds(groups: Sequence[Sequence[SeedTask]], jobs: int) -> float:
+    """Estimate the time of trainings in lockstep, `jobs` groups at a time; see `estimate`."""
+    return estimate([[task.config for task in group] for group in groups], jobs, in_folders=True).seconds
 
 
 def search_seconds(study: StudyPlan, searches: Sequence[Config], jobs: int, at_full_speed: int) -> float:

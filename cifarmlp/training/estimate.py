@@ -1,6 +1,6 @@
 """Time and memory of trainings, estimated from a few steps and an evaluation of each kind of network.
 
-seconds = START + steps * a step + images evaluated * an image
+seconds = START + steps * a step + images evaluated * an image          of all members together
 
 and WORKERS once, where they are trained in processes side by side.
 """
@@ -56,16 +56,16 @@ class Pace:
 def estimate(populations: Sequence[Sequence[Config]], jobs: int, in_folders: bool = False) -> Estimate:
     """Estimate the time and memory of populations, `jobs` at a time in as many processes.
 
-    populations: the configs of each. in_folders: they are trainings that leave run folders, with evaluations
-    on the way. Each kind of network is measured, for half a second, on random images.
+    populations: the configs of each. in_folders: they are trainings that leave run folders, in lockstep, with
+    evaluations on the way. Each kind of network is measured, for half a second, on random images.
     """
     if not populations:
         return Estimate(0.0, 0.0)
     threads = None if in_folders and jobs == 1 else 1
-    measured = cache(lambda kind: measure_pace(populations[kinds.index(kind)], threads))
+    measured = cache(lambda kind: measure_pace(populations[kinds.index(kind)], threads, in_folders))
     kinds = [_kind(configs) for configs in populations]
     totals = [
-        _seconds(configs[0], measured(kind), in_folders)
+        _seconds(configs, measured(kind), in_folders)
         for configs, kind in zip(populations, kinds, strict=True)
     ]
     largest = max(process_bytes(p[0]) + len(p) * member_bytes(p[0]) for p in populations)
@@ -82,23 +82,27 @@ def _kind(configs: Sequence[Config]) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _seconds(config: Config, pace: Pace, in_folders: bool) -> float:
+def _seconds(configs: Sequence[Config], pace: Pace, in_folders: bool) -> float:
+    config, start = configs[0], START
     images, validation = config.data.training_images, config.data.validation_images
     evaluated, test = images + validation, config.data.test_images or TEST_IMAGES
     if in_folders:
         each = images_an_evaluation(config) + validation + test * config.training.evaluate_test
         evaluated += (evaluations_of(config) - 1) * each + test
-    return START + in_folders * FOLDER + steps_of(config) * pace.step + evaluated * pace.image
+        start = len(configs) * (START + FOLDER)
+    return start + steps_of(config) * pace.step + evaluated * pace.image
 
 
-def measure_pace(configs: Sequence[Config], threads: int | None) -> Pace:
+def measure_pace(configs: Sequence[Config], threads: int | None, in_folders: bool) -> Pace:
     """Measure a step and an evaluation of a population, after one of each, on random images.
 
-    threads: of BLAS; None for as many as a training alone would use. Raises MemoryError as `check_memory`.
+    threads: of BLAS; None for as many as a training alone would use. in_folders: to the bits of each alone.
+    Raises MemoryError as `check_memory`.
     """
     check_memory(configs[0], len(configs))
     images = random_images(max(IMAGES, configs[0].training.batch_size))
-    training = replace(build_training(configs, Split(images, images, images)), steps=10**9)
+    split = Split(images, images, images)
+    training = replace(build_training(configs, split, apart=in_folders), steps=10**9)
     if passes_of(configs[0]) >= PAYS:
         training.room = private_room(images.pixels)
         fill_room(training.room, training.mean, training.std)

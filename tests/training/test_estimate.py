@@ -25,7 +25,7 @@ def paces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Whichever population it is takes 10 ms a step and 1 ms an image; the members of those measured."""
     measured: list[int] = []
 
-    def measure(configs: list[Config], threads: int) -> Pace:
+    def measure(configs: list[Config], threads: int, in_folders: bool) -> Pace:
         measured.append(len(configs))
         return Pace(TEN_MS, A_MS)
 
@@ -63,6 +63,13 @@ def test_each_kind_of_network_is_measured_once(paces: list[int]) -> None:
     assert both == pytest.approx(3 * seconds(a) + seconds(b))
     seconds(a, a, members=3)
     assert paces[4:] == [3]
+
+
+@pytest.mark.usefixtures("paces")
+def test_trainings_in_lockstep_have_a_folder_each() -> None:
+    assert seconds(config(), members=3) == pytest.approx(seconds(config()) + 2 * (START + FOLDER))
+    alone = seconds(config(), in_folders=False)
+    assert seconds(config(), members=3, in_folders=False) == pytest.approx(alone)
 
 
 @pytest.mark.usefixtures("paces")
@@ -116,4 +123,4 @@ def test_an_estimate_holds_within_a_factor_of_two_on_a_busy_machine(tmp_path: Pa
 
 def test_a_network_beyond_the_memory_is_not_built_to_be_measured() -> None:
     with pytest.raises(MemoryError, match=r"it takes about \d{3}\.\d GB, and"):
-        estimate.measure_pace([config("network.hidden=[100000,100000,100000]")], 1)
+        estimate.measure_pace([config("network.hidden=[100000,100000,100000]")], 1, True)

@@ -34,7 +34,7 @@ from cifarmlp.study.schema import StudySection
 from cifarmlp.text import counted, duration, escape
 from cifarmlp.training.cost import steps_of
 from cifarmlp.training.outcome import Outcome, summarise
-from cifarmlp.training.workers import SeedTask
+from cifarmlp.training.workers import SeedTask, group_tasks
 
 BEST = 10  # trials of a search, as on its page
 
@@ -90,18 +90,26 @@ def print_studies(as_json: bool) -> None:
 
 
 def print_plan(
-    plan: StudyPlan, data_dir: Path | None, out: Path, jobs: int, at_full_speed: int, strict: bool
+    plan: StudyPlan,
+    data_dir: Path | None,
+    out: Path,
+    jobs: int,
+    at_full_speed: int,
+    strict: bool,
+    on_cluster: bool,
 ) -> None:
     """Print what a study would do, and how long that would take. at_full_speed: jobs that gain time."""
     copies = _places_to_copy_to(plan, out, data_dir, strict)
     tasks = [task for task in trainings_left(plan) if task.folder not in copies]
     searches = [c for c in searches_left(plan) if plan.folder / f"{c.name}-001" not in copies]
-    first = training_seconds(tasks, at_full_speed)
+    groups = [[task] for task in tasks] if on_cluster else group_tasks(tasks, jobs)
+    first = training_seconds(groups, at_full_speed)
     then = search_seconds(plan, searches, jobs, at_full_speed)
     steps, total = sum(steps_of(task.config) for task in tasks), len(plan.trainings)
     click.echo(f"{plan.loaded.name}: {plan.loaded.study.title}")
     click.echo(f"  sections:  {', '.join(plan.only)}")
-    click.echo(f"  trainings: {len(tasks)} of {total} are left, {steps:,} steps, {_about(first)}")
+    together = _in_lockstep(groups)
+    click.echo(f"  trainings: {len(tasks)} of {total} are left, {steps:,} steps, {_about(first)}{together}")
     if plan.searches:
         click.echo(f"  searches:  {len(searches)} of {len(plan.searches)} are left, {_about(then)}")
     click.echo(f"  in all:    {_about(first + then)}, {counted(jobs, 'training')} at a time")
@@ -113,6 +121,11 @@ def _places_to_copy_to(plan: StudyPlan, out: Path, data_dir: Path | None, strict
         return {each.place for each, _ in copies_for(plan, out, load_images(plan, data_dir), strict)}
     except DataError:
         return set()
+
+
+def _in_lockstep(groups: Sequence[Sequence[SeedTask]]) -> str:
+    together = sum(len(group) for group in groups if len(group) > 1)
+    return f"; {together} in lockstep, up to {max(map(len, groups))} at once" if together else ""
 
 
 def _about(seconds: float) -> str:

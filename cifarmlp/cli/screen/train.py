@@ -25,7 +25,7 @@ from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.outcome import LOOKED_AT, QUANTITIES, Outcome, parts_of, read_ended, summarise
 from cifarmlp.training.rooms import bytes_of_rooms
 from cifarmlp.training.seeds import Repeats
-from cifarmlp.training.workers import SeedTask
+from cifarmlp.training.workers import SeedTask, group_tasks
 
 
 class TrainingProgress:
@@ -68,32 +68,53 @@ class TrainingProgress:
             click.echo(f"{task.config.name}, seed {outcome.seed}: {result}", err=True)
 
 
-def print_plan(todo: Sequence[Repeats], jobs: int, at_full_speed: int, on_cluster: bool) -> None:
+def print_plan(groups: Sequence[Sequence[Repeats]], jobs: int, at_full_speed: int, on_cluster: bool) -> None:
     """Print what there is to train, and the time and memory that it would take.
 
-    at_full_speed: how many of the jobs gain time. on_cluster: the images are prepared elsewhere. Raises
-    ConfigError as `Repeats.places`.
+    groups: of those trained at the same time. at_full_speed: how many of the jobs gain time. on_cluster: the
+    images are prepared elsewhere. Raises ConfigError as `Repeats.places`.
     """
-    total = 0.0
-    for repeats in todo:
-        is_begun = (repeats.folder / "config.yaml").exists()
-        left = [c for place, c in repeats.places().items() if not (is_begun and read_ended(place))]
-        at_once = min(jobs, max(1, len(left)))
-        images = 0 if on_cluster else bytes_of_rooms(left, at_once)
-        cost = estimate([[config] for config in left], min(at_once, at_full_speed), in_folders=True)
-        total += cost.seconds
+    seconds = [_print_group(group, jobs, at_full_speed, on_cluster) for group in groups]
+    if len(groups) > 1:
+        click.echo(f"in all about {rough_duration(sum(seconds))}")
+
+
+def _print_group(group: Sequence[Repeats], jobs: int, at_full_speed: int, on_cluster: bool) -> float:
+    """Print what there is to train at the same time, and what it would take; return the seconds of that."""
+    every = list[SeedTask]()
+    for repeats in group:
+        tasks = _left(repeats)
+        every += tasks
         click.echo(repeats.config.name)
-        if not left:
-            click.echo("  nothing left to train")
-            continue
-        click.echo(f"  {_work(repeats.config, len(left), repeats.seeds)}, {at_once} at a time")
-        memory = (
-            f"{cost.bytes / 1e6:.0f} MB in each process"
-            + f" and {images / 1e6:.0f} for the images" * bool(images)
-        )
-        click.echo(f"  about {rough_duration(cost.seconds)}, {memory}")
-    if len(todo) > 1:
-        click.echo(f"in all about {rough_duration(total)}")
+        work = _work(repeats.config, len(tasks), repeats.seeds)
+        click.echo(f"  {work}" if tasks else "  nothing left to train")
+    if not every:
+        return 0.0
+    parts = [[task] for task in every] if on_cluster else group_tasks(every, min(jobs, len(every)))
+    configs = [[task.config for task in part] for part in parts]
+    at_once = min(jobs, len(parts))
+    cost = estimate(configs, min(at_once, at_full_speed), in_folders=True)
+    images = 0 if on_cluster else bytes_of_rooms([task.config for task in every], at_once)
+    shared = f" and {images / 1e6:.0f} for the images" * bool(images)
+    memory = f"{cost.bytes / 1e6:.0f} MB in each process{shared}"
+    click.echo(f"  about {rough_duration(cost.seconds)}, {_how(parts, at_once)}, {memory}")
+    return cost.seconds
+
+
+def _how(parts: Sequence[Sequence[SeedTask]], processes: int) -> str:
+    """Return how many are trained at a time, and whether in lockstep."""
+    members = max(map(len, parts))
+    if members == 1:
+        return f"{processes} at a time"
+    each = f" in each of {processes} processes" if processes > 1 else ""
+    return f"up to {members} in lockstep{each}"
+
+
+def _left(repeats: Repeats) -> list[SeedTask]:
+    """Return the seeds that have not ended."""
+    is_begun = (repeats.folder / "config.yaml").exists()
+    places = {place: c for place, c in repeats.places().items() if not (is_begun and read_ended(place))}
+    return [SeedTask(config, place, None, None, strict=False) for place, config in places.items()]
 
 
 def _work(config: Config, left: int, seeds: int) -> str:
