@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from cifarmlp.config import Config
-from cifarmlp.training.cost import member_bytes, process_bytes
+from cifarmlp.training.cost import SHARE_OF_MEMORY, member_bytes, process_bytes
 from cifarmlp.training.lockstep import group_alike
 
 MOST_MEMBERS = 16  # more bring no more trial-steps per second: benchmarks/populations.py
 MOST_WIDTH = 1600  # of all members' first layers together: the weights must stay in the processor's cache
-SHARE_OF_MEMORY = 0.6  # of what is free, for all processes together
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ CONTAINERS = (  # files: the limit, the bytes taken, and the line of a third wit
 )
 PROCESS_BYTES = 170e6  # of Python, NumPy and the rest, before any network
 IMAGE_BYTES = 3072
+SHARE_OF_MEMORY = 0.6  # of what is free, for the networks of all processes together
 
 
 def member_bytes(config: Config) -> float:

@@ -17,13 +17,14 @@ import numpy as np
 from cifarmlp.config import Config
 from cifarmlp.data import Split
 from cifarmlp.training.build import build_training
-from cifarmlp.training.cost import operations_per_step
+from cifarmlp.training.cost import member_bytes, operations_per_step, process_bytes
 from cifarmlp.training.loop import Record, Stopped, Training
 from cifarmlp.training.members import join_members, take_members
 
 Item = TypeVar("Item")
 MOST = 4  # trainings together; more were not faster
-SMALL = 30e6  # multiplications in the products of a step, above which those alone take most of its time
+SMALL = 6e8  # operations in the products of a step, above which these take all of its time
+COPIES = 2  # of a member: the population's and its own
 
 
 def records_in_lockstep(
@@ -123,9 +124,12 @@ def common_settings(config: Config) -> Config:
     )
 
 
-def most_together(config: Config) -> int:
-    """Return the number of trainings that are worth having in lockstep; 1 of a large network."""
-    return MOST if operations_per_step(config.network.sizes, config.training.batch_size) / 2 <= SMALL else 1
+def most_together(config: Config, memory: float = math.inf) -> int:
+    """Return the number of trainings worth having in lockstep in a process with so many bytes; at least 1."""
+    if operations_per_step(config.network.sizes, config.training.batch_size) > SMALL:
+        return 1
+    fitting = (memory - process_bytes(config)) / (COPIES * member_bytes(config))
+    return max(1, int(min(MOST, fitting)))
 
 
 def kind_of(config: Config) -> Config:

@@ -42,7 +42,7 @@ from cifarmlp.training import checkpoint
 from cifarmlp.training.build import eta_by_step, model_arrays
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
-from cifarmlp.training.lockstep import records_in_lockstep
+from cifarmlp.training.lockstep import COPIES, records_in_lockstep
 from cifarmlp.training.loop import Record, Stopped, Training
 from cifarmlp.training.outcome import CLASSES, F1, Outcome, model_checksum
 from cifarmlp.training.rooms import begin_to_fill, room_of
@@ -90,7 +90,7 @@ def train_all_into(
     event files; RunFolderError if a folder cannot be written, another process is at work in it or, with
     `strict`, a checkpoint is from another environment, where other bits may come out.
     """
-    check_memory(next(iter(places.values())), len(places))
+    check_memory(next(iter(places.values())), len(places) if len(places) == 1 else COPIES * len(places))
     with ExitStack() as stack:
         for folder in places:
             stack.enter_context(files.lock(folder))

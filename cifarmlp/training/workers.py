@@ -23,7 +23,7 @@ from cifarmlp.parallel import Lost, map_unordered, worker_folder
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.text import escape
 from cifarmlp.training import environment
-from cifarmlp.training.cost import work_of
+from cifarmlp.training.cost import SHARE_OF_MEMORY, free_memory, work_of
 from cifarmlp.training.lockstep import group_alike, most_together
 from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.parts import Parts, read_parts, write_parts
@@ -95,7 +95,8 @@ def group_tasks(tasks: Tasks, jobs: int) -> list[list[SeedTask]]:
     def work(group: list[SeedTask]) -> float:
         return len(group) * work_of(group[0].config)
 
-    groups = group_alike(tasks, lambda task: task.config, jobs, most_together)
+    most = partial(most_together, memory=free_memory() * SHARE_OF_MEMORY / max(1, jobs))
+    groups = group_alike(tasks, lambda task: task.config, jobs, most)
     while len(groups) % max(1, jobs) and (several := [group for group in groups if len(group) > 1]):
         large = max(several, key=work)
         groups[groups.index(large)] = large[: len(large) // 2]
