@@ -41,9 +41,12 @@ DECISIVE = (  # modules that decide the numbers of a training
     "training/average.py",
     "training/best.py",
     "training/build.py",
+    "training/lockstep.py",
     "training/loop.py",
+    "training/members.py",
     "training/rows.py",
     "training/run.py",
+    "training/session.py",
     "training/together.py",
 )
 NAME = "environment.json"
