@@ -44,7 +44,6 @@ from cifarmlp.study import plan
 from cifarmlp.training import checkpoint, environment, workers
 from cifarmlp.training import curves as training_curves
 from cifarmlp.training import run as training_run
-from cifarmlp.training.run import train_into
 
 RUN = Path("runs") / "quickstart-001"
 STEPS = 80
@@ -414,7 +413,7 @@ def damage(count: int, rng: random.Random, root: Path, expected: dict[str, Any])
         tally.times += 1
         tally.remark("both" if len(names) == 2 else "the last one")
         try:
-            train_into(place / "run", config, dataset, threads=1)
+            tiny.train_into(place / "run", config, dataset, threads=1)
             tally.wrong += tiny.results(place / "run") != expected
         except (CifarmlpError, MemoryError) as error:  # nothing is known of these
             tally.lost += 1

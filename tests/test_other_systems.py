@@ -16,7 +16,6 @@ from cifarmlp.config import load_config
 from cifarmlp.errors import ConfigError, RunFolderError
 from cifarmlp.parallel import cgroup, cores, map_unordered, signals
 from cifarmlp.training import cost, machine
-from cifarmlp.training.run import train_into
 from cifarmlp.training.threads import BlasThreads
 
 WINDOWS = SimpleNamespace(platform="win32")
@@ -52,7 +51,7 @@ def windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("windows")
 def test_a_training_keeps_all_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cifarmlp.training.run._draw", lambda session: None)
-    outcome = train_into(tmp_path / "run", tiny.config("training.steps=20"), tiny.dataset())
+    outcome = tiny.train_into(tmp_path / "run", tiny.config("training.steps=20"), tiny.dataset())
     assert outcome.status == "finished"
     there = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"config.yaml", "environment.json", "metrics.csv", "model.npz", "result.json"} <= there

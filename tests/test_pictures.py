@@ -15,7 +15,6 @@ from cifarmlp import files
 from cifarmlp.errors import CifarmlpWarning
 from cifarmlp.render.curves import draw_training
 from cifarmlp.training.metrics import COLUMNS
-from cifarmlp.training.run import train_into
 
 # As somebody's matplotlibrc may have it; TeX is not there, or takes a second a word.
 AMBIENT = {"text.usetex": True, "lines.linewidth": 9, "savefig.format": "pdf", "savefig.dpi": 30}
@@ -68,7 +67,7 @@ def test_a_training_counts_without_its_picture(
     config = tiny.config("training.steps=2")
     message = rf"^{tmp_path}/curves.png: could not be drawn: .*; again: cifarmlp report {tmp_path}$"
     with pytest.warns(CifarmlpWarning, match=message):
-        assert train_into(tmp_path, config, tiny.dataset(), 1).status == "finished"
+        assert tiny.train_into(tmp_path, config, tiny.dataset(), 1).status == "finished"
     assert json.loads((tmp_path / "result.json").read_text())["status"] == "finished"
     assert not (tmp_path / "curves.png").exists()
     monkeypatch.undo()

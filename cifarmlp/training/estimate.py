@@ -27,6 +27,7 @@ from cifarmlp.training.cost import (
     random_images,
     steps_of,
 )
+from cifarmlp.training.lockstep import networks_of
 from cifarmlp.training.loop import CHUNK, Training
 from cifarmlp.training.rooms import PAYS
 from cifarmlp.training.threads import BlasThreads
@@ -68,7 +69,8 @@ def estimate(populations: Sequence[Sequence[Config]], jobs: int, in_folders: boo
         _seconds(configs, measured(kind), in_folders)
         for configs, kind in zip(populations, kinds, strict=True)
     ]
-    largest = max(process_bytes(p[0]) + len(p) * member_bytes(p[0]) for p in populations)
+    count = networks_of if in_folders else int
+    largest = max(process_bytes(p[0]) + count(len(p)) * member_bytes(p[0]) for p in populations)
     return Estimate((jobs > 1) * WORKERS + max(sum(totals) / jobs, max(totals)), largest)
 
 

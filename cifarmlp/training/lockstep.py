@@ -132,6 +132,11 @@ def most_together(config: Config, memory: float = math.inf) -> int:
     return max(1, int(min(MOST, fitting)))
 
 
+def networks_of(trainings: int) -> int:
+    """Return the number of networks that a process holds for so many trainings in lockstep."""
+    return trainings if trainings == 1 else COPIES * trainings
+
+
 def kind_of(config: Config) -> Config:
     """Return what is the same of configs that are worth training in lockstep."""
     return common_settings(config) if most_together(config) > 1 else config

@@ -42,7 +42,7 @@ from cifarmlp.training import checkpoint
 from cifarmlp.training.build import eta_by_step, model_arrays
 from cifarmlp.training.cost import check_memory
 from cifarmlp.training.diagnosis import explain_chance, explain_divergence, stays_at_chance
-from cifarmlp.training.lockstep import COPIES, records_in_lockstep
+from cifarmlp.training.lockstep import networks_of, records_in_lockstep
 from cifarmlp.training.loop import Record, Stopped, Training
 from cifarmlp.training.outcome import CLASSES, F1, Outcome, model_checksum
 from cifarmlp.training.rooms import begin_to_fill, room_of
@@ -54,25 +54,8 @@ from cifarmlp.training.tensorboard import write_events
 Watch = Callable[[Training, Record], None]
 
 
-def train_into(
-    folder: Path,
-    config: Config,
-    dataset: Dataset,
-    threads: int | None = None,
-    watch: Watch = lambda training, record: None,
-    stop: Callable[[], bool] = lambda: False,
-    strict: bool = False,
-    tensorboard: bool = False,
-    room: str | None = None,
-) -> Outcome:
-    """Train a config in its run folder; see `train_all_into`."""
-    places = {folder: config}
-    (outcome,) = train_all_into(places, dataset, threads, watch, stop, strict, tensorboard, room)
-    return outcome
-
-
 @np.errstate(all="ignore")  # an overflow shows as a loss that is not finite
-def train_all_into(
+def train_into(
     places: Mapping[Path, Config],
     dataset: Dataset,
     threads: int | None = None,
@@ -90,7 +73,7 @@ def train_all_into(
     event files; RunFolderError if a folder cannot be written, another process is at work in it or, with
     `strict`, a checkpoint is from another environment, where other bits may come out.
     """
-    check_memory(next(iter(places.values())), len(places) if len(places) == 1 else COPIES * len(places))
+    check_memory(next(iter(places.values())), networks_of(len(places)))
     with ExitStack() as stack:
         for folder in places:
             stack.enter_context(files.lock(folder))

@@ -1,6 +1,6 @@
 """A config trained with one or several seeds.
 
-    config, seeds -> Repeats -> a folder a seed -> `train_all_into`, here or in workers -> summary.json
+    config, seeds -> Repeats -> a folder a seed -> `train_into`, here or in workers -> summary.json
 
 The folder of each seed is a run folder, see `cifarmlp.training.run`; workers: `cifarmlp.training.workers`.
 """
@@ -138,7 +138,7 @@ def train_seeds(
     """Train the seeds that have not ended, each from its last checkpoint. Return all outcomes, by seed.
 
     todo: configs with their images; the result has a list for each. Of several seeds, summary.json and curves
-    are written. jobs: at a time. threads, strict, tensorboard: see `train_all_into`. `watch` sees the records
+    are written. jobs: at a time. threads, strict, tensorboard: see `train_into`. `watch` sees the records
     of trainings in this process, that is with one job; `ended` sees each new outcome. Raises RunFolderError
     if a folder cannot be used, DataError if a seed was trained on other images; at the end CifarmlpError if
     workers of a seed were lost.

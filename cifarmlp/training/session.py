@@ -76,7 +76,7 @@ def begin_sessions(
 ) -> list[Session]:
     """Build trainings with common settings, restore their checkpoints, and begin to write their folders.
 
-    config.yaml and environment.json are written. Raises as `train_all_into`.
+    config.yaml and environment.json are written. Raises as `train_into`.
     """
     configs = [*places.values()]
     images = split_images(configs[0], dataset)

@@ -29,7 +29,7 @@ from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.parts import Parts, read_parts, write_parts
 from cifarmlp.training.provenance import refuse_other_images
 from cifarmlp.training.rooms import give_rooms
-from cifarmlp.training.run import Watch, train_all_into
+from cifarmlp.training.run import Watch, train_into
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def train_tasks(
     stop: Callable[[], int],
     watch: Watch = lambda training, record: None,
 ) -> list[Outcome]:
-    """Train in lockstep, in this process; see `train_all_into`."""
+    """Train in lockstep, in this process; see `train_into`."""
     first, places = tasks[0], {files.make_folder(task.folder): task.config for task in tasks}
-    return train_all_into(
+    return train_into(
         places, dataset, first.threads, watch, lambda: bool(stop()), first.strict, first.tensorboard,
         first.room,
     )  # fmt: skip

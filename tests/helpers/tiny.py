@@ -41,6 +41,14 @@ def config(*settings: str) -> Config:
     return load_config(find_config("quickstart"), [*SETTINGS, *settings])
 
 
+def train_into(folder: Path, config: Config, dataset: Dataset, *args: Any, **options: Any) -> Any:
+    """Train one config alone, in its run folder; return its outcome."""
+    from cifarmlp.training import run  # after `small` has changed what it imports
+
+    (outcome,) = run.train_into({folder: config}, dataset, *args, **options)
+    return outcome
+
+
 class Figure:
     """A stand-in for curves, which take longer to draw than to train for; its file is about as large."""
 

@@ -5,12 +5,12 @@ from math import isfinite
 from pathlib import Path
 
 import pytest
+from helpers import tiny
 
 from cifarmlp.config import Config, find_config, load_config
 from cifarmlp.data import load
 from cifarmlp.training import cost, estimate
 from cifarmlp.training.estimate import FOLDER, START, WORKERS, Estimate, Pace
-from cifarmlp.training.run import train_into
 
 MB = 1e6
 TEN_MS, A_MS = 0.01, 0.001  # of a step, and of an image evaluated
@@ -117,7 +117,7 @@ def test_an_estimate_is_measured(settings: list[str]) -> None:
 def test_an_estimate_holds_within_a_factor_of_two_on_a_busy_machine(tmp_path: Path) -> None:
     dataset, whole = load("synthetic"), config("training.steps=1470")
     expected, start = seconds(whole), time.perf_counter()
-    train_into(tmp_path / "run", whole, dataset)
+    tiny.train_into(tmp_path / "run", whole, dataset)
     assert 0.5 < (time.perf_counter() - start) / expected < 2
 
 

@@ -14,7 +14,6 @@ from cifarmlp.runs.folder import load_run
 from cifarmlp.training import checkpoint
 from cifarmlp.training.loop import Training
 from cifarmlp.training.outcome import Outcome, read_recorded
-from cifarmlp.training.run import train_into
 from cifarmlp.training.snapshots import snapshots
 from cifarmlp.training.together import train_together
 
@@ -41,7 +40,7 @@ def train(
     """Train into a folder; the training ends early at the record or in the step in which `stop` is true."""
     folder.mkdir(exist_ok=True)
     seen: list[Training] = []
-    return train_into(
+    return tiny.train_into(
         folder,
         tiny.config(*settings),
         DATASET,

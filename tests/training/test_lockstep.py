@@ -12,7 +12,6 @@ import pytest
 from cifarmlp.config import Config
 from cifarmlp.training import run
 from cifarmlp.training.loop import Record, Training
-from cifarmlp.training.run import train_all_into, train_into
 from tests.helpers import tiny
 
 MEMBERS = (
@@ -67,9 +66,9 @@ def test_folders_have_the_bits_of_trainings_alone(tmp_path: Path, settings: list
 def compare_with_alone(tmp_path: Path, together: Sequence[Config]) -> None:
     """Train configs together, unless they were, and each alone; their folders must be the same."""
     if not (tmp_path / "together").exists():
-        train_all_into(places(tmp_path / "together", together), tiny.dataset(), 1)
+        run.train_into(places(tmp_path / "together", together), tiny.dataset(), 1)
     for folder, config in places(tmp_path / "alone", together).items():
-        train_into(folder, config, tiny.dataset(), 1)
+        tiny.train_into(folder, config, tiny.dataset(), 1)
         assert files_of(tmp_path / "together" / config.name) == files_of(folder)
 
 
@@ -107,9 +106,9 @@ def test_each_has_its_own_patience(tmp_path: Path) -> None:
 def test_one_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path, step: int) -> None:
     together = configs("training.optimiser={kind: momentum, rho: 0.9}", "network.dropout=0.2")
     stop = stop_after(step)
-    outcomes = train_all_into(places(tmp_path / "together", together), tiny.dataset(), 1, stop=stop)
+    outcomes = run.train_into(places(tmp_path / "together", together), tiny.dataset(), 1, stop=stop)
     assert {outcome.status for outcome in outcomes} == {"interrupted"}
-    outcomes = train_all_into(places(tmp_path / "together", together), tiny.dataset(), 1)
+    outcomes = run.train_into(places(tmp_path / "together", together), tiny.dataset(), 1)
     assert {outcome.status for outcome in outcomes} == {"finished"}
     compare_with_alone(tmp_path, together)
 
@@ -117,8 +116,8 @@ def test_one_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path, step: int
 def test_those_that_have_come_further_go_on_to_the_same_bits(tmp_path: Path) -> None:
     together = configs("training.evaluate_every={steps: 4}")
     for steps, (folder, config) in enumerate(places(tmp_path / "together", together).items()):
-        train_into(folder, config, tiny.dataset(), 1, stop=stop_after(20 * (steps + 1)))
-    train_all_into(places(tmp_path / "together", together), tiny.dataset(), 1)
+        tiny.train_into(folder, config, tiny.dataset(), 1, stop=stop_after(20 * (steps + 1)))
+    run.train_into(places(tmp_path / "together", together), tiny.dataset(), 1)
     compare_with_alone(tmp_path, together)
 
 
@@ -129,7 +128,7 @@ def stop_after(calls: int) -> Callable[[], bool]:
 
 def test_the_time_is_divided_among_those_at_work(tmp_path: Path) -> None:
     together, start = configs("training.steps=400"), time.perf_counter()
-    outcomes = train_all_into(places(tmp_path, together), tiny.dataset(), 1)
+    outcomes = run.train_into(places(tmp_path, together), tiny.dataset(), 1)
     passed = time.perf_counter() - start
     shares = [outcome.seconds for outcome in outcomes]
     assert 0.3 * passed < sum(shares) < passed
@@ -143,5 +142,5 @@ def test_records_come_in_the_order_of_the_trainings(tmp_path: Path) -> None:
     def watch(training: Training, record: Record) -> None:
         seen.append((float(training.lam[0]), record.step))
 
-    train_all_into(places(tmp_path, together), tiny.dataset(), 1, watch)
+    run.train_into(places(tmp_path, together), tiny.dataset(), 1, watch)
     assert seen == [(np.float32(c.training.lam), step) for step in (0, 15, 30) for c in together]

@@ -11,7 +11,6 @@ from cifarmlp.data import Dataset, Images, Room, room_bytes
 from cifarmlp.training import rooms, run
 from cifarmlp.training.build import split_images
 from cifarmlp.training.rooms import OWN, give_rooms, room_of
-from cifarmlp.training.run import train_into
 from tests.helpers import tiny
 
 SIZE = room_bytes(50_000)
@@ -57,8 +56,8 @@ def test_a_training_has_the_same_bits_with_a_room(
     monkeypatch.setattr(run, "room_of", note)
     config, dataset = tiny.config(*settings), tiny.dataset()
     with give_rooms([config] * (1 + is_shared), 1) as (room, *_):
-        train_into(tmp_path / "with", config, dataset, 1, room=room)
-    train_into(tmp_path / "without", config, dataset, 1)
+        tiny.train_into(tmp_path / "with", config, dataset, 1, room=room)
+    tiny.train_into(tmp_path / "without", config, dataset, 1)
     assert tiny.results(tmp_path / "with") == tiny.results(tmp_path / "without")
     assert given[0] is not None
     assert given[1] is None

@@ -23,7 +23,6 @@ from cifarmlp.training import checkpoint, environment, run
 from cifarmlp.training.checkpoint import NAMES, NOW, PREVIOUS
 from cifarmlp.training.loop import Training
 from cifarmlp.training.outcome import Outcome, read_recorded
-from cifarmlp.training.run import train_into
 from cifarmlp.training.together import train_together
 
 pytestmark = pytest.mark.usefixtures("quick_plots")
@@ -42,7 +41,7 @@ def train(
     """Train into a folder; the training ends early once `stop` is true of it at a record."""
     reasons: list[bool] = []
     folder.mkdir(exist_ok=True)
-    return train_into(
+    return tiny.train_into(
         folder,
         config or tiny.config(),
         DATASET,

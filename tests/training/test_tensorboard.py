@@ -13,7 +13,6 @@ from helpers.command import cifarmlp
 
 from cifarmlp.training.loop import Training
 from cifarmlp.training.metrics import read_metrics
-from cifarmlp.training.run import train_into
 
 messages = pytest.importorskip("tensorboardX.proto.event_pb2")
 record_writer = pytest.importorskip("tensorboardX.record_writer")
@@ -55,7 +54,7 @@ def train(folder: Path, *settings: str, stop_at: int = -1, tensorboard: bool = T
             steps = [row["step"] for row in read_metrics(folder)[0]]
             assert [row["step"] for row in rows_of(folder)] == steps  # by now, not at the end
 
-    train_into(
+    tiny.train_into(
         folder, tiny.config(*settings), tiny.dataset(), 1, watch, lambda: stop_at in counts,
         tensorboard=tensorboard,
     )  # fmt: skip
