@@ -93,6 +93,15 @@ def test_memory_is_that_of_the_largest_population() -> None:
     assert taken(1, of=config("training.optimiser=momentum")) > taken(1, of=plain)
 
 
+@pytest.mark.usefixtures("paces")
+def test_in_lockstep_each_network_is_in_memory_twice() -> None:
+    def taken(members: int) -> float:
+        return estimate.estimate([[config()] * members], 1, in_folders=True).bytes
+
+    member = (taken(2) - taken(1)) / 3
+    assert taken(4) == pytest.approx(taken(1) + 7 * member)
+
+
 def test_nothing_to_train_takes_nothing() -> None:
     assert estimate.estimate([], 2) == Estimate(0, 0)
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from cifarmlp.config import Config
-from cifarmlp.training import run
+from cifarmlp.training import run, workers
 from cifarmlp.training.loop import Record, Training
+from cifarmlp.training.workers import SeedTask, group_tasks
 from tests.helpers import tiny
 
 MEMBERS = (
@@ -144,3 +145,49 @@ def test_records_come_in_the_order_of_the_trainings(tmp_path: Path) -> None:
 
     run.train_into(places(tmp_path, together), tiny.dataset(), 1, watch)
     assert seen == [(np.float32(c.training.lam), step) for step in (0, 15, 30) for c in together]
+
+
+# Which train together
+
+
+def task(name: str, *settings: str) -> SeedTask:
+    return SeedTask(tiny.config(f"name='{name}'", *settings), Path(name), None, 1, strict=False)
+
+
+def names(groups: Sequence[Sequence[SeedTask]]) -> list[str]:
+    return [" ".join(task.config.name for task in group) for group in groups]
+
+
+ALIKE = [task(str(n), f"network.init={{sigma: 0.0{n}}}") for n in range(1, 7)]
+OTHERS = [task("a", "seed=2"), task("b", "network.hidden=[7]"), task("c", "training.steps=40")]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "jobs", "expected"),
+    [
+        (ALIKE[:4], 1, ["1 2 3 4"]),
+        (ALIKE, 1, ["1 2 3", "4 5 6"]),
+        (ALIKE[:4], 2, ["1 2", "3 4"]),
+        (ALIKE[:3], 2, ["2 3", "1"]),
+        (ALIKE[:2], 8, ["1", "2"]),
+        ([*ALIKE[:4], *OTHERS], 2, ["1 2 3 4", "a", "b", "c"]),
+        ([*OTHERS[1:], *ALIKE[:4]], 2, ["1 2", "3 4", "b", "c"]),
+        (OTHERS, 2, ["a", "b", "c"]),
+        ([], 2, []),
+        ([], 0, []),
+    ],
+)
+def test_as_many_are_together_as_leave_no_job_idle(
+    tasks: list[SeedTask], jobs: int, expected: list[str]
+) -> None:
+    assert names(group_tasks(tasks, jobs)) == expected
+
+
+def test_large_networks_train_alone_and_so_do_all_where_memory_is_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large = [task(name, "network.hidden=[2000]", "training.batch_size=100") for name in "ab"]
+    assert names(group_tasks(large, 1)) == ["a", "b"]
+    for memory, expected in ((190e6, ["1", "2"]), (1e9, ["1 2"])):
+        monkeypatch.setattr(workers, "free_memory", lambda memory=memory: memory)
+        assert names(group_tasks(ALIKE[:2], 1)) == expected
