@@ -158,10 +158,10 @@ def _prepare(
     todo = [earlier.config] if earlier else configs
     for config in todo:
         Repeats(out, config, seeds).places()
-    datasets = [data.load(config.data.source, data_dir, download=True) for config in todo]
-    given = dict(zip(map(id, todo), datasets, strict=True))
+    sources = sorted({config.data.source for config in todo})
+    datasets = {source: data.load(source, data_dir, download=True) for source in sources}
     for group in _groups(todo, is_one):
-        yield [(earlier or claim_repeats(config, seeds, out), given[id(config)]) for config in group]
+        yield [(earlier or claim_repeats(c, seeds, out), datasets[c.data.source]) for c in group]
 
 
 def _train_each(

@@ -230,9 +230,15 @@ def model_arrays(training: Training, member: int = 0) -> dict[str, Float]:
 
 def network_arrays(training: Training, network: Network, member: int = 0) -> dict[str, Float]:
     """Return the arrays of model.npz with a network of this training."""
-    arrays = model_views(network)
-    members = {name: np.ascontiguousarray(array[member], np.float32) for name, array in arrays.items()}
+    members = {name: _one_nan(array[member]) for name, array in model_views(network).items()}
     return {**members, "pixel_mean": training.mean, "pixel_std": training.std, **_eps(network)}
+
+
+def _one_nan(array: Float) -> Float:
+    """Return a copy in float32 with one kind of nan: a nan's sign says nothing but how it was computed."""
+    array = np.array(array, np.float32)
+    array[np.isnan(array)] = np.nan
+    return array
 
 
 def _eps(network: Network) -> dict[str, Float]:

@@ -27,7 +27,7 @@ from cifarmlp.training.cost import (
     random_images,
     steps_of,
 )
-from cifarmlp.training.lockstep import networks_of
+from cifarmlp.training.lockstep import networks_of, without_extras
 from cifarmlp.training.loop import CHUNK, Training
 from cifarmlp.training.rooms import PAYS
 from cifarmlp.training.threads import BlasThreads
@@ -104,7 +104,8 @@ def measure_pace(configs: Sequence[Config], threads: int | None, in_folders: boo
     check_memory(configs[0], len(configs))
     images = random_images(max(IMAGES, configs[0].training.batch_size))
     split = Split(images, images, images)
-    training = replace(build_training(configs, split, apart=in_folders), steps=10**9)
+    plain = [without_extras(config) for config in configs]
+    training = replace(build_training(plain, split, apart=in_folders), steps=10**9)
     if passes_of(configs[0]) >= PAYS:
         training.room = private_room(images.pixels)
         fill_room(training.room, training.mean, training.std)

@@ -24,6 +24,7 @@ from cifarmlp.training.members import join_members, take_members
 Item = TypeVar("Item")
 MOST = 4  # trainings together; more were not faster
 SMALL = 6e8  # operations in the products of a step, above which these take all of its time
+NARROW = 4  # units of a layer, below which NumPy and BLAS sum a member's numbers in other ways than alone
 COPIES = 2  # of a member: the population's and its own
 
 
@@ -33,7 +34,8 @@ def records_in_lockstep(
     """Train to the end, yielding the records of each training with its number, as its `records` would.
 
     trainings: of one network each, of these configs, at the same step. Those that have diverged or run out of
-    patience leave, and the others go on.
+    patience leave, and the others go on. Where this processor's products would give them other bits together,
+    they train one after the other.
     """
     if len(trainings) == 1:
         yield from ((0, record) for record in trainings[0].records())
@@ -50,6 +52,9 @@ def records_in_lockstep(
             if population is None or left != members:
                 members = left
                 population = _population([trainings[k] for k in left], [configs[k] for k in left])
+                if not _keeps_bits(population, [trainings[k] for k in left]):
+                    yield from ((k, record) for k in left for record in trainings[k].records())
+                    return
             _advance(population)
             _hand_back(population, [trainings[k] for k in left])
             diverged = {k for k in left if trainings[k].all_diverged}
@@ -60,7 +65,7 @@ def _population(trainings: Sequence[Training], configs: Sequence[Config]) -> Tra
     first = trainings[0]
     images = Split(first.train, first.validation, first.validation)
     population = build_training(
-        [_without_extras(config) for config in configs],
+        [without_extras(config) for config in configs],
         images,
         statistics=(first.mean, first.std),
         apart=True,
@@ -76,7 +81,34 @@ def _population(trainings: Sequence[Training], configs: Sequence[Config]) -> Tra
     return population
 
 
-def _without_extras(config: Config) -> Config:
+def _keeps_bits(population: Training, trainings: Sequence[Training]) -> bool:
+    """Return whether a step of all has the bits of a step of each alone; tried on each size of a batch."""
+    first = trainings[0]
+    rest = len(first.train) % first.batch_size * first.keep_last_batch
+    together, alone = population.state(), [training.state() for training in trainings]
+    try:
+        return all(_are_alike(population, trainings, rows) for rows in {first.batch_size, rest} - {0})
+    finally:
+        for training, state in zip([population, *trainings], [together, *alone], strict=True):
+            training.restore(state)
+
+
+def _are_alike(population: Training, trainings: Sequence[Training], rows: int) -> bool:
+    """Make a step on so many images; return whether the members' arrays are then those of the trainings."""
+    x = np.random.default_rng(rows).standard_normal((rows, population.network.sizes[0]), np.float32)
+    labels = population.train.labels[:rows]
+    state, *others = [
+        {"loss": training.update(x, labels), **training.state()} for training in (population, *trainings)
+    ]
+    return all(
+        np.array_equal(take_members(array, other[name].shape, [k]), other[name], equal_nan=True)
+        for name, array in state.items()
+        if name not in ("step", "recorded", "diverged")
+        for k, other in enumerate(others)
+    )
+
+
+def without_extras(config: Config) -> Config:
     """Return a config without what each training does on its own, and without what was done to its images."""
     training = config.training.model_copy(update={"keep": "last", "patience": None, "evaluate_test": False})
     data = config.data.model_copy(update={"label_noise": 0.0})
@@ -126,7 +158,8 @@ def common_settings(config: Config) -> Config:
 
 def most_together(config: Config, memory: float = math.inf) -> int:
     """Return the number of trainings worth having in lockstep in a process with so many bytes; at least 1."""
-    if operations_per_step(config.network.sizes, config.training.batch_size) > SMALL:
+    sizes = config.network.sizes
+    if min(sizes) < NARROW or operations_per_step(sizes, config.training.batch_size) > SMALL:
         return 1
     fitting = (memory - process_bytes(config)) / (COPIES * member_bytes(config))
     return max(1, int(min(MOST, fitting)))

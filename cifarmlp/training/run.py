@@ -83,9 +83,8 @@ def train_into(
             if tensorboard:
                 session.add_event = stack.enter_context(write_events(session.folder, session.rows))
         _give_room([s.training for s in sessions], room_of(room, dataset, sessions[0].training.train))
-        for group in _by_step(sessions):
-            _train(group, watch)
-        return [_finish(session) for session in sessions]
+        outcomes = [outcome for group in _by_step(sessions) for outcome in _train(group, watch).items()]
+        return [dict(outcomes)[folder] for folder in places]
 
 
 def _by_step(sessions: Sequence[Session]) -> list[list[Session]]:
@@ -94,8 +93,12 @@ def _by_step(sessions: Sequence[Session]) -> list[list[Session]]:
     return [[session for session in sessions if session.training.step == step] for step in steps]
 
 
-def _train(sessions: Sequence[Session], watch: Watch) -> None:
-    """Train to the end or until stopped, keeping all records; each session has its share of the time."""
+def _train(sessions: Sequence[Session], watch: Watch) -> dict[Path, Outcome]:
+    """Train to the end or until stopped, keeping all records; return the outcomes by folder.
+
+    A session that is over is finished at once. Each has its share of the time.
+    """
+    outcomes = dict[Path, Outcome]()
     last = time.perf_counter()
 
     def share_time(at_work: Sequence[Session]) -> None:
@@ -113,7 +116,11 @@ def _train(sessions: Sequence[Session], watch: Watch) -> None:
         session.add_event(session.rows[-1])
         watch(session.training, record)
         session.blas.adapt()
-    share_time([each for each in sessions if not each.training.over])
+        if session.training.over:
+            outcomes[session.folder] = _finish(session)
+            last = time.perf_counter()
+    share_time([each for each in sessions if each.folder not in outcomes])
+    return outcomes | {each.folder: _finish(each) for each in sessions if each.folder not in outcomes}
 
 
 def _give_room(trainings: Sequence[Training], room: Room | None) -> None:

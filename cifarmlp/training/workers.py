@@ -19,7 +19,7 @@ from cifarmlp import files
 from cifarmlp.config import Config
 from cifarmlp.data import Dataset, load
 from cifarmlp.errors import show_warnings_as_lines
-from cifarmlp.parallel import Lost, map_unordered, worker_folder
+from cifarmlp.parallel import Lost, cores, map_unordered, worker_folder
 from cifarmlp.parallel.signals import watch_signals
 from cifarmlp.text import escape
 from cifarmlp.training import environment
@@ -89,8 +89,9 @@ class Errand:
 def group_tasks(tasks: Tasks, jobs: int) -> list[list[SeedTask]]:
     """Return the tasks that train in lockstep, `jobs` groups at a time; most work first.
 
-    So the last to end are short ones. As far as possible their number is a multiple of the jobs.
+    So the last to end are short ones. As far as possible their number is a multiple of the jobs, or cores.
     """
+    jobs = min(jobs, cores())
 
     def work(group: list[SeedTask]) -> float:
         return len(group) * work_of(group[0].config)

@@ -11,6 +11,7 @@ from helpers import command, tiny
 from cifarmlp.nn import Float
 from cifarmlp.training import run
 from cifarmlp.training.loop import Training
+from cifarmlp.training.outcome import Outcome
 from cifarmlp.training.session import Session
 
 SCHEDULE = "{kind: cyclic, eta_min: 1.0e-5, eta_max: %s, n_s: 20, cycles: 1}"
@@ -47,9 +48,9 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     seen: list[list[str]] = []
     train = run._train
 
-    def note(sessions: list[Session], watch: run.Watch) -> None:
+    def note(sessions: list[Session], watch: run.Watch) -> dict[Path, Outcome]:
         seen.append([f"{each.config.name} {each.config.seed}" for each in sessions])
-        train(sessions, watch)
+        return train(sessions, watch)
 
     monkeypatch.setattr(run, "_train", note)
     return seen
@@ -109,7 +110,7 @@ def test_on_a_terminal_each_has_a_bar(place: Path, monkeypatch: pytest.MonkeyPat
 def test_those_that_were_interrupted_are_resumed_one_by_one(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[int] = []
+    steps = [0]
     update = Training.update
 
     def count(self: Training, x: Float, labels: Float) -> Float:
@@ -118,7 +119,7 @@ def test_those_that_were_interrupted_are_resumed_one_by_one(
 
     with monkeypatch.context() as patch:
         patch.setattr(Training, "update", count)
-        patch.setattr("cifarmlp.parallel.signals.watch_signals", lambda: lambda: 15 * (len(steps) > 17))
+        patch.setattr("cifarmlp.parallel.signals.watch_signals", lambda: lambda: 15 * (max(steps) == 17))
         done = train("he.yaml", "small.yaml", cwd=place)
     assert done.code == 143
     assert done.out.count("interrupted: 18 steps") == 2

@@ -48,6 +48,13 @@ def test_of_configs_in_lockstep_it_gives_the_time_together(tmp_path: Path) -> No
     assert len(lines) == 5
 
 
+@pytest.mark.parametrize("settings", ["training.keep=best", "training.patience=3", "training.average=0.9"])
+def test_of_trainings_that_keep_their_best(tmp_path: Path, settings: str) -> None:
+    words = ("train", "quickstart", "quickstart", *TINY, "--set", settings, "--dry-run")
+    done = cifarmlp(*words, cwd=tmp_path)
+    assert "up to 2 in lockstep, " in done.out
+
+
 def test_no_more_trainings_gain_time_than_there_are_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cifarmlp.config import Config
+from cifarmlp.nn import Float, layers
 from cifarmlp.training import run, workers
 from cifarmlp.training.loop import Record, Training
 from cifarmlp.training.workers import SeedTask, group_tasks
@@ -147,6 +148,32 @@ def test_records_come_in_the_order_of_the_trainings(tmp_path: Path) -> None:
     assert seen == [(np.float32(c.training.lam), step) for step in (0, 15, 30) for c in together]
 
 
+@pytest.mark.parametrize("norm", ["true", "false"])
+@pytest.mark.parametrize("hidden", ["[8, 2]", "[1]"])
+def test_where_bits_would_differ_they_train_one_by_one(tmp_path: Path, hidden: str, norm: str) -> None:
+    settings = [f"network.hidden={hidden}", f"network.batch_norm={norm}"]
+    compare_with_alone(tmp_path, configs(*settings, "training.evaluate_every={steps: 10}"))
+
+
+def test_other_bits_are_noticed_at_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    multiply = layers.multiply
+
+    def other(x: Float, W: Float, out: Float) -> None:
+        multiply(x, W, out)
+        out *= np.float32(1 + 1e-6 * (len(W) > 1))  # as with a processor whose products of several differ
+
+    monkeypatch.setattr(layers, "multiply", other)
+    compare_with_alone(tmp_path, configs())
+
+
+def test_one_that_has_ended_keeps_its_outcome_when_the_others_are_stopped(tmp_path: Path) -> None:
+    wild = ["name=wild", "network.init={sigma: 30.0}", "training.schedule.eta_max=1000"]
+    together = configs("network.batch_norm=false", members=[wild, *MEMBERS])
+    outcomes = run.train_into(places(tmp_path, together), tiny.dataset(), 1, stop=stop_after(60))
+    assert [outcome.status for outcome in outcomes] == ["diverged", *["interrupted"] * 3]
+    assert tiny.results(tmp_path / "wild")["result"]["diverged_at"] is not None
+
+
 # Which train together
 
 
@@ -163,7 +190,7 @@ OTHERS = [task("a", "seed=2"), task("b", "network.hidden=[7]"), task("c", "train
 
 
 @pytest.mark.parametrize(
-    ("tasks", "jobs", "expected"),
+    ("tasks", "jobs", "expected"),  # with 8 cores
     [
         (ALIKE[:4], 1, ["1 2 3 4"]),
         (ALIKE, 1, ["1 2 3", "4 5 6"]),
@@ -178,16 +205,23 @@ OTHERS = [task("a", "seed=2"), task("b", "network.hidden=[7]"), task("c", "train
     ],
 )
 def test_as_many_are_together_as_leave_no_job_idle(
-    tasks: list[SeedTask], jobs: int, expected: list[str]
+    tasks: list[SeedTask], jobs: int, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 8)
     assert names(group_tasks(tasks, jobs)) == expected
 
 
-def test_large_networks_train_alone_and_so_do_all_where_memory_is_short(
+def test_large_and_narrow_networks_train_alone_and_so_do_all_where_memory_is_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    large = [task(name, "network.hidden=[2000]", "training.batch_size=100") for name in "ab"]
-    assert names(group_tasks(large, 1)) == ["a", "b"]
+    for sizes in ("[2000]", "[8, 3]"):
+        alone = [task(name, f"network.hidden={sizes}", "training.batch_size=100") for name in "ab"]
+        assert names(group_tasks(alone, 1)) == ["a", "b"]
     for memory, expected in ((190e6, ["1", "2"]), (1e9, ["1 2"])):
         monkeypatch.setattr(workers, "free_memory", lambda memory=memory: memory)
         assert names(group_tasks(ALIKE[:2], 1)) == expected
+
+
+def test_more_jobs_than_cores_give_up_no_lockstep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    assert names(group_tasks(ALIKE[:4], 8)) == ["1 2", "3 4"]
