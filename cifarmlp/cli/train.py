@@ -179,7 +179,7 @@ def _train_each(
 
     first, its_images = None, ""
     for group in prepared:
-        progress = TrainingProgress(quiet)
+        progress = TrainingProgress([each.config for each, _ in group], quiet)
         with name_what_goes_on(*(partial(_again, each.folder, dask) for each, _ in group)):
             results = train_seeds(
                 group, data_dir, watch=progress, ended=progress.finish, stop=stop, **options

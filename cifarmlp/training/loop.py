@@ -58,7 +58,7 @@ class Training:
     `Batching`. evaluate_every: steps; None is an epoch. evaluate_images: number of training images for the
     records on the way; the last record always takes all. test: images for the records, too, or None. average:
     evaluated in place of the network. best: for `keep: best` and `patience`. snapshot_every: steps, after
-    which there is a record, too. room: see `standardiser`; no number depends on it. name: of the config.
+    which there is a record, too. room: see `standardiser`; no number depends on it. name: in messages.
     stop: called after each step and within evaluations. diverged: (K,) the step at which a member's loss was
     first not finite, or -1.
 

@@ -218,7 +218,8 @@ def _refuse_lost(todo: Sequence[Repeats], results: Mapping[Path, Outcome | Lost]
         if lost:
             seeds, reasons = " and ".join(map(str, lost)), ", ".join(sorted({*lost.values()}))
             rest = f"the rest is in {repeats.folder}"
-            whose = f"seed{'s' * (len(lost) > 1)} {seeds}"
+            name = f"{repeats.config.name}, " * (len(todo) > 1)
+            whose = f"{name}seed{'s' * (len(lost) > 1)} {seeds}"
             lines.append(f"{whose}: given up after two tries: {reasons}; try {remedy}; {rest}")
     if lines:
         raise CifarmlpError("\n".join(lines))

@@ -87,6 +87,8 @@ def begin_sessions(
     sessions = []
     for (folder, config), training in zip(places.items(), [first, *others], strict=True):
         decisive = environment.fingerprint(here, None if blas.same_bits else blas.count)
+        if [each.name for each in configs].count(config.name) > 1:
+            training.name = str(folder)
         keeper = Keeper(folder, to_yaml(config), decisive)
         rows, seconds = _restore(training, keeper, strict)
         files.write_text(folder / "config.yaml", keeper.config)

@@ -170,4 +170,4 @@ def test_one_thing_is_no_plural(tmp_path: Path) -> None:
     done = cifarmlp(
         "study", "report-1", "--dry-run", "--jobs", "1", "--set", "data.source=synthetic", cwd=tmp_path
     )
-    assert "1 training at a time" in done.out
+    assert ", 1 at a time" in done.out

@@ -423,7 +423,7 @@ def test_no_more_trainings_gain_time_than_there_are_cores(
     monkeypatch.setattr(plan, "estimate", note)
     monkeypatch.setattr("cifarmlp.search.plan.estimate", note)
     done = ends("study", "s.yaml", "--jobs", 8, "--dry-run", cwd=place)
-    assert "8 trainings at a time" in done.out
+    assert "8 at a time" in done.out
     assert at_once == {4}
 
 

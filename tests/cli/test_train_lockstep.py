@@ -92,6 +92,15 @@ def test_each_line_of_progress_says_whose_it_is(place: Path) -> None:
     assert [line.split(":")[0] for line in lines[len(starts) :]] == [*names]
 
 
+def test_those_of_one_name_go_by_their_folders(place: Path) -> None:
+    done = train("he.yaml", "he.yaml", cwd=place)
+    lines = done.err.splitlines()
+    for number in (1, 2):
+        start = f"{Path('runs') / f'he-00{number}'}, seed 1: "
+        assert len([line for line in lines if line.startswith(f"{start}epoch ")]) == 4
+        assert len([line for line in lines if line.startswith(f"{start}finished, ")]) == 1
+
+
 class Terminal(io.StringIO):
     """A stand-in for stderr on a terminal."""
 

@@ -68,7 +68,8 @@ def test_trainings_of_a_killed_worker_are_done_by_another(dask: Dask, tmp_path: 
 
 def test_a_dry_run_counts_the_workers(dask: Dask, tmp_path: Path) -> None:
     done = cifarmlp_process(*COMMAND, dask.address, "--dry-run", cwd=tmp_path)
-    assert "2 trainings, 80 steps with 2 evaluations, 2 at a time" in done.out
+    assert "2 trainings, 80 steps with 2 evaluations\n" in done.out
+    assert ", 2 at a time, " in done.out
     assert "for the images" not in done.out
     assert not (tmp_path / "runs").exists()
 

@@ -112,7 +112,7 @@ def print_plan(
     click.echo(f"  trainings: {len(tasks)} of {total} are left, {steps:,} steps, {_about(first)}{together}")
     if plan.searches:
         click.echo(f"  searches:  {len(searches)} of {len(plan.searches)} are left, {_about(then)}")
-    click.echo(f"  in all:    {_about(first + then)}, {counted(jobs, 'training')} at a time")
+    click.echo(f"  in all:    {_about(first + then)}, {jobs} at a time")
 
 
 def _places_to_copy_to(plan: StudyPlan, out: Path, data_dir: Path | None, strict: bool) -> set[Path]:
@@ -125,7 +125,7 @@ def _places_to_copy_to(plan: StudyPlan, out: Path, data_dir: Path | None, strict
 
 def _in_lockstep(groups: Sequence[Sequence[SeedTask]]) -> str:
     together = sum(len(group) for group in groups if len(group) > 1)
-    return f"; {together} in lockstep, up to {max(map(len, groups))} at once" if together else ""
+    return f"; {together} in lockstep, up to {max(map(len, groups))} in a process" if together else ""
 
 
 def _about(seconds: float) -> str:

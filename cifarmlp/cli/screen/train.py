@@ -31,7 +31,9 @@ from cifarmlp.training.workers import SeedTask, group_tasks
 class TrainingProgress:
     """Progress of trainings: a bar each on a terminal, a line an evaluation elsewhere."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, configs: Sequence[Config], quiet: bool = False) -> None:
+        """configs: trained at the same time."""
+        self.names = [config.name for config in configs]
         self.quiet = quiet
         self.bars: dict[str, Any] = {}
 
@@ -46,7 +48,7 @@ class TrainingProgress:
             f"{part} accuracy": format_number(measured.accuracy[0]),
             "eta": f"{record.eta[0]:.2g}",
         }
-        name = f"{training.name}, seed {training.order_seed}"
+        name = escape(f"{training.name}, seed {training.order_seed}")
         if not sys.stderr.isatty():
             line = ", ".join(f"{key} {value}" for key, value in words.items())
             click.echo(f"{name}: epoch {record.epoch:.3g}, step {record.step}: {line}", err=True)
@@ -65,7 +67,8 @@ class TrainingProgress:
             accuracy = outcome.metric("test", "accuracy")
             measure = f", test accuracy {accuracy:.4f}" if math.isfinite(accuracy) else ""
             result = f"{outcome.status}{measure}, {outcome.seconds:.1f} s"
-            click.echo(f"{task.config.name}, seed {outcome.seed}: {result}", err=True)
+            name = task.config.name if self.names.count(task.config.name) < 2 else escape(str(task.folder))
+            click.echo(f"{name}, seed {outcome.seed}: {result}", err=True)
 
 
 def print_plan(groups: Sequence[Sequence[Repeats]], jobs: int, at_full_speed: int, on_cluster: bool) -> None:
