@@ -49,14 +49,15 @@ def records_in_lockstep(
             left = [k for k, training in enumerate(trainings) if not training.over]
             if not left or trainings[0].stop():
                 return
+            at_work = [trainings[k] for k in left]
             if population is None or left != members:
                 members = left
-                population = _population([trainings[k] for k in left], [configs[k] for k in left])
-                if not _keeps_bits(population, [trainings[k] for k in left]):
+                population = _population(at_work, [configs[k] for k in left])
+                if not _keeps_bits(population, at_work):
                     yield from ((k, record) for k in left for record in trainings[k].records())
                     return
             _advance(population)
-            _hand_back(population, [trainings[k] for k in left])
+            _hand_back(population, at_work)
             diverged = {k for k in left if trainings[k].all_diverged}
 
 

@@ -84,10 +84,10 @@ def begin_sessions(
     others = [build_training([each], images, statistics=(first.mean, first.std)) for each in configs[1:]]
     blas = BlasThreads(threads, first.network.sizes, first.batch_size, CHUNK)
     here = environment.describe(dataset, blas.count)
-    sessions = []
+    decisive = environment.fingerprint(here, None if blas.same_bits else blas.count)
+    names, sessions = [config.name for config in configs], []
     for (folder, config), training in zip(places.items(), [first, *others], strict=True):
-        decisive = environment.fingerprint(here, None if blas.same_bits else blas.count)
-        if [each.name for each in configs].count(config.name) > 1:
+        if names.count(config.name) > 1:
             training.name = str(folder)
         keeper = Keeper(folder, to_yaml(config), decisive)
         rows, seconds = _restore(training, keeper, strict)
